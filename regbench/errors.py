@@ -1,0 +1,37 @@
+"""The few kinds of error that a person meets. Each message says what, where, and what to do."""
+
+from __future__ import annotations
+
+
+class RegbenchError(Exception):
+    """Something that the user can mend; shown as one sentence, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(RegbenchError):
+    """Arguments or options that make no sense together, or on this machine."""
+
+    exit_code = 2
+
+
+class ConfigError(RegbenchError):
+    """A config that can't be used; `problems` holds every one of them, already placed as file:line:column."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class DataError(RegbenchError):
+    """A dataset that is missing, damaged or not what it says it is."""
+
+
+class RecordsError(RegbenchError):
+    """A results directory that can't be read, written or trusted."""
+
+
+class TrainingError(RegbenchError):
+    """A run that can't be trained as asked (out of memory, a device that is not there)."""

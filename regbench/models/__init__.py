@@ -1,0 +1,14 @@
+"""The models, found by folder: every module here has `Settings`, `build`, `macs` and `STACKED`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from types import ModuleType
+
+
+@cache
+def models() -> dict[str, ModuleType]:
+    """Return name to module."""
+    return {info.name: importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}

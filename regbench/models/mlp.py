@@ -1,0 +1,52 @@
+"""A multilayer perceptron: linear layers, each followed by a site where norms, the activation and noise act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from regbench.settings import Settings as Base
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from regbench.nn.stack import Stack
+
+STACKED = True
+
+
+class Settings(Base):
+    """Widths of the hidden layers and their activation."""
+
+    name: Literal["mlp"] = "mlp"
+    widths: list[Annotated[int, Field(ge=1)]] = Field([256, 256], min_length=1)
+    activation: Literal["relu", "tanh", "sigmoid"] = "relu"
+
+
+def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
+    """Return the multiply-adds of one image's forward pass; `image` is (channels, height, width)."""
+    channels, height, width = image
+    sizes = [channels * height * width, *settings.widths, classes]
+    return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+
+
+def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int) -> Callable[[Tensor], Tensor]:
+    """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes, B)."""
+    from regbench.nn.stack import Site
+
+    sizes = [image[0] * image[1] * image[2], *settings.widths]
+    layers = []
+    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        layers.append(stack.linear(f"hidden{number}", inputs, outputs, stack.hidden_bias))
+        layers.append(stack.hidden(Site(f"hidden{number}", (outputs,)), settings.activation))
+    layers.append(stack.linear("output", sizes[-1], classes))
+
+    def forward(x: Tensor) -> Tensor:
+        x = stack.images(x).flatten(2).transpose(1, 2)
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    return forward

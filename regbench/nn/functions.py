@@ -1,0 +1,158 @@
+"""Layers over stacks. Units: x (M, features, B), the batch last; maps: x (B, M*channels, H, W), the runs' channels in turn.
+
+With the batch last, a stack's batch norm is a reduction over contiguous memory, and runs that see the same images share
+one plain matrix product in their first layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def linear(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+    """Return w x + b, (M, out, B), for x (M, in, B), w (M, out, in), b (M, out) or None."""
+    return torch.bmm(w, x) if b is None else torch.baddbmm(b.unsqueeze(2), w, x)
+
+
+class SharedLinear(torch.autograd.Function):
+    """`linear` where neighbouring runs see the same images: x (S, in, B), `runs[s]` runs for each of its S batches."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor | None, runs: Sequence[int]) -> Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.runs, ctx.bias = runs, b is not None
+        y = x.new_empty(w.shape[0], w.shape[1], x.shape[2])
+        for s, w_s, y_s in zip(x, w.split(runs), y.split(runs), strict=True):  # type: ignore[arg-type]
+            torch.mm(w_s.flatten(0, 1), s, out=y_s.view(-1, x.shape[2]))
+        return y if b is None else y.add_(b.unsqueeze(2))
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, w = ctx.saved_tensors
+        dy = dy.contiguous()
+        dw = torch.empty_like(w)
+        for s, dy_s, dw_s in zip(x, dy.split(ctx.runs), dw.split(ctx.runs), strict=True):
+            torch.mm(dy_s.flatten(0, 1), s.T, out=dw_s.view(-1, w.shape[2]))
+        return None, dw, dy.sum(2) if ctx.bias else None, None
+
+
+def shared_linear(x: Tensor, w: Tensor, b: Tensor | None, runs: Sequence[int]) -> Tensor:
+    """Return (M, out, B) for images x (S, in, B) that `runs[s]` neighbouring runs share; x gets no gradient."""
+    if len(runs) == len(w):
+        return linear(x, w, b)
+    result: Tensor = SharedLinear.apply(x, w, b, runs)  # type: ignore[no-untyped-call]
+    return result
+
+
+class Standardize(torch.autograd.Function):
+    """(x - mean) / sqrt(variance + eps) * scale + shift, over axis 1 (features) or 2 (batch) of x (M, features, B).
+
+    Also returns mean and biased variance, without gradient. One pass of our own: under autograd the same formula takes
+    several times as long, and torch's `batch_norm` twice.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, axis: int, eps: float) -> tuple[Tensor, ...]:
+        mean = x.mean(axis, keepdim=True)
+        unit = x - mean
+        variance = torch.linalg.vecdot(unit, unit, dim=axis).unsqueeze_(axis).div_(x.shape[axis])
+        rstd = (variance + eps).rsqrt_()
+        unit.mul_(rstd)
+        ctx.save_for_backward(unit, rstd, scale)
+        ctx.axis = axis
+        ctx.mark_non_differentiable(mean, variance)
+        return torch.addcmul(shift.unsqueeze(2), unit, scale.unsqueeze(2)), mean, variance
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        unit, rstd, scale = ctx.saved_tensors
+        dscale, dshift = (dy * unit).sum(2), dy.sum(2)
+        if ctx.axis == 2:
+            # Sums over the batch commute with the scale, so the parameters' gradients serve again.
+            dx = torch.addcmul(dy, unit, dscale.unsqueeze(2), value=-1 / dy.shape[2])
+            dx.sub_(dshift.unsqueeze(2) / dy.shape[2]).mul_(rstd * scale.unsqueeze(2))
+        else:
+            dx = dy * scale.unsqueeze(2)
+            along = (dx * unit).mean(1, keepdim=True)
+            dx.sub_(dx.mean(1, keepdim=True)).addcmul_(unit, along, value=-1).mul_(rstd)
+        return dx, dscale, dshift, None, None
+
+
+def batch_norm_units(
+    x: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    running_mean: Tensor,
+    running_variance: Tensor,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Normalize x (M, units, B) over the batch; all others are (M, units); in training the running ones move."""
+    if not training:
+        factor = scale * (running_variance + eps).rsqrt()
+        return torch.addcmul((shift - running_mean * factor).unsqueeze(2), x, factor.unsqueeze(2))
+    batch = x.shape[2]
+    y, mean, variance = Standardize.apply(x, scale, shift, 2, eps)  # type: ignore[no-untyped-call]
+    running_mean.lerp_(mean.squeeze(2), momentum)
+    running_variance.lerp_(variance.squeeze(2) * (batch / max(batch - 1, 1)), momentum)
+    return y  # type: ignore[no-any-return]
+
+
+def batch_norm_maps(
+    x: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    running_mean: Tensor,
+    running_variance: Tensor,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Normalize maps x (B, M*channels, H, W) a channel; all others are (M, channels)."""
+    return F.batch_norm(
+        x,
+        running_mean.view(-1),
+        running_variance.view(-1),
+        scale.flatten(),
+        shift.flatten(),
+        training,
+        momentum,
+        eps,
+    )
+
+
+def layer_norm_units(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """Normalize x (M, units, B) over the units of each image; scale and shift are (M, units)."""
+    return Standardize.apply(x, scale, shift, 1, eps)[0]  # type: ignore[no-untyped-call, no-any-return]
+
+
+def layer_norm_maps(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """Normalize maps x (B, M*C, H, W) over each run's (C, H, W); scale and shift are (M, C, H, W)."""
+    unit = F.group_norm(x, len(scale), eps=eps)  # a group a run: its own C, H, W together
+    return torch.addcmul(shift.flatten(0, 1), unit, scale.flatten(0, 1))
+
+
+def convolution(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+    """Return maps (B, M*out, H, W) for x (B, M*in, H, W), w (M, out, in, k, k), b (M, out) or None: stride 1, same size."""
+    return F.conv2d(x, w.flatten(0, 1), None if b is None else b.flatten(), padding=w.shape[-1] // 2, groups=len(w))
+
+
+def flatten_maps(x: Tensor, size: int) -> Tensor:
+    """Return units (M, H*W*C, B) for maps x (B, M*C, H, W): within a run, channels vary fastest."""
+    batch, channels, height, width = x.shape
+    x = x.view(batch, size, channels // size, height, width).permute(1, 3, 4, 2, 0)
+    return x.reshape(size, -1, batch)
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the NLL of each image in nats, (M, B), for logits (M, classes, B) and targets (M, B)."""
+    return F.cross_entropy(logits, targets, reduction="none")

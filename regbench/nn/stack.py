@@ -1,0 +1,193 @@
+"""A stack: runs of the same shape as one network, whose parameters carry a leading run axis."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regbench.nn import functions
+from regbench.nn.masks import Masks
+from regbench.randomness import stream
+from regbench.regularizers import Technique
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place behind a hidden layer where norms, the activation and noise act; `shape` is one image's there."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One trained tensor (M, ...). Penalties act on kind "weight" alone unless asked otherwise."""
+
+    name: str
+    tensor: Tensor
+    kind: Literal["weight", "bias", "norm"]
+
+    @property
+    def gradient(self) -> Tensor:
+        """The gradient of the last backward pass, shape of the tensor."""
+        assert self.tensor.grad is not None, f"{self.name} took no part in the loss"
+        return self.tensor.grad
+
+    def column(self, vector: Tensor) -> Tensor:
+        """Return vector (M,) as (M, 1, ...), to be broadcast against the tensor."""
+        return vector.view(-1, *[1] * (self.tensor.dim() - 1))
+
+
+class Stack:
+    """What the runs of a stack share while a model is built and trained.
+
+    `run_seeds[m]` is run m's seed; runs of one seed must be neighbours. `techniques` maps a key to the settings of every run.
+    """
+
+    def __init__(
+        self,
+        run_seeds: Sequence[int],
+        techniques: Mapping[type[Technique], Sequence[object]],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.size = len(run_seeds)
+        groups = [(seed, len(list(group))) for seed, group in itertools.groupby(run_seeds)]
+        self.seeds = [seed for seed, _ in groups]
+        self.runs_per_seed = [runs for _, runs in groups]
+        assert len(set(self.seeds)) == len(self.seeds), "runs of one seed must be neighbours"
+        self.device, self.dtype = torch.device(device), dtype
+        self.seed_of_run = torch.tensor(
+            [s for s, runs in enumerate(self.runs_per_seed) for _ in range(runs)], device=self.device
+        )
+        self.training = True
+        self.named: dict[str, Parameter] = {}
+        self.buffers: dict[str, Tensor] = {}
+        self.masks = Masks(self)
+        self.techniques = [cls(settings, self) for cls, settings in techniques.items()]
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """All parameters, in the order in which the model made them."""
+        return list(self.named.values())
+
+    def tensor(self, numbers: Sequence[float]) -> Tensor:
+        """Return one number a run as a tensor on the stack's device."""
+        return torch.tensor(numbers, dtype=self.dtype, device=self.device)
+
+    def by_run(self, x: Tensor) -> Tensor:
+        """Return x (seeds, ...) as (M, ...): each seed's entry once for each of its runs."""
+        return x if len(self.seeds) == self.size else x.index_select(0, self.seed_of_run)
+
+    def parameter(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        kind: Literal["weight", "bias", "norm"],
+        *,
+        fan_in: int | None = None,
+        fill: float = 0.0,
+    ) -> Parameter:
+        """Create a parameter (M, *shape), filled, or uniform in +-1/sqrt(fan_in) as PyTorch's layers are.
+
+        The draw is keyed by seed and name: runs of one seed start alike whatever their techniques are.
+        """
+        assert name not in self.named, f"parameter {name} exists already"
+        if (
+            fan_in is None or self.device.type == "meta"
+        ):  # on "meta" a model has shapes and no numbers: it is only counted
+            tensor = torch.full((self.size, *shape), fill, dtype=self.dtype, device=self.device)
+        else:
+            bound = 1 / math.sqrt(fan_in)
+            draws = [stream(seed, f"init/{name}").uniform(-bound, bound, shape) for seed in self.seeds]
+            tensor = self.by_run(torch.as_tensor(np.stack(draws)).to(self.device, self.dtype))
+        self.named[name] = Parameter(name, tensor.requires_grad_(), kind)
+        return self.named[name]
+
+    def buffer(self, name: str, shape: tuple[int, ...], fill: float) -> Tensor:
+        """Create a tensor (M, *shape) that is kept with the parameters but not trained."""
+        self.buffers[name] = torch.full((self.size, *shape), fill, dtype=self.dtype, device=self.device)
+        return self.buffers[name]
+
+    def counter(self, name: str) -> Tensor:
+        """Create a number a run, (M,), float64, that is kept with the parameters: what a technique did so far."""
+        self.buffers[name] = torch.zeros(self.size, dtype=torch.float64, device=self.device)
+        return self.buffers[name]
+
+    @property
+    def hidden_bias(self) -> bool:
+        """Whether hidden layers have a bias: not where a batch norm right behind them would take it out again."""
+        between = any(getattr(t.settings[0], "place", "") == "before_norm" for t in self.techniques)
+        return between or not any(t.cancels_bias for t in self.techniques)
+
+    def linear(self, name: str, inputs: int, outputs: int, bias: bool = True) -> Callable[[Tensor], Tensor]:
+        """Create a linear layer; it takes (M, inputs, B), or (seeds, inputs, B) where a seed's runs share the input."""
+        w = self.parameter(f"{name}.weight", (outputs, inputs), "weight", fan_in=inputs).tensor
+        b = self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=inputs).tensor if bias else None
+
+        def forward(x: Tensor) -> Tensor:
+            return functions.linear(x, w, b) if len(x) == self.size else self.shared_linear(x, w, b)
+
+        return forward
+
+    def shared_linear(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+        """Apply a layer to images that several runs share: (seeds, in, B), or (1, in, B) for all runs alike."""
+        runs = [self.size] if len(x) == 1 else self.runs_per_seed
+        return functions.shared_linear(x, w, b, runs)
+
+    def convolution(
+        self, name: str, inputs: int, outputs: int, kernel: int, bias: bool = True
+    ) -> Callable[[Tensor], Tensor]:
+        """Create a convolution of maps (B, M*inputs, H, W) to (B, M*outputs, H, W)."""
+        fan_in = inputs * kernel**2
+        w = self.parameter(f"{name}.weight", (outputs, inputs, kernel, kernel), "weight", fan_in=fan_in).tensor
+        b = self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=fan_in).tensor if bias else None
+        return lambda x: functions.convolution(x, w, b)
+
+    def hidden(self, site: Site, activation: str) -> Callable[[Tensor], Tensor]:
+        """Create what stands behind a hidden layer: norm, activation and noise, in the order that the settings ask for."""
+        for technique in self.techniques:
+            technique.prepare(site)
+        norms = [t for t in self.techniques if type(t).norm is not Technique.norm]
+        noises = [t for t in self.techniques if type(t).noise is not Technique.noise]
+        before = [t.norm for t in norms if t.settings[0].place == "before_activation"]
+        after = [t.norm for t in norms if t.settings[0].place == "after_activation"]
+        early = [t.noise for t in noises if norms and t.settings[0].place == "before_norm"]
+        late = [t.noise for t in noises if t.noise not in early]
+        ahead, behind = (early, []) if before else ([], early)
+        act = ACTIVATIONS[activation]
+
+        def forward(x: Tensor) -> Tensor:
+            for step in [*(ahead if self.training else []), *before]:
+                x = step(x, site)
+            x = act(x)
+            for step in [*(behind if self.training else []), *after, *(late if self.training else [])]:
+                x = step(x, site)
+            return x
+
+        return forward
+
+    def images(self, x: Tensor) -> Tensor:
+        """Let the techniques act on a batch of images (seeds, B, H, W, C), or (1, ...) for all runs alike."""
+        if self.training:
+            for technique in self.techniques:
+                x = technique.input(x)
+        return x
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Return images (seeds, 1 or M, B, H, W, C) as maps (B, M*C, H, W)."""
+        x = x.expand(self.size, *x.shape[1:]) if len(x) == 1 else x if len(x) == self.size else self.by_run(x)
+        return x.permute(1, 0, 4, 2, 3).flatten(1, 2)

@@ -1,0 +1,117 @@
+"""What a technique is: a card for people, settings for the config, and hooks for the training loop.
+
+One training step, with the places where a technique may act (M runs train together; a tensor's first axis is the run):
+
+    images -> input(x)                                     noise on the input
+           -> linear or conv -> norm(x), noise(x) around the activation, at every hidden block (a "site")
+           -> loss.backward()
+           -> gradients(...)                               add a penalty's gradient
+           -> before_step(...)                             decoupled decay
+           -> optimizer.step()
+           -> after_step(...)                              proximal step, projection
+
+`lr` in the hooks is the step's learning rate of each run, shape (M,).
+
+Every hook does nothing by default. A technique's file imports torch inside its functions only, so that reading a
+config or building a table never loads torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from regbench.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from regbench.nn.stack import Parameter, Site, Stack
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a person reads about a technique, in one language."""
+
+    name: str
+    key_idea: str
+    applied_to: str
+    strengths: str
+    weaknesses: str
+
+
+class Technique:
+    """A regularizer as it acts on one stack of runs; `settings[m]` are those of run m."""
+
+    key: ClassVar[str]
+    """The file's name, the YAML key, the value in the CSV."""
+    Settings: ClassVar[type[Settings]]
+    main: ClassVar[str]
+    """The setting that a bare number stands for: `dropout: 0.5` is `dropout: {p: 0.5}`."""
+    cards: ClassVar[Mapping[str, Card]]
+    """Language code ("en", "ko") to card."""
+    paper: ClassVar[str]
+    row: ClassVar[str | None] = None
+    """The row of the summary table that this technique shares with others ("l1_l2"); None: a row of its own."""
+    conflicts: ClassVar[Mapping[str, str]] = {}
+    """Other technique's key to the reason why the two make no sense together."""
+    vector: ClassVar[frozenset[str]] = frozenset()
+    """Settings that may differ between the runs of one stack; all others must be equal in a stack."""
+    neutral: ClassVar[Mapping[str, Any] | None] = None
+    """Settings with which it does nothing, so that runs without it may train in one stack with runs that have it."""
+    order: ClassVar[int] = 100
+    """Its place in labels and tables (the note's order first)."""
+
+    def __init__(self, settings: Sequence[Any], stack: Stack) -> None:
+        self.settings = list(settings)
+        self.stack = stack
+        self.vectors = {name: stack.tensor([getattr(s, name) for s in settings]) for name in self.vector}
+        """Each setting that may differ between runs, shape (M,), on the stack's device."""
+
+    @classmethod
+    def clash(cls, mine: Any, others: Mapping[str, Any]) -> str | None:
+        """Return why these settings make no sense beside `others` (key to settings), or None."""
+        return next((reason for key, reason in cls.conflicts.items() if key in others), None)
+
+    def chosen(self, parameters: Sequence[Parameter]) -> list[Parameter]:
+        """Return the parameters that this technique acts on: the weights, or all where `include` says so."""
+        everything = getattr(self.settings[0], "include", "weights") == "all"
+        return [p for p in parameters if everything or p.kind == "weight"]
+
+    @property
+    def cancels_bias(self) -> bool:
+        """Whether it takes out whatever constant a hidden layer adds to a unit, so that the layer needs no bias."""
+        return False
+
+    def prepare(self, site: Site) -> None:
+        """Create what is needed at `site` (parameters, running statistics); called once, while the model is built."""
+
+    def input(self, x: Tensor) -> Tensor:
+        """Act on a batch of images, (runs or seeds, B, H, W, C) (training only)."""
+        return x
+
+    def norm(self, x: Tensor, site: Site) -> Tensor:
+        """Normalize the activations at `site`; `settings.place` says on which side of the activation."""
+        return x
+
+    def noise(self, x: Tensor, site: Site) -> Tensor:
+        """Disturb the activations at `site` (training only)."""
+        return x
+
+    def penalty(self, parameters: Sequence[Parameter]) -> Tensor | None:
+        """Return what is added to each run's loss, shape (M,), for the record; its gradient comes from `gradients`."""
+        return None
+
+    def gradients(self, parameters: Sequence[Parameter]) -> None:
+        """Add to the gradients, in place, after backward."""
+
+    def before_step(self, parameters: Sequence[Parameter], lr: Tensor) -> None:
+        """Change the parameters in place, before the optimizer does."""
+
+    def after_step(self, parameters: Sequence[Parameter], lr: Tensor) -> None:
+        """Change the parameters in place, after the optimizer did."""
+
+    def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
+        """Return evidence that it acted: name to a value for each run (observed drop rate, rows clipped, ...)."""
+        return {}

@@ -1,0 +1,95 @@
+"""Batch normalization: each unit's activations get mean 0 and variance 1 over the batch, then a learned scale and shift.
+
+Ioffe & Szegedy 2015, Algorithms 1 and 2. Evaluation uses running averages (`momentum` is PyTorch's: the share of the
+new batch), with the unbiased variance. A convolution's channel is one unit: statistics run over batch, height and width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from regbench.regularizers.base import Card, Technique
+from regbench.settings import Settings as Base
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from regbench.nn.stack import Parameter, Site
+
+
+class BatchNorm(Technique):
+    """Normalization over the batch."""
+
+    key = "batch_norm"
+    main = "place"
+    order = 30
+    paper = "Ioffe & Szegedy 2015, Batch Normalization"
+    conflicts = {"layer_norm": "batch_norm and layer_norm would both normalize the same place"}
+    cards = {
+        "en": Card(
+            name="batch norm",
+            key_idea="normalizes each unit's activations over the mini-batch",
+            applied_to="layer activations",
+            strengths="faster training; eases internal covariate shift (ICS)",
+            weaknesses="weak at small batches; hard to use in RNNs",
+        ),
+        "ko": Card(
+            name="배치 정규화",
+            key_idea="미니배치 단위로 뉴런별 활성화를 정규화",
+            applied_to="층의 활성화",
+            strengths="학습이 빨라짐, 내부 공변량 변화(ICS) 완화",
+            weaknesses="배치가 작으면 취약함, RNN에 쓰기 어려움",
+        ),
+    }
+
+    class Settings(Base):
+        """Where it stands, and how its running averages move."""
+
+        place: Literal["before_activation", "after_activation"] = Field(
+            "before_activation", description="side of the activation function it stands on"
+        )
+        momentum: float = Field(0.1, gt=0, le=1, description="share of the newest batch in the running averages")
+        eps: float = Field(1e-5, gt=0, description="added to the variance")
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.running: dict[str, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def cancels_bias(self) -> bool:
+        """Before the activation, the batch's mean holds the bias; its gradient would be rounding noise."""
+        return bool(self.settings[0].place == "before_activation")
+
+    def prepare(self, site: Site) -> None:
+        """Create scale, shift and running statistics, one of each a unit or channel."""
+        units = site.shape[0]
+        self.stack.parameter(f"{site.name}.scale", (units,), "norm", fill=1.0)
+        self.stack.parameter(f"{site.name}.shift", (units,), "norm", fill=0.0)
+        self.running[site.name] = (
+            self.stack.buffer(f"{site.name}.running_mean", (units,), fill=0.0),
+            self.stack.buffer(f"{site.name}.running_variance", (units,), fill=1.0),
+        )
+
+    def norm(self, x: Tensor, site: Site) -> Tensor:
+        """Normalize over the batch in training, by the running statistics in evaluation."""
+        from regbench.nn import functions
+
+        settings = self.settings[0]
+        scale, shift = self.stack.named[f"{site.name}.scale"], self.stack.named[f"{site.name}.shift"]
+        mean, variance = self.running[site.name]
+        batch_norm = functions.batch_norm_maps if x.dim() == 4 else functions.batch_norm_units
+        return batch_norm(
+            x, scale.tensor, shift.tensor, mean, variance, self.stack.training, settings.momentum, settings.eps
+        )
+
+    def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
+        """Return how far the running statistics moved from 0 and 1, averaged over all units."""
+        means = [mean.abs().mean(1) for mean, _ in self.running.values()]
+        variances = [(variance - 1).abs().mean(1) for _, variance in self.running.values()]
+        return {
+            "running_mean_moved": (sum(means) / len(means)).tolist(),
+            "running_variance_moved": (sum(variances) / len(variances)).tolist(),
+        }

@@ -1,0 +1,76 @@
+"""Layer normalization: each image's activations in a layer get mean 0 and variance 1, then a learned scale and shift.
+
+Ba et al. 2016, eq. 3 and 4. On feature maps the statistics run over channels, height and width, and every place has a
+scale and a shift of its own, as in PyTorch's `LayerNorm((C, H, W))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from regbench.regularizers.base import Card, Technique
+from regbench.settings import Settings as Base
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from regbench.nn.stack import Parameter, Site
+
+
+class LayerNorm(Technique):
+    """Normalization over the units of one image."""
+
+    key = "layer_norm"
+    main = "place"
+    order = 40
+    paper = "Ba et al. 2016, Layer Normalization"
+    conflicts = {"batch_norm": "batch_norm and layer_norm would both normalize the same place"}
+    cards = {
+        "en": Card(
+            name="layer norm",
+            key_idea="normalizes a layer's activations within each sample",
+            applied_to="layer activations",
+            strengths="independent of the batch size; works in RNNs and transformers",
+            weaknesses="sometimes behind batch norm",
+        ),
+        "ko": Card(
+            name="레이어 정규화",
+            key_idea="샘플 하나 안에서 층의 활성화를 정규화",
+            applied_to="층의 활성화",
+            strengths="배치 크기와 무관함, RNN·트랜스포머에 효과적",
+            weaknesses="배치 정규화보다 성능이 낮을 때가 있음",
+        ),
+    }
+
+    class Settings(Base):
+        """Where it stands."""
+
+        place: Literal["before_activation", "after_activation"] = Field(
+            "before_activation", description="side of the activation function it stands on"
+        )
+        eps: float = Field(1e-5, gt=0, description="added to the variance")
+
+    def prepare(self, site: Site) -> None:
+        """Create scale and shift, one of each a unit, or a place of the feature maps."""
+        self.stack.parameter(f"{site.name}.scale", site.shape, "norm", fill=1.0)
+        self.stack.parameter(f"{site.name}.shift", site.shape, "norm", fill=0.0)
+
+    def norm(self, x: Tensor, site: Site) -> Tensor:
+        """Normalize within each image, in training and evaluation alike."""
+        from regbench.nn import functions
+
+        scale, shift = self.stack.named[f"{site.name}.scale"], self.stack.named[f"{site.name}.shift"]
+        layer_norm = functions.layer_norm_maps if x.dim() == 4 else functions.layer_norm_units
+        return layer_norm(x, scale.tensor, shift.tensor, self.settings[0].eps)
+
+    def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
+        """Return how far scale and shift moved from 1 and 0: only a layer that acts has gradients there."""
+        scales = [p.tensor for p in parameters if p.kind == "norm" and p.name.endswith(".scale")]
+        shifts = [p.tensor for p in parameters if p.kind == "norm" and p.name.endswith(".shift")]
+        return {
+            "scale_moved": (sum((s - 1).abs().flatten(1).mean(1) for s in scales) / len(scales)).tolist(),
+            "shift_moved": (sum(s.abs().flatten(1).mean(1) for s in shifts) / len(shifts)).tolist(),
+        }

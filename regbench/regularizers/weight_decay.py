@@ -1,0 +1,69 @@
+"""Weight decay: w shrinks by lr * strength * w before each optimizer step, outside the gradient.
+
+Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", Algorithm 2, in PyTorch's form, where the
+learning rate (with its schedule) multiplies the decay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from regbench.regularizers.base import Card, Technique
+from regbench.settings import Settings as Base
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from regbench.nn.stack import Parameter
+
+
+class WeightDecay(Technique):
+    """Decoupled decay of the weights."""
+
+    key = "weight_decay"
+    main = "strength"
+    row = "l1_l2"
+    order = 12
+    paper = "Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization"
+    vector = frozenset({"strength"})
+    neutral = {"strength": 0.0}
+    cards = {
+        "en": Card(
+            name="weight decay",
+            key_idea="shrinks every weight a little at each step, apart from the gradient",
+            applied_to="weights",
+            strengths="as simple as L2; acts alike on all weights under Adam",
+            weaknesses="its strength must be tuned, together with the learning rate",
+        ),
+        "ko": Card(
+            name="가중치 감쇠",
+            key_idea="기울기와 별도로 매 스텝 가중치를 조금씩 줄임",
+            applied_to="가중치",
+            strengths="L2만큼 단순함, Adam에서도 모든 가중치에 고르게 작용",
+            weaknesses="강도를 학습률과 함께 튜닝해야 함",
+        ),
+    }
+
+    class Settings(Base):
+        """Strength of the decay and which parameters it sees."""
+
+        strength: float = Field(0.1, ge=0, description="share of w taken away a step, per unit of learning rate")
+        include: Literal["weights", "all"] = Field("weights", description="all: biases and norm parameters too")
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.log_kept = self.stack.counter("weight_decay.log_kept")
+
+    def before_step(self, parameters: Sequence[Parameter], lr: Tensor) -> None:
+        """Multiply by 1 - lr * strength."""
+        keep = 1 - lr * self.vectors["strength"]
+        for p in self.chosen(parameters):
+            p.tensor.mul_(p.column(keep))
+        self.log_kept += keep.log()
+
+    def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
+        """Return the share of a weight's start that decay alone has taken away."""
+        return {"decayed": (1 - self.log_kept.exp()).tolist()}

@@ -1,0 +1,135 @@
+"""One training step of a stack: forward, backward, the techniques' hooks, the optimizer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+
+import torch
+from torch import Tensor
+
+from regbench import optim
+from regbench.nn.functions import cross_entropy
+from regbench.nn.stack import Stack
+from regbench.pixels import Part
+
+
+class Step:
+    """Call it with a batch; it sums up NLL and hits of the batches, (M,), until `reset`."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        forward: Callable[[Tensor], Tensor],
+        part: Part,
+        optimizer: optim.Sgd | optim.Adam | optim.AdamW,
+    ) -> None:
+        self.stack, self.forward, self.part = stack, forward, part
+        self.parameters = stack.parameters
+        self.lr = stack.tensor([optimizer.lr] * stack.size)
+        lr = self.lr[0] if self.lr.is_cuda else optimizer.lr
+        self.optimizer = optim.optimizer(optimizer, [p.tensor for p in self.parameters], lr)
+        self.nll, self.hits = self.lr.double() * 0, self.lr.double() * 0
+        self.seconds = {technique.key: 0.0 for technique in stack.techniques}
+        self.graphs: dict[int, Callable[[], None]] = {}
+        self.inputs: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def reset(self) -> None:
+        """Forget the sums."""
+        self.nll.zero_()
+        self.hits.zero_()
+
+    def __call__(self, index: Tensor, labels: Tensor, lr: float) -> None:
+        """Take a step on the images `index` (S, B) with `labels` (S, B)."""
+        self.lr.fill_(lr)
+        if not self.lr.is_cuda:
+            for group in self.optimizer.param_groups:
+                group["lr"] = lr
+            self.advance(index, labels)
+            return
+        size = index.shape[1]
+        if size not in self.inputs:
+            self.inputs[size] = index.clone(), labels.clone()
+            self.graphs[size] = capture(self, *self.inputs[size])
+        for ours, theirs in zip(self.inputs[size], (index, labels), strict=True):
+            ours.copy_(theirs)
+        self.graphs[size]()
+
+    def advance(self, index: Tensor, labels: Tensor) -> None:
+        """Do the step's work."""
+        stack = self.stack
+        logits = self.forward(self.part.images(index))
+        targets = stack.by_run(labels)
+        nll = cross_entropy(logits, targets)
+        for p in self.parameters:
+            p.tensor.grad = None
+        nll.mean(1).sum().backward()  # a run's parameters meet no other run's loss, so one sum gives every gradient
+        with torch.no_grad():
+            self.nll += nll.sum(1)
+            self.hits += (logits.argmax(1) == targets).sum(1)
+            for technique in stack.techniques:
+                began = time.perf_counter()
+                technique.gradients(self.parameters)
+                technique.before_step(self.parameters, self.lr)
+                self.seconds[technique.key] += time.perf_counter() - began
+            self.optimizer.step()
+            for technique in stack.techniques:
+                began = time.perf_counter()
+                technique.after_step(self.parameters, self.lr)
+                self.seconds[technique.key] += time.perf_counter() - began
+
+    @torch.no_grad()
+    def penalties(self) -> dict[str, list[float]]:
+        """Return each penalty's part of the runs' losses, by technique."""
+        found = {t.key: t.penalty(self.parameters) for t in self.stack.techniques}
+        return {key: value.tolist() for key, value in found.items() if value is not None}
+
+    @torch.no_grad()
+    def proof(self) -> dict[str, Sequence[float]]:
+        """Return the evidence that the techniques acted: "technique.name" to a number a run."""
+        return {
+            f"{t.key}.{name}": values
+            for t in self.stack.techniques
+            for name, values in t.proof(self.parameters).items()
+        }
+
+    def shares(self, total: float, techniques: Sequence[AbstractSet[str]]) -> list[float]:
+        """Return each run's share of the stack's `total` seconds: what a technique's own hooks took falls on its runs.
+
+        `techniques[m]` holds the keys of run m's techniques.
+        """
+        common = (total - sum(self.seconds.values())) / self.stack.size
+        users = {key: sum(key in mine for mine in techniques) for key in self.seconds}
+        return [common + sum(s / users[key] for key, s in self.seconds.items() if key in mine) for mine in techniques]
+
+
+def capture(step: Step, index: Tensor, labels: Tensor) -> Callable[[], None]:
+    """Return the step on `index` and `labels` as a CUDA graph's replay; nothing of the training state has moved."""
+
+    def state() -> list[Tensor]:
+        moments = [v for values in step.optimizer.state.values() for v in values.values()]
+        return [*(p.tensor for p in step.parameters), *step.stack.buffers.values(), step.nll, step.hits, *moments]
+
+    before = [t.detach().clone() for t in state()]
+    streams = step.stack.masks.streams
+    draws = {key: generator.get_state() for key, generator in streams.items()}
+    # Steps on a side stream let libraries and optimizer allocate what they keep, which the graph must not own.
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step.advance(index, labels)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    for key, generator in streams.items():
+        generator.set_state(draws[key]) if key in draws else generator.manual_seed(generator.initial_seed())
+        graph.register_generator_state(generator)
+    with torch.cuda.graph(graph):
+        step.advance(index, labels)
+    with torch.no_grad():
+        for now, then in zip(state(), before, strict=False):
+            now.copy_(then)
+        for moment in state()[len(before) :]:  # made by the first step ever: it starts from nothing
+            moment.zero_()
+    return graph.replay

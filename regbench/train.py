@@ -1,0 +1,183 @@
+"""The loop: a stack of runs in, their records out. A stack of one is an ordinary training run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from regbench import evaluate, optim
+from regbench.models import models
+from regbench.nn.stack import Stack
+from regbench.randomness import stream
+from regbench.regularizers import techniques
+from regbench.step import Step
+
+if TYPE_CHECKING:
+    from regbench.pixels import Dataset
+    from regbench.plan import Run
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a trained stack leaves: rows for runs.csv and for epochs.csv (regbench.records has the columns)."""
+
+    runs: list[Row]
+    epochs: list[Row]
+
+
+def train(
+    runs: Sequence[Run],
+    dataset: Dataset,
+    stack_id: str = "",
+    on_epoch: Callable[[int, list[float]], None] = lambda epoch, accuracy: None,
+) -> Records:
+    """Train `runs` (of one shape; runs of one seed neighbours) as one stack and return their records.
+
+    `on_epoch` hears each epoch's number, from 1, and the runs' validation accuracies, [] where they were not measured.
+    """
+    began = time.perf_counter()
+    settings = runs[0].train
+    stack = assemble(runs, dataset.device, dataset.dtype)
+    forward = models()[runs[0].model.name].build(stack, runs[0].model, dataset.shape, dataset.classes)
+    training, validation, test = dataset.parts(one_of_each_seed(runs))
+    step = Step(stack, forward, training, settings.optimizer)
+    orders = [stream(seed, "batch order") for seed in stack.seeds]
+    kept = Snapshot(stack)
+    diverged_in = np.zeros(stack.size, dtype=int)
+    history: list[Row] = []
+
+    for epoch in range(1, settings.epochs + 1):
+        order = dataset.tensor(np.stack([o.permutation(len(training)) for o in orders]))
+        step.reset()
+        trained, started = 0, time.perf_counter()
+        for batch in order.split(settings.batch_size, 1):
+            if batch.shape[1] == 1 and trained:
+                break  # a last batch of one has no variance for a batch norm: left out, for every technique alike
+            done = epoch - 1 + trained / len(training)
+            lr = settings.optimizer.lr * optim.scale(settings.schedule, done, settings.epochs)
+            step(training.index.gather(1, batch), training.labels.gather(1, batch), lr)
+            trained += batch.shape[1]
+        losses = (step.nll / trained).tolist()
+        training_seconds = time.perf_counter() - started
+        measured: Row = {"train_loss": losses, "train_accuracy": (step.hits / trained).tolist()}
+        diverged_in[(diverged_in == 0) & ~np.isfinite(losses)] = epoch
+        measured["penalty"] = np.sum([*step.penalties().values(), np.zeros(stack.size)], 0).tolist()
+        if epoch % settings.evaluate_every == 0 or epoch == settings.epochs:
+            scores = evaluate.evaluate(stack, forward, validation)
+            measured |= {"validation_nll": scores.nll, "validation_accuracy": scores.accuracy}
+            if settings.select == "best":
+                kept.keep_better(scores.accuracy, epoch)
+        history.append(
+            {"epoch": epoch, "lr": lr, "measured": measured, "alive": diverged_in == 0, "seconds": training_seconds}
+        )
+        on_epoch(epoch, list(measured.get("validation_accuracy", [])))
+        if diverged_in.all():
+            break
+
+    if settings.select == "best":
+        kept.restore()
+    else:
+        kept.epoch[:] = settings.epochs
+    scored = [evaluate.evaluate(stack, forward, part) for part in (training, validation, test)]
+    penalties, proof, weights = step.penalties(), step.proof(), evaluate.weights(stack.parameters)
+    seconds = step.shares(time.perf_counter() - began, [run.cell.techniques.keys() for run in runs])
+    size = sum(p.tensor[0].numel() for p in stack.parameters)
+    rows = []
+    for m, run in enumerate(runs):
+        row = name_of(run) | {"epochs": len(history), "parameters": size, "seconds": seconds[m]}
+        row |= {"stack": stack_id, "stack_size": stack.size}
+        if diverged_in[m]:
+            reason = f"the training loss was no finite number in epoch {diverged_in[m]}"
+            row |= {"status": "diverged", "reason": reason, "epochs": int(diverged_in[m])}
+        else:
+            mine = {key: penalty[m] for key, penalty in penalties.items() if key in run.cell.techniques}
+            row |= {"status": "ok", "epoch": int(kept.epoch[m])} | measures(*scored, m) | weights[m]
+            row |= {"penalty": sum(mine.values()), "train_loss": row["train_nll"] + sum(mine.values())}
+            row["proof"] = {f"{key}.penalty_share": penalty / row["train_loss"] for key, penalty in mine.items()}
+            row["proof"] |= {name: v[m] for name, v in proof.items() if name.split(".")[0] in run.cell.techniques}
+        rows.append(row)
+    epochs = [
+        {"run": run.id, "cell": run.cell.label, "seed": run.seed, "epoch": past["epoch"], "lr": past["lr"]}
+        | {name: values[m] for name, values in past["measured"].items()}
+        | {"seconds": past["seconds"] * seconds[m] / sum(seconds)}
+        for m, run in enumerate(runs)
+        for past in history
+        if past["alive"][m]
+    ]
+    return Records(rows, epochs)
+
+
+def name_of(run: Run) -> Row:
+    """Return the columns that say which run a record is of; for a run that failed, all that is known."""
+    return {
+        "run": run.id,
+        "cell": run.cell.label,
+        "dataset": run.dataset.name,
+        "model": run.model.name,
+        "seed": run.seed,
+        "techniques": {key: settings.model_dump() for key, settings in run.cell.techniques.items()},
+    }
+
+
+def measures(training: evaluate.Scores, validation: evaluate.Scores, test: evaluate.Scores, m: int) -> Row:
+    """Return run m's columns of NLL, accuracy, calibration and gap."""
+    return {
+        "train_nll": float(training.nll[m]),
+        "train_accuracy": float(training.accuracy[m]),
+        "validation_nll": float(validation.nll[m]),
+        "validation_accuracy": float(validation.accuracy[m]),
+        "test_nll": float(test.nll[m]),
+        "test_accuracy": float(test.accuracy[m]),
+        "test_ece": float(test.ece[m]),
+        "gap": float(training.accuracy[m] - test.accuracy[m]),
+    }
+
+
+def one_of_each_seed(runs: Sequence[Run]) -> list[Run]:
+    """Return the first run of each seed."""
+    return list({run.seed: run for run in reversed(runs)}.values())[::-1]
+
+
+def assemble(runs: Sequence[Run], device: torch.device | str, dtype: torch.dtype) -> Stack:
+    """Return the stack of `runs` with every technique that one of them has; runs without it get its neutral settings."""
+    used: dict[Any, list[Any]] = {}
+    for key, technique in techniques().items():
+        mine = [run.cell.techniques.get(key) for run in runs]
+        example = next((settings for settings in mine if settings is not None), None)
+        if example is not None:
+            assert technique.neutral is not None or None not in mine, f"{key} has no neutral settings"
+            neutral = example.model_copy(update=dict(technique.neutral or {}))
+            used[technique] = [neutral if settings is None else settings for settings in mine]
+    return Stack([run.seed for run in runs], used, device, dtype)
+
+
+class Snapshot:
+    """The weights and running statistics of each run's best epoch so far, by validation accuracy; the first of equals."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.live = [p.tensor for p in stack.parameters] + list(stack.buffers.values())
+        self.best = [t.detach().clone() for t in self.live]
+        self.accuracy = np.full(stack.size, -1.0)
+        self.epoch = np.zeros(stack.size, dtype=int)
+
+    @torch.no_grad()
+    def keep_better(self, accuracy: NDArray[np.float64], epoch: int) -> None:
+        """Keep the runs whose accuracy, (M,), is above what is kept."""
+        better = np.flatnonzero(accuracy > self.accuracy)
+        self.accuracy[better], self.epoch[better] = accuracy[better], epoch
+        for kept, now in zip(self.best, self.live, strict=True):
+            kept[better] = now[better]
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Put the best epoch's values back."""
+        for kept, now in zip(self.best, self.live, strict=True):
+            now.copy_(kept)

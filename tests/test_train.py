@@ -1,0 +1,218 @@
+"""A stack equals plain PyTorch, run by run; a run's result does not depend on its neighbours; techniques act."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from regbench import config, data
+from regbench.pixels import Dataset, channel_moments
+from regbench.plan import Run, plan
+from regbench.regularizers import techniques
+from regbench.train import train
+from tests.reference import train_plainly
+
+METRICS = [
+    *(f"{part}_{measure}" for part in ("train", "validation", "test") for measure in ("nll", "accuracy")),
+    *("gap", "penalty", "train_loss", "weight_norm", "exact_zeros", "near_zeros", "parameters"),
+]
+VARIANTS: dict[str, list[str]] = {
+    "l1": ["{strength: 1.0e-3}", "{strength: 1.0e-2, step: proximal}", "{strength: 1.0e-3, include: all}"],
+    "l2": ["{strength: 0.01}", "{strength: 0.01, include: all}"],
+    "weight_decay": ["{strength: 1.0}", "{strength: 1.0, include: all}"],
+    "max_norm": ["{c: 0.6}"],
+    "dropout": ["{p: 0.5, input: 0.2}", "{p: 0.3}"],
+    "batch_norm": ["{}", "{place: after_activation, momentum: 0.3}"],
+    "layer_norm": ["{}", "{place: after_activation}"],
+}
+PAIRS = [
+    "{l1: 1.0e-3, dropout: 0.5}",
+    "{dropout: {p: 0.5, place: before_norm}, batch_norm: {}}",
+    "{dropout: {p: 0.5, place: before_norm}, layer_norm: {place: after_activation}}",
+    "{dropout: {p: 0.5, place: before_norm}}",
+    "{l2: 0.01, max_norm: 0.6, weight_decay: 1.0}",
+]
+CELLS = [f"{{{key}: {settings}}}" for key in techniques() for settings in VARIANTS.get(key, ["{}"])] + ["{}", *PAIRS]
+MODELS = {
+    "mlp": "{name: mlp, widths: [9, 8], activation: relu}",
+    "mlp tanh": "{name: mlp, widths: [9], activation: tanh}",
+    "cnn": "{name: cnn, channels: [3, 4], widths: [8], activation: tanh}",
+}
+OPTIMIZERS = {
+    "adam": "{name: adam, lr: 0.01}",
+    "adamw": "{name: adamw, lr: 0.01, weight_decay: 0.1}",
+    "sgd": "{name: sgd, lr: 0.05, momentum: 0.9, nesterov: true}",
+}
+
+
+@pytest.fixture(scope="session")
+def images() -> data.Images:
+    """A few real digits, small enough for a CNN in float64, with a little noise.
+
+    On a flat background a max-pool meets equal values, and which of them gets the gradient is anybody's choice.
+    """
+    full = data.load("mnist5k")
+    digits = full.train_images[::10, ::2, ::2]
+    noise = np.random.default_rng(0).integers(0, 40, digits.shape, dtype=np.uint8)
+    return replace(
+        full,
+        train_images=digits // 2 + noise,
+        train_labels=full.train_labels[::10],
+        test_images=full.test_images[::10, ::2, ::2],
+        test_labels=full.test_labels[::10],
+    )
+
+
+def runs(folder: Path, cells: list[str], *, model: str = "mlp", optimizer: str = "adam", **train: object) -> list[Run]:
+    """The runs of `cells` (and no baseline beside them), seed by seed."""
+    file = folder / "config.yaml"
+    options = {"epochs": 2, "batch_size": 32} | train
+    file.write_text(
+        "dataset: {name: mnist5k, train_size: 100, validation_share: 0.2, label_noise: 0.1}\n"
+        f"model: {MODELS[model]}\n"
+        f"train: {{optimizer: {OPTIMIZERS[optimizer]}, {', '.join(f'{k}: {v}' for k, v in options.items())}}}\n"
+        "seeds: [0, 7]\n"
+        f"techniques: {{{', '.join(f'{key}: {{}}' for key in techniques() if key in ' '.join(cells))}}}\n"
+        f"combine: [{', '.join(cells)}]\n"
+    )
+    wanted = [run for run in plan(config.load(file)).runs if run.cell.techniques or "{}" in cells]
+    return sorted(wanted, key=lambda run: run.seed)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_stack_of_two_seeds_is_two_plain_pytorch_runs(
+    tmp_path: Path, images: data.Images, cell: str, model: str
+) -> None:
+    pair = runs(tmp_path, [cell], model=model)
+    ours = train(pair, Dataset(images, dtype=torch.float64)).runs
+    assert len(ours) == 2
+    for run, row in zip(pair, ours, strict=True):
+        expected = train_plainly(run, images)
+        assert {key: row[key] for key in METRICS} == pytest.approx({key: expected[key] for key in METRICS}, rel=1e-7)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", ["{name: cosine, warmup_epochs: 0.5}", "{name: step, every: 1, factor: 0.5}"])
+def test_optimizers_and_schedules_are_torchs(
+    tmp_path: Path, images: data.Images, optimizer: str, schedule: str
+) -> None:
+    (run, *_) = runs(tmp_path, ["{dropout: 0.5}"], optimizer=optimizer)
+    (row,) = train([run], Dataset(images, dtype=torch.float64)).runs
+    expected = train_plainly(run, images)
+    assert {key: row[key] for key in METRICS} == pytest.approx({key: expected[key] for key in METRICS}, rel=1e-7)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+@pytest.mark.parametrize("norm", ["", ", batch_norm: {}", ", layer_norm: {}"])
+def test_a_stack_of_many_is_as_many_stacks_of_one(
+    tmp_path: Path, images: data.Images, dtype: torch.dtype, tolerance: float, model: str, norm: str
+) -> None:
+    cells = [
+        f"{{dropout: {p}{more}{norm}}}" for p in (0.2, 0.5) for more in ("", ", l1: 1.0e-3", ", l2: 0.01, l1: 1.0e-3")
+    ]
+    many = runs(tmp_path, cells, model=model, epochs=1)
+    dataset = Dataset(images, dtype=dtype)
+    together, alone = train(many, dataset), [train([run], dataset) for run in many]
+    for m, single in enumerate(alone):
+        for row, expected in zip(together.runs[m : m + 1], single.runs, strict=True):
+            assert {k: row[k] for k in METRICS} == pytest.approx({k: expected[k] for k in METRICS}, rel=tolerance)
+
+
+def test_neighbours_change_nothing(tmp_path: Path, images: data.Images) -> None:
+    cells = ["{l1: 1.0e-3}", "{l1: 1.0e-2}", "{l2: 0.1}", "{l2: 1.0}"]
+    many = runs(tmp_path, cells)
+    dataset = Dataset(images)
+    all_rows = {row["run"]: row for row in train(many, dataset).runs}
+    for row in train(many[1:3], dataset).runs:
+        assert {k: row[k] for k in METRICS} == pytest.approx({k: all_rows[row["run"]][k] for k in METRICS}, rel=1e-5)
+
+
+def test_the_same_stack_twice_gives_the_same_numbers_to_the_last_digit(tmp_path: Path, images: data.Images) -> None:
+    many = runs(tmp_path, ["{dropout: 0.5, batch_norm: {}}", "{dropout: 0.2, batch_norm: {}}"])
+    first, second = (train(many, Dataset(images)) for _ in range(2))
+    without_time = [{k: v for k, v in row.items() if k != "seconds"} for row in first.runs + first.epochs]
+    assert without_time == [{k: v for k, v in row.items() if k != "seconds"} for row in second.runs + second.epochs]
+
+
+def test_a_diverged_run_says_so_and_its_neighbours_do_not_notice(tmp_path: Path, images: data.Images) -> None:
+    calm, wild = "{l2: 0.01}", "{l2: 1.0e+30}"
+    both = runs(tmp_path, [calm, wild], optimizer="sgd")
+    rows = {(row["seed"], row["status"]): row for row in train(both, Dataset(images)).runs}
+    assert set(rows) == {(0, "ok"), (0, "diverged"), (7, "ok"), (7, "diverged")}
+    assert "epoch 1" in rows[0, "diverged"]["reason"]
+    assert "test_accuracy" not in rows[0, "diverged"]
+    for row in train([run for run in both if "1e+30" not in run.cell.label], Dataset(images)).runs:
+        assert {k: row[k] for k in METRICS} == pytest.approx({k: rows[row["seed"], "ok"][k] for k in METRICS}, rel=1e-5)
+
+
+def test_a_last_batch_of_one_is_left_out(tmp_path: Path, images: data.Images) -> None:
+    many = runs(tmp_path, ["{batch_norm: {}}"], batch_size=99)
+    records = train(many, Dataset(images))
+    assert all(math.isfinite(row["test_nll"]) for row in records.runs)
+
+
+def test_the_best_epoch_by_validation_is_the_one_that_is_tested(tmp_path: Path, images: data.Images) -> None:
+    many = runs(tmp_path, ["{batch_norm: {}}"], epochs=6, select="best", optimizer="sgd")
+    records = train(many, Dataset(images))
+    for row in records.runs:
+        seen = [e["validation_accuracy"] for e in records.epochs if e["run"] == row["run"]]
+        assert row["epoch"] == int(np.argmax(seen)) + 1
+        assert row["validation_accuracy"] == max(seen)
+
+
+def test_validation_is_looked_at_as_often_as_asked_and_at_the_end(tmp_path: Path, images: data.Images) -> None:
+    records = train(runs(tmp_path, ["{l2: 0.01}"], epochs=5, evaluate_every=2), Dataset(images))
+    looked = [e["epoch"] for e in records.epochs if e["seed"] == 0 and "validation_accuracy" in e]
+    assert looked == [2, 4, 5]
+
+
+PROOFS: dict[str, dict[str, tuple[float, float]]] = {
+    "l1": {"l1.penalty_share": (0.001, 1)},
+    "l2": {"l2.penalty_share": (0.001, 1)},
+    "weight_decay": {"weight_decay.decayed": (0.05, 0.15)},
+    "max_norm": {"max_norm.clipped": (0.1, 1)},
+    "dropout": {"dropout.p_observed": (0.48, 0.52), "dropout.input_observed": (0.19, 0.21)},
+    "batch_norm": {"batch_norm.running_mean_moved": (0.01, 10), "batch_norm.running_variance_moved": (0.01, 10)},
+    "layer_norm": {"layer_norm.scale_moved": (0.001, 1), "layer_norm.shift_moved": (0.001, 1)},
+}
+
+
+@pytest.mark.parametrize("key", techniques())
+def test_each_run_carries_proof_that_its_technique_acted(tmp_path: Path, images: data.Images, key: str) -> None:
+    many = runs(tmp_path, [f"{{{key}: {VARIANTS.get(key, ['{}'])[0]}}}"])
+    proof = train(many, Dataset(images)).runs[0]["proof"]
+    assert proof
+    for name, (low, high) in PROOFS.get(key, {}).items():
+        assert low < proof[name] < high, name
+
+
+def test_the_proximal_step_gives_exact_zeros_and_the_subgradient_does_not(tmp_path: Path, images: data.Images) -> None:
+    many = runs(tmp_path, ["{l1: {strength: 1.0, step: [proximal, subgradient]}}"], epochs=5)
+    zeros = {run.cell.techniques["l1"].step: train([run], Dataset(images)).runs[0]["exact_zeros"] for run in many}
+    assert zeros["proximal"] > 0.3
+    assert zeros["subgradient"] < 0.01
+
+
+def test_epoch_rows_hold_the_running_loss_and_the_learning_rate(tmp_path: Path, images: data.Images) -> None:
+    records = train(runs(tmp_path, ["{l2: 0.01}"], schedule="{name: step, every: 1, factor: 0.5}"), Dataset(images))
+    rows = [row for row in records.epochs if row["seed"] == 0]
+    assert [row["lr"] for row in rows] == [0.01, 0.005]
+    assert rows[1]["train_loss"] < rows[0]["train_loss"]
+    assert rows[1]["penalty"] > 0
+    assert sum(row["seconds"] for row in rows) < records.runs[0]["seconds"]
+
+
+def test_channels_are_scaled_by_exact_moments(images: data.Images) -> None:
+    mean, deviation = channel_moments(images.train_images)
+    assert mean == pytest.approx((images.train_images / 255).mean((0, 1, 2)))
+    assert deviation == pytest.approx((images.train_images / 255).std((0, 1, 2)))
+    flat: Any = np.zeros((3, 4, 4, 2), np.uint8)
+    assert channel_moments(flat)[1].tolist() == [1, 1]
