@@ -1,0 +1,67 @@
+"""The datasets, found by folder: every module here without a leading underscore is a source, one file each.
+
+A source has `TITLE`, `IMAGE` (channels, height, width), `CLASSES`, `TRAIN`, `TEST` (None where only the data tell),
+`NEEDS_PATH` and `load(path, data_dir) -> Images`; one that needs no path has `find(data_dir) -> Path | None` as well.
+Importing this package loads neither torch nor torchvision nor pandas.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from regbench.data._files import data_folder
+from regbench.data._images import Images, fingerprint, open_stored, store
+from regbench.data._split import Split, split
+from regbench.errors import DataError
+
+__all__ = [
+    "DataError",
+    "Images",
+    "Split",
+    "data_folder",
+    "find",
+    "fingerprint",
+    "load",
+    "open_stored",
+    "sources",
+    "split",
+    "store",
+]
+
+
+@cache
+def sources() -> dict[str, ModuleType]:
+    """Return name to module."""
+    names = [info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")]
+    return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+
+
+def load(name: str, path: Path | None = None, data_dir: Path | None = None) -> Images:
+    """Return the images of the source `name`, read and checked.
+
+    path: the user's file or folder, for the sources that need one. data_dir: where datasets lie and are downloaded
+    to; default: `data_folder`. Raises DataError if the source is unknown, or its data are missing, damaged, or not
+    what they say they are.
+    """
+    if name not in sources():
+        close = difflib.get_close_matches(name, sources(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sources())}"
+        raise DataError(f"there is no dataset {name!r}: {hint}")
+    source = sources()[name]
+    if source.NEEDS_PATH and path is None:
+        raise DataError(f"the dataset {name!r} needs a path to the data: set `path` under `dataset`")
+    images: Images = source.load(path, data_dir)
+    return images
+
+
+def find(data_dir: Path | None = None) -> dict[str, Path | None]:
+    """Return, for each source, where its data lie on this machine, or None; nothing is read or checked.
+
+    A source that needs a path is None: its data lie where the user says.
+    """
+    return {name: None if source.NEEDS_PATH else source.find(data_dir) for name, source in sources().items()}

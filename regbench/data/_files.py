@@ -1,0 +1,90 @@
+"""Where datasets lie, how their files are checked, and how torchvision is asked to download them.
+
+torchvision only downloads: the files that it leaves are read here, so that a machine which has them needs no
+torchvision, whose import takes seconds and fails beside another build of torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+import sys
+from pathlib import Path
+
+import platformdirs
+
+from regbench.errors import DataError
+
+TIMEOUT = 30
+"""Seconds without an answer after which a download is given up."""
+
+
+def data_folder(data_dir: Path | None = None) -> Path:
+    """Return where datasets lie: `data_dir`, or else what REGBENCH_DATA names, or else the user's data folder."""
+    return Path(data_dir or os.environ.get("REGBENCH_DATA") or platformdirs.user_data_path("regbench")).expanduser()
+
+
+def read(path: Path, md5: str, title: str) -> bytes:
+    """Return the bytes of a file of the dataset `title`; raise DataError unless their MD5 is `md5`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"can't read {path} ({error.strerror}): check its permissions, or put it there anew") from error
+    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise DataError(
+            f"{path} is damaged or not of {title} ({len(data):,} bytes with MD5 {found} instead of {md5}): "
+            "delete it and run again to download it, or put the right one there"
+        )
+    return data
+
+
+def download(dataset: str, root: Path, files: str) -> None:
+    """Download torchvision's `dataset` into `root`.
+
+    files: what to put where by hand if that can't be done; the DataError that it then raises says so.
+    """
+    from filelock import FileLock
+
+    remedy = f"put {files}, or name the folder that has the data already with --data-dir or REGBENCH_DATA"
+    try:
+        from torchvision import datasets
+    except Exception as error:  # a torchvision of another build fails with whatever it misses first
+        raise DataError(
+            f"{dataset} is not in {root}, and torchvision can't download it, since {_why(error)}, or {remedy}"
+        ) from error
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        # Standard output carries results alone, and some versions of torchvision print there.
+        with FileLock(root / ".regbench.lock"), contextlib.redirect_stdout(sys.stderr):
+            getattr(datasets, dataset)(root, download=True)
+    except Exception as error:  # torchvision passes on whatever the network, the archive and the disk raise
+        raise DataError(f"{dataset} is not in {root} and can't be downloaded ({_line(error)}): {remedy}") from error
+    finally:
+        socket.setdefaulttimeout(timeout)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "torchvision", "PIL"):
+        return f"{error.name} is not installed: run `pip install torch torchvision`"
+    return (
+        f"torchvision {_version('torchvision')} does not match torch {_version('torch')} ({_line(error)}): "
+        "reinstall both together with `pip install --force-reinstall torch torchvision`"
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _version(name: str) -> str:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "(of unknown version)"

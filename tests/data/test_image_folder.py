@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from regbench import data
+from regbench.errors import DataError
+
+
+def draw(path: Path, value: int, mode: str = "L", size: tuple[int, int] = (4, 4)) -> None:
+    """Write an image whose pixels all have `value`, but for one black corner."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new(mode, size, (value,) * 3 if mode == "RGB" else value)
+    image.putpixel((0, 0), (0, 0, 0) if mode == "RGB" else 0)
+    image.save(path)
+
+
+@pytest.fixture
+def flat(tmp_path: Path) -> Path:
+    """Class folders alone: cat and dog, 10 images each; the value of a pixel is the image's number."""
+    for number in range(20):
+        draw(tmp_path / ("cat" if number < 10 else "dog") / f"{number}.png", value=number + 1)
+    return tmp_path
+
+
+@pytest.fixture
+def halves(tmp_path: Path) -> Path:
+    """train and test folders: 3 and 2 images of each of two classes."""
+    for number, place in enumerate(["train/a"] * 3 + ["train/b"] * 3 + ["test/a"] * 2 + ["test/b"] * 2):
+        draw(tmp_path / place / f"{number}.png", value=number + 1)
+    return tmp_path
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(DataError) as error:
+        data.load("image_folder", path)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_train_and_test_folders_are_read_as_they_are(halves):
+    images = data.load("image_folder", halves)
+    assert images.classes == ("a", "b")
+    assert images.train_images.shape == (6, 4, 4, 1)
+    assert images.train_images[:, 1, 1, 0].tolist() == [1, 2, 3, 4, 5, 6]
+    assert images.train_images[:, 0, 0, 0].tolist() == [0] * 6
+    assert images.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert images.test_images[:, 1, 1, 0].tolist() == [7, 8, 9, 10]
+    assert images.test_labels.tolist() == [0, 0, 1, 1]
+
+
+def test_of_class_folders_alone_two_fifths_of_each_class_are_held_out(flat):
+    images = data.load("image_folder", flat)
+    assert images.classes == ("cat", "dog")
+    assert np.bincount(images.train_labels).tolist() == [6, 6]
+    assert np.bincount(images.test_labels).tolist() == [4, 4]
+    numbers = np.concatenate([images.train_images, images.test_images])[:, 1, 1, 0]
+    labels = np.concatenate([images.train_labels, images.test_labels])
+    assert sorted(numbers) == list(range(1, 21))
+    assert np.array_equal(labels, (numbers > 10).astype(np.uint8))
+
+
+def test_the_held_out_images_stay_the_same_when_files_get_other_names(flat):
+    before = data.load("image_folder", flat)
+    for folder in ("cat", "dog"):
+        files = sorted((flat / folder).iterdir())
+        random.Random(1).shuffle(files)
+        for place, file in enumerate(files):
+            file.rename(file.with_name(f"new{place}.png"))
+    after = data.load("image_folder", flat)
+    assert sorted(after.test_images[:, 1, 1, 0]) == sorted(before.test_images[:, 1, 1, 0])
+
+
+def test_colour_images_keep_their_channels(tmp_path):
+    for number in range(10):
+        file = tmp_path / f"class{number % 2}" / f"{number}.png"
+        draw(file, 200, mode="RGB")
+        with Image.open(file) as image:
+            image.putpixel((2, 1), (number, 20, 30))
+            image.save(file)
+    images = data.load("image_folder", tmp_path)
+    assert images.train_images.shape[1:] == (4, 4, 3)
+    assert images.train_images[0, 1, 2, 1:].tolist() == [20, 30]  # the pixel in row 1, column 2
+
+
+def test_black_and_white_and_palette_images_lose_nothing(flat):
+    Image.new("1", (4, 4), 1).save(flat / "cat" / "0.png")
+    images = data.load("image_folder", flat)
+    assert np.concatenate([images.train_images, images.test_images]).max() == 255
+    for file in flat.glob("*/*.png"):
+        with Image.open(file) as image:
+            image.convert("RGB").quantize(2).save(file)
+    assert data.load("image_folder", flat).train_images.shape == (12, 4, 4, 3)
+
+
+def test_hidden_files_other_files_and_folders_without_images_in_them_are_left_alone(flat):
+    before = data.load("image_folder", flat).fingerprint
+    (flat / "cat" / ".DS_Store").write_bytes(b"x")
+    (flat / "cat" / "._0.png").write_bytes(b"x")
+    (flat / "cat" / "notes.txt").write_text("x")
+    (flat / "cat" / "folder.png").mkdir()
+    (flat / "labels.csv").write_text("x")
+    (flat / ".git").mkdir()
+    (flat / "__MACOSX").mkdir()
+    os.mkfifo(flat / "dog" / "pipe.png")
+    assert data.load("image_folder", flat).fingerprint == before
+
+
+def test_links_are_followed(flat, tmp_path_factory):
+    before = data.load("image_folder", flat).fingerprint
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.move(flat / "cat", elsewhere / "cats")
+    (flat / "cat").symlink_to(elsewhere / "cats")
+    shutil.move(flat / "dog" / "12.png", elsewhere / "a dog.png")
+    (flat / "dog" / "12.png").symlink_to(elsewhere / "a dog.png")
+    assert data.load("image_folder", flat).fingerprint == before
+
+
+def test_a_broken_link_is_named(flat):
+    (flat / "dog" / "x.png").symlink_to(flat / "gone.png")
+    assert f"can't read the image {flat / 'dog' / 'x.png'}" in refused(flat)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
+def test_an_unreadable_image_is_named(flat, content):
+    (flat / "dog" / "15.png").write_bytes(content)
+    assert f"can't read the image {flat / 'dog' / '15.png'}" in refused(flat)
+
+
+def test_a_truncated_image_is_named(flat):
+    file = flat / "dog" / "15.png"
+    file.write_bytes(file.read_bytes()[:-25])
+    assert f"can't read the image {file}" in refused(flat)
+
+
+def test_the_first_image_of_another_size_is_named_with_both_sizes(flat):
+    draw(flat / "cat" / "8.png", 1, size=(5, 5))
+    draw(flat / "dog" / "15.png", 1, size=(6, 6))
+    message = refused(flat)
+    assert f"{flat / 'cat' / '8.png'} is 5 x 5 grayscale, but {flat / 'cat' / '0.png'} is 4 x 4 grayscale" in message
+
+
+def test_a_colour_image_among_grayscale_ones_is_named(flat):
+    draw(flat / "cat" / "8.png", 1, mode="RGB")
+    assert f"{flat / 'cat' / '8.png'} is 4 x 4 RGB" in refused(flat)
+
+
+def test_a_test_image_unlike_the_training_images_is_named(halves):
+    draw(halves / "test" / "b" / "9.png", 1, size=(5, 5))
+    assert f"{halves / 'test' / 'b' / '9.png'} is 5 x 5" in refused(halves)
+
+
+def test_images_that_are_not_square_are_refused(flat):
+    for file in flat.glob("*/*.png"):
+        draw(file, 1, size=(4, 3))
+    assert f"{flat / 'cat' / '0.png'} is 4 x 3 grayscale, but images must be square" in refused(flat)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "I;16"])
+def test_pixels_that_do_not_fit_8_bit_grayscale_or_rgb_are_refused(flat, mode):
+    Image.new(mode, (4, 4)).save(flat / "cat" / "0.png")
+    message = refused(flat)
+    assert f"{flat / 'cat' / '0.png'} has pixels of mode {mode}" in message
+    assert "8-bit grayscale or RGB" in message
+
+
+def test_an_empty_class_folder_is_named(flat):
+    (flat / "mouse").mkdir()
+    message = refused(flat)
+    assert message.startswith(f"{flat / 'mouse'} must hold at least 5 images (")
+    assert message.endswith("not 0: put more there, or take the folder away")
+
+
+def test_too_few_images_of_a_class_are_refused_with_the_number(flat):
+    for number in range(6):
+        (flat / "cat" / f"{number}.png").unlink()
+    message = refused(flat)
+    assert message.startswith(f"{flat / 'cat'} must hold at least 5 images (")
+    assert "not 4" in message
+
+
+def test_too_few_training_images_of_a_class_are_refused(halves):
+    (halves / "train" / "a" / "0.png").unlink()
+    assert data.load("image_folder", halves).train_labels.tolist() == [0, 0, 1, 1, 1]
+    (halves / "train" / "a" / "1.png").unlink()
+    assert refused(halves).startswith(f"{halves / 'train' / 'a'} must hold at least 2 images (")
+
+
+def test_a_class_that_is_missing_from_one_half_is_named(halves):
+    draw(halves / "test" / "c" / "1.png", 1)
+    assert "the class 'c' is not in both train and test" in refused(halves)
+
+
+def test_one_class_is_not_enough(tmp_path):
+    draw(tmp_path / "only" / "1.png", 1)
+    assert f"{tmp_path} must hold 2 to 256 class folders with images in each, not 1" in refused(tmp_path)
+
+
+def test_a_folder_without_class_folders_is_refused(tmp_path):
+    draw(tmp_path / "1.png", 1)
+    assert f"{tmp_path} must hold 2 to 256 class folders with images in each, not 0" in refused(tmp_path)
+
+
+def test_train_without_test_is_refused_and_so_is_a_third_folder(halves):
+    shutil.copytree(halves / "test", halves / "val")
+    assert f"{halves} holds val beside train and test" in refused(halves)
+    shutil.rmtree(halves / "test")
+    assert f"{halves} lacks the folder test" in refused(halves)
+
+
+def test_a_class_may_be_called_train(flat):
+    (flat / "cat").rename(flat / "train")
+    assert data.load("image_folder", flat).classes == ("dog", "train")
+
+
+def test_a_missing_folder_and_a_file_instead_of_one_are_refused(tmp_path):
+    assert f"can't open the folder {tmp_path / 'nowhere'}" in refused(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("x")
+    assert f"can't open the folder {tmp_path / 'file'}" in refused(tmp_path / "file")

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regbench import data
+from regbench.errors import DataError
+
+
+def good(channels: int | None = 3, classes: int = 3) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    shape = (4, 4) if channels is None else (4, 4, channels)
+    return {
+        "x_train": random.integers(0, 256, (classes * 4, *shape), dtype=np.uint8),
+        "y_train": np.arange(classes * 4) % classes,
+        "x_test": random.integers(0, 256, (classes * 2, *shape), dtype=np.uint8),
+        "y_test": np.arange(classes * 2) % classes,
+    }
+
+
+def save(folder: Path, **changes: object) -> Path:
+    arrays = {**good(), **changes}
+    path = folder / "own.npz"
+    np.savez(path, **{key: array for key, array in arrays.items() if array is not None})
+    return path
+
+
+@pytest.mark.parametrize("channels", [None, 1, 3])
+@pytest.mark.parametrize("labels", ["uint8", "int64", ">i2"])
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_a_good_file_comes_back_as_it_was_written(tmp_path, channels, labels, write):
+    arrays = good(channels)
+    arrays |= {key: arrays[key].astype(labels) for key in ("y_train", "y_test")}
+    write(tmp_path / "own.npz", **arrays)
+    images = data.load("npz", tmp_path / "own.npz")
+    assert images.train_images.shape == (12, 4, 4, channels or 1)
+    assert np.array_equal(images.train_images.ravel(), arrays["x_train"].ravel())
+    assert np.array_equal(images.test_images.ravel(), arrays["x_test"].ravel())
+    assert np.array_equal(images.train_labels, arrays["y_train"])
+    assert np.array_equal(images.test_labels, arrays["y_test"])
+    assert images.train_labels.dtype == images.test_labels.dtype == np.uint8
+    assert images.classes == ("0", "1", "2")
+
+
+BAD = {
+    "x_train is float32": ({"x_train": good()["x_train"] / np.float32(255)}, "shares from 0 to 1"),
+    "x_test is int64": ({"x_test": good()["x_test"].astype(int)}, "astype('uint8')"),
+    "channels first": ({"x_train": good()["x_train"].transpose(0, 3, 1, 2)}, "transpose(0, 2, 3, 1)"),
+    "has shape (12, 48)": ({"x_train": good()["x_train"].reshape(12, 48)}, "(N, size, size)"),
+    "has shape (12, 4, 4, 2)": ({"x_train": good()["x_train"][..., :2]}, "1 or 3 channels"),
+    "has images of 4 x 3 x 3, but they must be square": ({"x_train": good()["x_train"][:, :, :3]}, "crop or pad"),
+    "images of 4 x 4 x 3, x_test of 4 x 4 x 1": ({"x_test": good()["x_test"][..., :1]}, "make them equal"),
+    "x_train is empty": ({"x_train": good()["x_train"][:0]}, "at least one"),
+    "x_test is empty": ({"x_test": good()["x_test"][:0]}, "at least one"),
+    "x_train is empty (shape (12, 0, 0, 3))": ({"x_train": good()["x_train"][:, :0, :0]}, "at least one"),
+    "y_train is float64": ({"y_train": good()["y_train"] * 1.0}, "astype('int64')"),
+    "y_test is bool": ({"y_test": good()["y_test"] == 1}, "must be integers"),
+    "y_train has shape (12, 1)": ({"y_train": good()["y_train"][:, None]}, "(N,)"),
+    "y_train has 11 labels for 12 images": ({"y_train": good()["y_train"][:-1]}, "as many"),
+    "y_test has 5 labels for 6 images": ({"y_test": good()["y_test"][:-1]}, "as many"),
+    "y_train has the label -1": ({"y_train": good()["y_train"] - 1}, "from 0"),
+    "y_test has the label -1": ({"y_test": good()["y_test"] - 1}, "from 0"),
+    "no label in y_train is 0": ({"y_train": good()["y_train"] + 1}, "without a gap"),
+    "y_train reach 600": ({"y_train": good()["y_train"] * 300}, "2 to 256 classes"),
+    "y_train reach 0": ({"y_train": good()["y_train"] * 0}, "2 to 256 classes"),
+    "y_test has the label 3, but y_train has only 0 to 2": ({"y_test": np.array([0, 1, 2, 0, 1, 3])}, "y_test"),
+    "class 2 has 1 training image": ({"y_train": np.array([0, 1] * 5 + [0, 2])}, "at least 2"),
+    "lacks y_test (it has x_train, y_train, x_test)": ({"y_test": None}, "save all four"),
+    "lacks x_train, y_train": ({"x_train": None, "y_train": None}, "save all four"),
+    "can't be read": ({"y_train": np.array([0, "a"] * 6, dtype=object)}, "numpy.savez"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_array_is_refused_in_one_sentence_with_place_and_remedy(tmp_path, what):
+    changes, remedy = BAD[what]
+    path = save(tmp_path, **changes)
+    with pytest.raises(DataError) as error:
+        data.load("npz", path)
+    message = str(error.value)
+    assert str(path) in message
+    assert what in message
+    assert remedy in message
+    assert "\n" not in message
+
+
+def test_a_file_that_is_missing_or_no_npz_is_refused(tmp_path):
+    with pytest.raises(DataError, match="there is no file"):
+        data.load("npz", tmp_path / "nowhere.npz")
+    with pytest.raises(DataError, match="there is no file"):
+        data.load("npz", tmp_path)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(DataError, match="holds a single array"):
+        data.load("npz", tmp_path / "one.npy")
+    for content in (b"", b"hello", b"PK\x03\x04"):
+        (tmp_path / "junk.npz").write_bytes(content)
+        with pytest.raises(DataError, match=r"can't be read as an \.npz file"):
+            data.load("npz", tmp_path / "junk.npz")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("written")
+    np.savez(folder / "plain.npz", **good())
+    np.savez_compressed(folder / "packed.npz", **good())
+    return {kind: (folder / f"{kind}.npz").read_bytes() for kind in ("plain", "packed")}
+
+
+@given(kind=st.sampled_from(["plain", "packed"]), place=st.floats(0, 1, exclude_max=True), bits=st.integers(0, 255))
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_file_never_gives_other_images(written, kind, place, bits):
+    """bits: what a byte is changed by; 0 cuts the file off there."""
+    intact = written[kind]
+    at = int(place * len(intact))
+    damaged = intact[:at] + (bytes([intact[at] ^ bits]) + intact[at + 1 :] if bits else b"")
+    arrays = good()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "own.npz"
+        path.write_bytes(damaged)
+        try:
+            images = data.load("npz", path)
+        except DataError as error:
+            message = str(error)
+        else:
+            message = f"{path}: no error"
+            assert np.array_equal(images.train_images, arrays["x_train"])
+            assert np.array_equal(images.test_images, arrays["x_test"])
+            assert np.array_equal(images.train_labels, arrays["y_train"])
+            assert np.array_equal(images.test_labels, arrays["y_test"])
+        assert str(path) in message

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regbench.data import Images, fingerprint, open_stored, store
+from regbench.errors import DataError
+
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+def some_images(size: int = 3) -> Images:
+    random = np.random.default_rng(0)
+    train = random.integers(0, 256, (6, size, size, 1), dtype=np.uint8)
+    test = random.integers(0, 256, (4, size, size, 1), dtype=np.uint8)
+    return Images(train, np.arange(6, dtype=np.uint8) % 2, test, np.arange(4, dtype=np.uint8) % 2, ("cat", "개"))
+
+
+def equal(one: Images, other: Images) -> bool:
+    return one.classes == other.classes and all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ARRAYS
+    )
+
+
+def test_the_fingerprint_is_the_sha256_of_shapes_and_bytes():
+    images = some_images()
+    by_hand = hashlib.sha256()
+    for array in (images.train_images, images.train_labels, images.test_images, images.test_labels):
+        by_hand.update(str(array.shape).encode() + array.tobytes())
+    assert images.fingerprint == fingerprint(*(getattr(images, name) for name in ARRAYS)) == by_hand.hexdigest()
+
+
+def test_the_fingerprint_tells_shapes_apart_and_does_not_care_for_memory_layout():
+    flat = np.arange(12, dtype=np.uint8)
+    assert fingerprint(flat.reshape(3, 4)) != fingerprint(flat.reshape(4, 3))
+    assert fingerprint(np.asfortranarray(flat.reshape(3, 4))) == fingerprint(flat.reshape(3, 4))
+
+
+def test_images_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        some_images().classes = ("other",)
+
+
+def test_stored_images_come_back_equal_mapped_and_read_only(tmp_path):
+    images = some_images()
+    store(images, tmp_path / "new" / "folder")
+    again = open_stored(tmp_path / "new" / "folder")
+    assert equal(again, images)
+    assert again.fingerprint == images.fingerprint
+    assert all(isinstance(getattr(again, name), np.memmap) for name in ARRAYS)
+    with pytest.raises(ValueError, match="read-only"):
+        again.train_images[0] = 0
+
+
+def in_another_process(folder: Path) -> str:
+    return open_stored(folder).fingerprint
+
+
+def test_another_process_opens_the_same_images(tmp_path):
+    store(some_images(), tmp_path)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(in_another_process, (tmp_path,)) == some_images().fingerprint
+
+
+def test_storing_again_replaces_what_was_stored_and_leaves_nothing_else(tmp_path):
+    store(some_images(size=4), tmp_path)
+    store(some_images(), tmp_path)
+    assert equal(open_stored(tmp_path), some_images())
+    assert {file.name for file in tmp_path.iterdir()} == {"images.json", *(f"{name}.npy" for name in ARRAYS)}
+
+
+@pytest.mark.parametrize("name", [f"{name}.npy" for name in ARRAYS])
+def test_no_changed_byte_goes_unnoticed(tmp_path, name):
+    store(some_images(), tmp_path)
+    intact = (tmp_path / name).read_bytes()
+    noticed = 0
+    for place in range(len(intact)):
+        (tmp_path / name).write_bytes(intact[:place] + bytes([intact[place] ^ 1]) + intact[place + 1 :])
+        try:
+            # a byte of the header's padding may change without harm
+            assert equal(open_stored(tmp_path), some_images()), f"byte {place} changed the images"
+        except DataError:
+            noticed += 1
+    assert noticed >= getattr(some_images(), name.removesuffix(".npy")).size
+
+
+@pytest.mark.parametrize("name", ["images.json", *(f"{name}.npy" for name in ARRAYS)])
+def test_a_truncated_or_missing_file_is_noticed(tmp_path, name):
+    store(some_images(), tmp_path)
+    intact = (tmp_path / name).read_bytes()
+    for length in (0, 1, len(intact) // 2, len(intact) - 1):
+        (tmp_path / name).write_bytes(intact[:length])
+        with pytest.raises(DataError, match="delete it and run again"):
+            open_stored(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(DataError, match="delete it and run again"):
+        open_stored(tmp_path)
+
+
+def test_arrays_of_two_stores_do_not_mix(tmp_path):
+    store(some_images(size=3), tmp_path / "a")
+    store(some_images(size=4), tmp_path / "b")
+    (tmp_path / "a" / "test_images.npy").replace(tmp_path / "b" / "test_images.npy")
+    with pytest.raises(DataError, match="other images than were stored"):
+        open_stored(tmp_path / "b")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=f"can't write the images to {tmp_path / 'file'}"):
+        store(some_images(), tmp_path / "file")
+    with pytest.raises(DataError, match="can't write the images to /dev/full/here"):
+        store(some_images(), Path("/dev/full/here"))
