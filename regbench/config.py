@@ -1,0 +1,769 @@
+"""The config: one YAML file to typed settings, or all that is wrong with it, each as `file:line:column`.
+
+The sections are pydantic models, which check types and ranges; this module finds the place of each error, and says it
+in plain words. Techniques, models and datasets are found by folder, and torch is never imported.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import Field, SerializeAsAny, ValidationError
+
+from regbench import optim, wording
+from regbench.data import sources
+from regbench.errors import ConfigError
+from regbench.models import models
+from regbench.regularizers import techniques
+from regbench.settings import Settings
+from regbench.wording import shown
+from regbench.yaml12 import Loc, Place, Problem, dump, parse, read
+
+__all__ = ["Analysis", "Config", "Dataset", "Train", "load", "schema", "starter"]
+
+SEEDS = 10_000
+RUNS = 100_000
+STRENGTHS = 1_000
+"""Beyond these a config is a mistake: a grid with one list too many."""
+
+S = TypeVar("S", bound=Settings)
+Combination = dict[str, Settings]
+"""A set of techniques with their settings, in the order of tables: what a cell is made of."""
+
+Mode = Literal["one_at_a_time", "factorial", "leave_one_out"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+class Dataset(Settings):
+    """What to train on, and what becomes of the training images."""
+
+    name: str = Field(description="which dataset")
+    path: Path | None = Field(None, description="the data's own file or folder, relative to the config file")
+    train_size: int | None = Field(
+        None, ge=1, description="images to train on, out of what validation leaves; all by default"
+    )
+    validation_share: float = Field(
+        0.1, gt=0, lt=1, description="share of the training images that is kept for validation"
+    )
+    label_noise: float = Field(0.0, ge=0, le=1, description="share of the training labels that become another class")
+
+
+class Train(Settings):
+    """How each run is trained."""
+
+    epochs: int = Field(30, ge=1, description="passes over the training images")
+    batch_size: int = Field(128, ge=1, description="images a step")
+    optimizer: optim.Optimizer = Field(optim.Adam(), description="how the weights are updated")
+    schedule: optim.Schedule = Field(optim.Constant(), description="how the learning rate changes over the epochs")
+    select: Literal["last", "best"] = Field(
+        "last", description="the epoch that is tested: the last, or the one with the highest validation accuracy"
+    )
+    evaluate_every: int = Field(1, ge=1, description="epochs between two looks at the validation set")
+
+
+class Analysis(Settings):
+    """What the comparison calls a difference."""
+
+    margin: float = Field(0.2, ge=0, description="points of accuracy within which two cells count as equivalent")
+    confidence: float = Field(0.95, gt=0, lt=1, description="confidence of the intervals")
+
+
+class Config(Settings):
+    """A whole config, resolved: every default filled in, every strength and seed listed."""
+
+    name: str
+    dataset: Dataset
+    model: Any
+    """The `Settings` of one of the modules in regbench.models; `model.name` says which."""
+    train: Train
+    seeds: list[int]
+    techniques: dict[str, list[SerializeAsAny[Settings]]]
+    """Key to the listed strengths, in the order of tables."""
+    combine: Mode | list[dict[str, list[SerializeAsAny[Settings]]]]
+    """A mode, or cells: key to the strengths that the cell is to be trained with, one by one."""
+    exclude: list[dict[str, list[dict[str, Any]]]]
+    """Rules: key to patterns of settings, one of which has to match; an empty pattern matches every strength."""
+    analysis: Analysis
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the config as plain data that, written with `text` and loaded, gives an equal config."""
+        return self.model_dump(mode="json")
+
+    def text(self) -> str:
+        """Return the resolved config as YAML."""
+        return dump(self.resolved())
+
+    def combinations(self) -> Iterator[tuple[Combination, str | None]]:
+        """Yield each set of techniques that is asked for, with the reason why it is left out, or None.
+
+        The baseline, the empty set, comes first and is always there; the others come by number of techniques, then in
+        the order of tables, then of strengths.
+        """
+        seen = set()
+        for cell in itertools.chain([{}], self._cells()):
+            for strengths in itertools.product(*cell.values()):
+                combination = dict(zip(cell, strengths, strict=True))
+                identity = tuple((key, settings.model_dump_json()) for key, settings in combination.items())
+                if identity not in seen:
+                    seen.add(identity)
+                    yield combination, self._reason_against(combination)
+
+    def _cells(self) -> Iterator[dict[str, list[Settings]]]:
+        """Yield what `combine` asks for: key to the strengths that the cell is trained with, one by one."""
+        if isinstance(self.combine, list):
+            order = list(techniques())
+            yield from sorted(self.combine, key=lambda cell: (len(cell), [order.index(key) for key in cell]))
+            return
+        n = len(self.techniques)
+        sizes = {"one_at_a_time": [1], "factorial": range(1, n + 1), "leave_one_out": [n - 1, n]}[self.combine]
+        for size in sizes:
+            for keys in itertools.combinations(self.techniques, size):
+                yield {key: self.techniques[key] for key in keys}
+
+    def _reason_against(self, combination: Combination) -> str | None:
+        for rule in self.exclude:
+            if all(
+                key in combination and any(_matches(pattern, combination[key]) for pattern in patterns)
+                for key, patterns in rule.items()
+            ):
+                return f"excluded by the config: {' + '.join(rule)}"
+        for key, settings in combination.items():
+            others = {other: theirs for other, theirs in combination.items() if other != key}
+            if reason := techniques()[key].clash(settings, others):
+                return reason
+        return None
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Return the config in the YAML file `path`.
+
+    Each override is `section.key=value` with a YAML value, and takes the place of what the file says; a relative
+    `dataset.path` starts from the config's folder in the file, from the working directory in an override. Raises
+    ConfigError with every problem, placed as `file:line:column` or as the override.
+    """
+    reader = _Reader(path)
+    for text in overrides:
+        reader.put(text)
+    if config := reader.config():
+        return config
+    problems = sorted(dict.fromkeys(reader.document.problems), key=lambda p: (not p.place.line, *p.place[1:]))
+    raise ConfigError([str(problem) for problem in problems])
+
+
+class _Reader:
+    """Turns a file into a config, and notes on the way what is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.document = read(path)
+        data = self.document.data
+        if data is None and not self.document.problems:
+            example = "at least dataset, model and techniques (`regbench init` writes an example)"
+            self.problem((), "the file is empty", example)
+        elif data is not None and not isinstance(data, dict):
+            self.problem((), f"a config can't be {shown(data)}", "lines of `key: value`, such as `name: quickstart`")
+
+    def problem(self, loc: Loc, what: str, allowed: str = "", meant: str = "", key: bool = False) -> None:
+        """Note what is wrong with the value (or the key) at `loc`, what is allowed there, and what may be meant."""
+        message = what + (f"; allowed: {allowed}" if allowed else "") + (f"; did you mean {meant}?" if meant else "")
+        self.document.problems.append(Problem(self.document.place(loc, key), message))
+
+    def put(self, text: str) -> None:
+        """Apply one override; sections that are missing on the way to it are created."""
+        key, equals, value = text.partition("=")
+        loc = tuple(part.strip() for part in key.split("."))
+        place = Place(f"--set {text}")
+        other = parse(value, place.source, placed=False)
+        self.document.problems += other.problems
+        if not equals or not all(loc):
+            self.document.problems.append(Problem(place, "an override is written section.key=value, as train.epochs=5"))
+        if not equals or not all(loc) or other.problems or not isinstance(self.document.data, dict):
+            return
+        node = self.document.data
+        for depth, part in enumerate(loc[:-1], start=1):
+            inner = node.get(part)
+            if inner is None:
+                inner = {}
+                self.document.places.setdefault(loc[:depth], (place, place))
+            elif depth == 2 and loc[0] == "techniques" and part in techniques() and _is_plain(inner):
+                # `dropout: 0.5` becomes `dropout: {p: 0.5}`, so that `techniques.dropout.input=0.1` can join it.
+                main = techniques()[part].main
+                for old in [old for old in self.document.places if old[:2] == loc[:2]]:
+                    self.document.places[(*loc[:2], main, *old[2:])] = self.document.places[old]
+                inner = {main: inner}
+            elif not isinstance(inner, dict):
+                what = f"{_dotted(loc[:depth])} is {shown(inner)}, so {'.'.join(loc[depth:])} can't be set in it"
+                self.document.problems.append(Problem(place, f"{what}; set {_dotted(loc[:depth])} as a whole"))
+                return
+            node[part] = inner
+            node = inner
+        self.document.put(loc, other)
+
+    def config(self) -> Config | None:
+        """Return the config, or None if there is any problem."""
+        data = self.document.data
+        if not isinstance(data, dict):
+            return None
+        for key in data:
+            if key not in Config.model_fields:
+                meant = wording.closest(key, Config.model_fields, _elsewhere(""))
+                self.problem((key,), f"unknown key {key!r}", ", ".join(Config.model_fields), meant, key=True)
+        given = {key: value for key, value in data.items() if value is not None}
+        has_cells = isinstance(given.get("combine"), list)
+        for key in ("dataset", "model", "techniques"):
+            if key not in given and not (key == "techniques" and has_cells):
+                self.problem((key,), f"{key} is missing", _WANTED[key], key=True)
+
+        name = self.name(given.get("name"))
+        dataset = self.dataset(given["dataset"]) if "dataset" in given else None
+        kinds = {name: module.Settings for name, module in models().items()}
+        model = self.named(given["model"], kinds, ("model",)) if "model" in given else None
+        train = self.train(given.get("train", {}))
+        seeds = self.seeds(given.get("seeds", 5))
+        listed = self.techniques(given.get("techniques", {}))
+        combine = self.combine(given.get("combine", MODES[0]), listed)
+        exclude = self.exclude(given.get("exclude", []), listed, combine)
+        analysis = self.section(Analysis, given.get("analysis", {}), ("analysis",))
+        self.decays_twice(train, listed)
+        if given.get("techniques") == {} and not has_cells:
+            self.problem(("techniques",), "techniques is empty: nothing to compare", _WANTED["techniques"], key=True)
+        if self.document.problems:
+            return None
+        config = Config.model_validate(
+            {
+                "name": name,
+                "dataset": dataset,
+                "model": model,
+                "train": train,
+                "seeds": seeds,
+                "techniques": listed,
+                "combine": combine,
+                "exclude": exclude,
+                "analysis": analysis,
+            }
+        )
+        self.yields_cells(config)
+        return None if self.document.problems else config
+
+    def name(self, value: Any) -> str:
+        """Return the sweep's name; by default the file's stem, with - for what a name can't hold."""
+        if value is None:
+            return re.sub("[^a-z0-9_-]+", "-", self.path.stem.lower()).strip("-")[:64] or "sweep"
+        if not isinstance(value, str) or not re.fullmatch("[a-z0-9_-]{1,64}", value):
+            allowed = "1 to 64 of the characters a-z, 0-9, - and _ (text that looks like a number goes between quotes)"
+            self.problem(("name",), f"name can't be {shown(value)}", allowed)
+            return ""
+        return value
+
+    def dataset(self, value: Any) -> Dataset | None:
+        """Return the section `dataset`, checked against what its source asks for."""
+        at: Loc = ("dataset",)
+        if not self.is_section(value, at):
+            return None
+        name = self.kind(value, sources(), at)
+        source = sources()[name] if name else None
+        values = value | {"name": name}
+        path = value.get("path")
+        if isinstance(path, str):
+            start = self.path.parent if self.document.place((*at, "path")).line else Path()
+            # Path.resolve and Path.expanduser raise on a loop of links and on a user without a home.
+            values["path"] = Path(os.path.abspath(start / os.path.expanduser(path)))  # noqa: PTH100, PTH111
+        if source and source.NEEDS_PATH and path is None:
+            what = f"dataset.path is missing: {name} reads data of your own"
+            self.problem(at, what, "the path of a file or folder", key=True)
+        if source and not source.NEEDS_PATH and path is not None:
+            self.problem((*at, "path"), f"{name} takes no path: it is found by name; leave path out", key=True)
+        dataset = self.check(Dataset, values, at)
+        if dataset and dataset.train_size and source and source.TRAIN and source.CLASSES:
+            left = source.TRAIN - round(dataset.validation_share * source.TRAIN)
+            if not source.CLASSES <= dataset.train_size <= left:
+                what = f"dataset.train_size can't be {dataset.train_size}: validation leaves {left} of {source.TRAIN:,}"
+                self.problem((*at, "train_size"), what, f"{source.CLASSES} (one a class) to {left}")
+        return dataset
+
+    def train(self, value: Any) -> Train | None:
+        """Return the section `train`; optimizer and schedule are chosen by their `name`."""
+        if not self.is_section(value, ("train",)):
+            return None
+        values = dict(value)
+        for key in ("optimizer", "schedule"):
+            if key in values:
+                chosen = self.named(values.pop(key), _kinds(key), ("train", key))
+                values |= {key: chosen} if chosen else {}
+        return self.check(Train, values, ("train",))
+
+    def decays_twice(self, train: Train | None, listed: Mapping[str, Any]) -> None:
+        """Refuse AdamW's own decay beside the technique's: they would add up, and the baseline would decay too."""
+        optimizer = train.optimizer if train else None
+        if isinstance(optimizer, optim.AdamW) and optimizer.weight_decay and "weight_decay" in listed:
+            what = f"adamw decays the weights by {optimizer.weight_decay}, and techniques.weight_decay does so again"
+            self.problem(("train", "optimizer"), what, "{name: adam}, or {name: adamw, weight_decay: 0}")
+
+    def seeds(self, value: Any) -> list[int]:
+        """Return the list of seeds."""
+        allowed = f"how many (1 to {SEEDS:,}), or a list of different whole numbers of at least 0"
+        if type(value) is int and 1 <= value <= SEEDS:
+            return list(range(value))
+        if not isinstance(value, list) or not value:
+            self.problem(("seeds",), f"seeds can't be {shown(value)}", allowed)
+            return []
+        seen: set[int] = set()
+        for i, seed in enumerate(value):
+            if type(seed) is not int or seed < 0:
+                self.problem(("seeds", i), f"a seed can't be {shown(seed)}", "a whole number of at least 0")
+            elif seed in seen:
+                self.problem(("seeds", i), f"seed {seed} is listed twice; leave one out")
+            else:
+                seen.add(seed)
+        if len(value) > SEEDS:
+            self.problem(("seeds",), f"{len(value):,} seeds are too many", allowed)
+        return value
+
+    def techniques(self, value: Any) -> dict[str, list[Settings]]:
+        """Return key to listed strengths; a technique with a problem has an empty list."""
+        if not self.is_section(value, ("techniques",)):
+            return {}
+        for key in value:
+            if key not in techniques():
+                self.unknown("technique", key, techniques(), ("techniques", key), key=True)
+        return {key: self.strengths(key, value[key], ("techniques", key)) for key in techniques() if key in value}
+
+    def strengths(self, key: str, value: Any, at: Loc) -> list[Settings]:
+        """Return every strength that `value` asks for: one value, a list, settings, or settings with lists."""
+        found: dict[str, Settings] = {}
+        before = len(self.document.problems)
+        for values, places in self.options(key, value, at):
+            settings = self.check(techniques()[key].Settings, values, at, places)
+            if settings is None:
+                continue
+            if found.setdefault(settings.model_dump_json(), settings) is not settings:
+                where = max(places.values(), key=self.document.place, default=at)
+                self.problem(where, f"{_dotted(at)} has the same strength twice; leave one out")
+        return list(found.values()) if len(self.document.problems) == before else []
+
+    def options(self, key: str, value: Any, at: Loc) -> list[tuple[dict[str, Any], dict[str, Loc]]]:
+        """Return each choice of settings that `value` spells out, with the place of every setting."""
+        main = techniques()[key].main
+        found: list[tuple[dict[str, Any], dict[str, Loc]]] = []
+        if value is None:
+            found = [({}, {})]
+        elif value == []:
+            self.problem(at, f"{_dotted(at)} is an empty list", "one value or more")
+        elif isinstance(value, list):
+            for i, item in enumerate(value):
+                if isinstance(item, list):
+                    self.problem((*at, i), f"{_dotted(at)} has a list in its list", "values, or settings {key: value}")
+                elif item is None:
+                    self.problem((*at, i), f"a value in {_dotted(at)} can't be empty")
+                else:
+                    found += self.options(key, item, (*at, i))
+                if len(found) > STRENGTHS:
+                    break
+        elif isinstance(value, dict):
+            axes = []
+            for name, given in value.items():
+                place = (*at, name)
+                if given == []:
+                    self.problem(place, f"{_dotted(place)} is an empty list", "one value or more")
+                listed = isinstance(given, list)
+                axes.append([(name, v, (*place, i)) for i, v in enumerate(given)] if listed else [(name, given, place)])
+            for choice in itertools.islice(itertools.product(*axes), STRENGTHS + 1):
+                found.append(({name: v for name, v, _ in choice}, {name: where for name, _, where in choice}))
+        else:
+            found = [({main: value}, {main: at})]
+        if len(found) > STRENGTHS:
+            self.problem(at, f"{_dotted(at)} asks for more than {STRENGTHS:,} strengths", "fewer values")
+            return []
+        return found
+
+    def combine(self, value: Any, listed: Mapping[str, list[Settings]]) -> Any:
+        """Return the mode, or the cells as key to strengths."""
+        if isinstance(value, str) and value in MODES:
+            return value
+        if not isinstance(value, list) or not value:
+            cells = f"{', '.join(MODES)}, or a list of cells such as [[dropout], [dropout, l2]]"
+            mode = wording.closest(value, MODES) if isinstance(value, str) else ""
+            self.problem(("combine",), f"combine can't be {shown(value)}", cells, mode)
+            return MODES[0]
+        return [
+            {
+                key: listed[key] if isinstance(item, list) else self.strengths(key, given, ("combine", i, key))
+                for key, given in self.members(item, listed, ("combine", i), "a cell").items()
+            }
+            for i, item in enumerate(value)
+        ]
+
+    def exclude(self, value: Any, listed: Mapping[str, list[Settings]], combine: Any) -> Any:
+        """Return the rules as key to patterns, each a part of the technique's settings."""
+        if not isinstance(value, list):
+            self.problem(("exclude",), f"exclude can't be {shown(value)}", "a list of rules such as [[l1, l2]]")
+            return []
+        cells = combine if isinstance(combine, list) else []
+        rules = []
+        for i, item in enumerate(value):
+            at: Loc = ("exclude", i)
+            if item in ([], {}):
+                self.problem(at, "this rule is empty, and would leave every cell out", "one technique or more")
+            rule = {}
+            for key, given in self.members(item, listed, at, "a rule").items():
+                strengths = [*listed[key], *itertools.chain.from_iterable(cell.get(key, []) for cell in cells)]
+                rule[key] = self.patterns(key, given, (*at, key), strengths)
+            rules.append(rule)
+        return rules
+
+    def patterns(self, key: str, value: Any, at: Loc, strengths: list[Settings]) -> list[dict[str, Any]]:
+        """Return what an exclude rule says of one technique, checked to match one of its strengths."""
+        found = []
+        for values, places in self.options(key, value, at):
+            # The settings that the rule leaves open are filled in, so that pydantic can check those that it names.
+            full = (strengths[0].model_dump() if strengths else {}) | values
+            settings = self.check(techniques()[key].Settings, full, at, places) if strengths else None
+            if settings is None:
+                continue
+            pattern = {name: getattr(settings, name) for name in values}
+            if not any(_matches(pattern, strength) for strength in strengths):
+                here = "; ".join(dict.fromkeys(wording.brief({n: getattr(s, n) for n in pattern}) for s in strengths))
+                where = max(places.values(), key=self.document.place, default=at)
+                self.problem(
+                    where, f"this rule leaves nothing out: no cell has {key} with {wording.brief(pattern)}", here
+                )
+            found.append(pattern)
+        return found
+
+    def members(self, item: Any, listed: Mapping[str, Any], at: Loc, what: str) -> dict[str, Any]:
+        """Return the techniques of a cell or rule, in the order of tables, with what it says of each (a list: None)."""
+        if not isinstance(item, list | dict):
+            cell = f"[{item}]" if isinstance(item, str) and item in listed else ""
+            self.problem(at, f"{what} can't be {shown(item)}", "[dropout], or with strengths {dropout: 0.5}", cell)
+            return {}
+        found: dict[str, Any] = {}
+        for position, key in enumerate(item):
+            where = (*at, key if isinstance(item, dict) else position)
+            if not isinstance(key, str) or key not in techniques():
+                self.unknown("technique", key, listed or techniques(), where, key=True)
+            elif key not in listed:
+                self.problem(where, f"{key} isn't listed under techniques", ", ".join(listed), key=True)
+            elif key in found:
+                self.problem(where, f"{key} stands twice in {what}; leave one out", key=True)
+            else:
+                found[key] = item[key] if isinstance(item, dict) else None
+        return {key: found[key] for key in techniques() if key in found}
+
+    def yields_cells(self, config: Config) -> None:
+        """Check that the combination leaves something to run, and not a million runs."""
+        most = RUNS // len(config.seeds)
+        sized = itertools.islice(config.combinations(), most + 1)
+        reasons = [reason for combination, reason in sized if combination]
+        if len(reasons) >= most:
+            what = f"this asks for more than {RUNS:,} runs ({len(config.seeds)} seeds of more than {most:,} cells)"
+            self.problem(("combine",), what, "fewer strengths, techniques or seeds", key=True)
+        elif reasons and None not in reasons:
+            unique = "; ".join(dict.fromkeys(str(reason) for reason in reasons))
+            self.problem(("combine",), f"no cell is left to compare with the baseline ({unique})", key=True)
+
+    def is_section(self, value: Any, at: Loc) -> bool:
+        """Check that there are keys to look at."""
+        if not isinstance(value, dict):
+            self.problem(at, f"{_dotted(at)} can't be {shown(value)}", _WANTED[str(at[-1])])
+        return isinstance(value, dict)
+
+    def section(self, kind: type[Settings], value: Any, at: Loc) -> Settings | None:
+        """Return a section that has one kind of settings."""
+        return self.check(kind, value, at) if self.is_section(value, at) else None
+
+    def named(self, value: Any, kinds: Mapping[str, type[Settings]], at: Loc) -> Settings | None:
+        """Return settings whose kind is chosen by their `name`."""
+        if isinstance(value, str) and value in kinds:
+            self.problem(at, f"{_dotted(at)} can't be {shown(value)}", _WANTED[str(at[-1])], f"{{name: {value}}}")
+        elif self.is_section(value, at) and (name := self.kind(value, kinds, at)):
+            return self.check(kinds[name], value, at)
+        return None
+
+    def kind(self, value: Mapping[str, Any], known: Mapping[str, Any], at: Loc) -> str:
+        """Return the `name` in a section, or "" after noting that it isn't there or not known."""
+        name = value.get("name")
+        if isinstance(name, str) and name in known:
+            return name
+        if name is None:
+            self.problem(at, f"{_dotted(at)} has no name", f"name: {wording.either(known)}", key=True)
+        else:
+            self.unknown(str(at[-1]), name, known, (*at, "name"))
+        return ""
+
+    def unknown(self, what: str, word: Any, known: Iterable[str], at: Loc, key: bool = False) -> None:
+        """Note a name that is in no registry."""
+        quoted = repr(word) if isinstance(word, str) else shown(word)
+        self.problem(at, f"there is no {what} {quoted}", ", ".join(known), wording.closest(word, known), key=key)
+
+    def check(
+        self, kind: type[S], values: Mapping[str, Any], at: Loc, places: Mapping[str, Loc] | None = None
+    ) -> S | None:
+        """Return validated settings, or None after noting each of pydantic's errors in plain words.
+
+        `places` says where each of `values` stands, if not simply in the mapping at `at`.
+        """
+        try:
+            return kind.model_validate(values)
+        except ValidationError as error:
+            for each in error.errors(include_url=False):
+                self.plain_words(each, kind, at, places)
+        return None
+
+    def plain_words(self, error: Any, kind: type[Settings], at: Loc, places: Mapping[str, Loc] | None) -> None:
+        """Note one of pydantic's errors."""
+        reason = error.get("ctx", {}).get("error", error["msg"])
+        if not error["loc"]:
+            self.problem(at, f"{_dotted(at)}: {reason}", key=True)
+            return
+        field, *inner = error["loc"]
+        where = (*(places or {}).get(field, (*at, field)), *inner)
+        words = [part for part in at if isinstance(part, str)]
+        dotted = ".".join([*words, field])
+        if error["type"] == "extra_forbidden":
+            known = kind.model_fields
+            meant = wording.closest(field, known, _elsewhere(".".join(words)))
+            self.problem(where, f"unknown key {field!r} in {_dotted(at)}", ", ".join(known), meant, key=True)
+        elif error["type"] == "missing":
+            self.problem(at, f"{dotted} is missing", wording.allowed(wording.shape_of(kind, field)), key=True)
+        elif error["type"] in ("value_error", "assertion_error"):
+            self.problem(where, f"{dotted}: {reason}")
+        else:
+            value, shape = error["input"], wording.shape_of(kind, field)
+            for _ in inner:
+                shape, dotted = shape.get("items", {}), f"a value in {dotted}"
+            what = f"{dotted} can't be {shown(value)}"
+            self.problem(where, what, wording.allowed(shape) or reason, wording.meant(value, shape))
+
+
+_WANTED = {
+    "dataset": "a mapping such as {name: mnist5k}",
+    "model": "a mapping such as {name: mlp, widths: [256, 256]}",
+    "techniques": "a mapping such as {dropout: 0.5, l2: 0.01}",
+    "train": "a mapping such as {epochs: 30, batch_size: 128}",
+    "optimizer": "a mapping such as {name: adam, lr: 0.001}",
+    "schedule": "a mapping such as {name: cosine}",
+    "analysis": "a mapping such as {margin: 0.2}",
+}
+
+
+def _matches(pattern: Mapping[str, Any], settings: Settings) -> bool:
+    return all(getattr(settings, name) == value for name, value in pattern.items())
+
+
+def _kinds(key: str) -> dict[str, type[Settings]]:
+    """Return name to settings class of one of regbench.optim's unions."""
+    union = {"optimizer": optim.Optimizer, "schedule": optim.Schedule}[key]
+    return {kind.model_fields["name"].default: kind for kind in get_args(get_args(union)[0])}
+
+
+@cache
+def _elsewhere_all() -> dict[str, str]:
+    homes: list[tuple[str, Iterable[str]]] = [
+        ("dataset", Dataset.model_fields),
+        *(("model", module.Settings.model_fields) for module in models().values()),
+        ("train", Train.model_fields),
+        *((f"train.{key}", kind.model_fields) for key in ("schedule", "optimizer") for kind in _kinds(key).values()),
+        ("analysis", Analysis.model_fields),
+        ("techniques", techniques()),
+        ("", Config.model_fields),
+    ]
+    return {key: f"{home}.{key}".strip(".") for home, keys in homes for key in keys if key != "name" or not home}
+
+
+def _elsewhere(here: str) -> dict[str, str]:
+    """Return keys that belong somewhere else than `here`, with their full names."""
+    return {key: full for key, full in _elsewhere_all().items() if full.rpartition(".")[0] != here}
+
+
+def _is_plain(value: Any) -> bool:
+    items = value if isinstance(value, list) else [value]
+    return not any(isinstance(item, list | dict) for item in items)
+
+
+def _dotted(loc: Loc) -> str:
+    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a config file, for editors.
+
+    What `load` accepts validates; of what it refuses, all that one place alone can show (types, ranges, names).
+    """
+    known = list(techniques())
+    cell = {"type": "object", "properties": {key: {"$ref": f"#/$defs/{key}"} for key in known}}
+    rule = {"type": "object", "properties": {key: {"$ref": f"#/$defs/{key}_in_rule"} for key in known}}
+    names = {"type": "array", "items": {"enum": known}, "uniqueItems": True}
+    own_data = [name for name, source in sources().items() if source.NEEDS_PATH]
+    dataset = wording.shapes(Dataset) | {
+        "name": {
+            "description": "which dataset",
+            "oneOf": [{"const": name, "description": source.TITLE} for name, source in sources().items()],
+        }
+    }
+    train = wording.shapes(Train) | {
+        key: _described(wording.shapes(Train)[key]) | {"oneOf": [_named_shape(kind) for kind in _kinds(key).values()]}
+        for key in ("optimizer", "schedule")
+    }
+    sections = {
+        "name": {
+            "description": "the sweep's name; by default the file's",
+            "type": ["string", "null"],
+            "pattern": "^[a-z0-9_-]{1,64}$",
+        },
+        "dataset": {
+            **_section_shape(dataset, ["name"]),
+            "description": Dataset.__doc__,
+            "if": {"properties": {"name": {"enum": own_data}}},
+            "then": {"required": ["path"], "properties": {"path": {"type": "string"}}},
+            "else": {"properties": {"path": {"type": "null"}}},
+        },
+        "model": {
+            "description": "the network",
+            "oneOf": [_named_shape(module.Settings) for module in models().values()],
+        },
+        "train": {**_section_shape(train, []), "description": Train.__doc__, "type": ["object", "null"]},
+        "seeds": {
+            "description": "how many (n: 0 to n-1), or which",
+            "default": 5,
+            "anyOf": [
+                {"type": ["integer", "null"], "minimum": 1, "maximum": SEEDS},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 0},
+                    "minItems": 1,
+                    "maxItems": SEEDS,
+                    "uniqueItems": True,
+                },
+            ],
+        },
+        "techniques": {
+            **cell,
+            "description": "what to compare: technique to its strength, a list of strengths, or settings",
+            "additionalProperties": False,
+            "type": ["object", "null"],
+        },
+        "combine": {
+            "description": "which techniques meet in a cell",
+            "default": MODES[0],
+            "anyOf": [
+                {"enum": [*MODES, None]},
+                {"type": "array", "minItems": 1, "items": {"anyOf": [names, {**cell, "additionalProperties": False}]}},
+            ],
+        },
+        "exclude": {
+            "description": "cells to leave out: those that hold all techniques of a rule",
+            "type": ["array", "null"],
+            "items": {"anyOf": [{**names, "minItems": 1}, {**rule, "additionalProperties": False, "minProperties": 1}]},
+        },
+        "analysis": {
+            **_section_shape(wording.shapes(Analysis), []),
+            "description": Analysis.__doc__,
+            "type": ["object", "null"],
+        },
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "regbench config",
+        **_section_shape(sections, ["dataset", "model"]),
+        "if": {"required": ["combine"], "properties": {"combine": {"type": "array"}}},
+        "else": {
+            "required": ["techniques"],
+            "properties": {"techniques": {"type": "object", "minProperties": 1}},
+        },
+        "$defs": {
+            **{key: _technique_shape(key, in_rule=False) for key in known},
+            **{f"{key}_in_rule": _technique_shape(key, in_rule=True) for key in known},
+        },
+    }
+
+
+def _section_shape(properties: Mapping[str, Any], required: Sequence[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _named_shape(kind: type[Settings]) -> dict[str, Any]:
+    """Return the schema of settings that are chosen by their name."""
+    fields = wording.shapes(kind)
+    required = [field for field, info in kind.model_fields.items() if info.is_required()]
+    named = {"name": {"const": fields["name"]["const"]}}
+    return {**_section_shape(fields | named, ["name", *required]), "description": kind.__doc__}
+
+
+def _technique_shape(key: str, in_rule: bool) -> dict[str, Any]:
+    """Return the schema of what may stand behind a technique's key; a rule may name a part of its settings."""
+    technique = techniques()[key]
+    fields = wording.shapes(technique.Settings)
+    required = [field for field, info in technique.Settings.model_fields.items() if info.is_required() and not in_rule]
+    several = {"type": "array", "minItems": 1, "uniqueItems": not in_rule}
+    grids = {name: {"anyOf": [shape, several | {"items": shape}]} | _described(shape) for name, shape in fields.items()}
+    one = [fields[technique.main], _section_shape(grids, required)]
+    nothing = [] if required else [{"type": "null"}]
+    card = technique.cards["en"]
+    return {
+        "description": f"{card.name}: {card.key_idea}",
+        "anyOf": [*one, several | {"items": {"anyOf": one}}, *nothing],
+    }
+
+
+def _described(shape: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": shape["description"]} if "description" in shape else {}
+
+
+def starter() -> str:
+    """Return a commented config to start from, which shows the defaults."""
+    return """\
+# What to compare. Try `regbench check FILE`, then `regbench sweep FILE --dry-run`, then `regbench sweep FILE`.
+# Only dataset, model and techniques are needed; the other lines show their defaults.
+
+dataset:
+  name: mnist5k           # `regbench list datasets` has the others; npz and image_folder read your own: path: data.npz
+  # train_size: 2000      # train on fewer images: regularizers matter most where data are few
+  # label_noise: 0.2      # give a share of the training labels another class: it invites overfitting
+  validation_share: 0.1   # share of the training images kept for validation
+
+model:
+  name: mlp               # or cnn: `regbench list models`
+  widths: [256, 256]      # units of the hidden layers
+  activation: relu        # relu, tanh or sigmoid
+
+train:
+  epochs: 30
+  batch_size: 128
+  optimizer: {name: adam, lr: 1e-3}  # or sgd, adamw
+  schedule: {name: constant}         # or {name: cosine}, {name: step, every: 10}; each takes warmup_epochs
+  select: last            # test the last epoch's weights, or those of the best on validation: best
+  evaluate_every: 1       # epochs between two looks at the validation set
+
+# Every cell is trained once a seed. 3 seeds: a smoke test; 5: a first indication; 10: to claim something.
+seeds: 5
+
+# A technique takes one strength, a list of them, or settings: {p: [0.2, 0.5], input: 0.1}.
+techniques:
+  l1: 5e-4
+  l2: [0.001, 0.01]
+  dropout: 0.5
+  batch_norm:             # nothing: its defaults
+
+# one_at_a_time: each technique against the baseline. factorial: every subset. leave_one_out: all but one.
+# Or cells of your own: [[dropout], [dropout, batch_norm], {dropout: 0.2, l2: 0.01}]
+combine: one_at_a_time
+
+# Cells to leave out: those that hold all techniques of a rule.
+# exclude:
+#   - [l1, l2]
+
+analysis:
+  margin: 0.2             # points of accuracy: cells that differ by less count as equivalent
+  confidence: 0.95        # of the intervals
+"""

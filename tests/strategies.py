@@ -1,0 +1,103 @@
+"""Configs as a user may write them, drawn from the registries: a new technique or model is covered by itself."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from regbench import optim, wording
+from regbench.config import MODES
+from regbench.data import sources
+from regbench.models import models
+from regbench.regularizers import techniques
+
+
+def values(shape: Any) -> st.SearchStrategy[Any]:
+    """Values that a piece of JSON Schema allows."""
+    match shape:
+        case {"enum": options}:
+            return st.sampled_from(options)
+        case {"const": value}:
+            return st.just(value)
+        case {"type": "boolean"}:
+            return st.booleans()
+        case {"type": "integer"}:
+            least = shape.get("minimum", shape.get("exclusiveMinimum", -1) + 1)
+            return st.integers(least, shape.get("maximum", least + 500))
+        case {"type": "number"}:
+            least = shape.get("minimum", shape.get("exclusiveMinimum", -1e6))
+            most = shape.get("maximum", shape.get("exclusiveMaximum", 1e6))
+            above, below = "exclusiveMinimum" in shape, "exclusiveMaximum" in shape
+            return st.floats(least, most, exclude_min=above, exclude_max=below)
+        case {"type": "array"}:
+            return st.lists(
+                values(shape["items"]), min_size=shape.get("minItems", 0), max_size=shape.get("maxItems", 3)
+            )
+    raise NotImplementedError(shape)
+
+
+def settings(kind: type[BaseModel], whole: tuple[str, ...] = ()) -> st.SearchStrategy[dict[str, Any]]:
+    """Some of a kind's settings, those in `whole` and the required ones always."""
+    fields = {name: values(wording.shape_of(kind, name)) for name in kind.model_fields}  # type: ignore[arg-type]
+    needed = {name for name, info in kind.model_fields.items() if info.is_required()} | {*whole}
+    return st.fixed_dictionaries(
+        {name: fields[name] for name in fields if name in needed},
+        optional={name: fields[name] for name in fields if name not in needed},
+    )
+
+
+@st.composite
+def strengths(draw: st.DrawFn, key: str) -> Any:
+    """What may stand behind a technique's key."""
+    technique = techniques()[key]
+    main = values(wording.shape_of(technique.Settings, technique.main))
+    form = draw(st.sampled_from(["nothing", "one", "several", "settings", "grid"]))
+    if form == "several":
+        return draw(st.lists(main, min_size=1, max_size=3, unique=True))
+    if form == "one":
+        return draw(main)
+    mapping = draw(settings(technique.Settings))
+    if form == "grid":
+        for name in mapping:
+            several = st.lists(values(wording.shape_of(technique.Settings, name)), min_size=1, max_size=2, unique=True)
+            mapping[name] = draw(several)
+    needed = any(info.is_required() for info in technique.Settings.model_fields.values())
+    return None if form == "nothing" and not needed else mapping
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> dict[str, Any]:
+    """A config file's data, always valid."""
+    listed = draw(st.lists(st.sampled_from(list(techniques())), min_size=1, max_size=4, unique=True))
+    source = draw(st.sampled_from(list(sources())))
+    dataset = {"name": source, "validation_share": draw(st.floats(0, 0.5, exclude_min=True))}
+    if sources()[source].NEEDS_PATH:
+        dataset["path"] = "data/mine.npz"
+    if draw(st.booleans()):
+        dataset |= {"train_size": draw(st.integers(100, 1000)), "label_noise": draw(st.sampled_from([0, 0.2, 1.0]))}
+    kinds = [optim.Sgd, optim.Adam, optim.AdamW], [optim.Constant, optim.StepDecay, optim.Cosine]
+    optimizer, schedule = (draw(st.sampled_from(of).flatmap(lambda kind: settings(kind, ("name",)))) for of in kinds)
+    if optimizer["name"] == "adamw" and "weight_decay" in listed:
+        optimizer["weight_decay"] = 0
+    train = {"epochs": draw(st.integers(1, 100)), "optimizer": optimizer, "schedule": schedule, "select": "best"}
+    config = {
+        "name": draw(st.from_regex("[a-z0-9_-]{1,8}", fullmatch=True)),
+        "dataset": dataset,
+        "model": draw(st.sampled_from(list(models().values())).flatmap(lambda m: settings(m.Settings, ("name",)))),
+        "train": train,
+        "seeds": draw(st.integers(1, 4) | st.lists(st.integers(0, 2**40), min_size=1, max_size=4, unique=True)),
+        "techniques": {key: draw(strengths(key)) for key in listed},
+        "combine": draw(st.sampled_from(MODES[:2] if len(listed) > 2 else MODES)),
+    }
+    if draw(st.booleans()):
+        # The single technique at the end is there so that something is left when all other cells are contradictions.
+        names = st.lists(st.sampled_from(listed), unique=True)
+        own = st.sampled_from(listed).flatmap(lambda key: strengths(key).map(lambda value: {key: value}))
+        config["combine"] = [*draw(st.lists(names | own, max_size=3)), [listed[0]]]
+    if len(listed) > 1 and config["combine"] != "leave_one_out":
+        rules = st.lists(st.sampled_from(listed), min_size=2, unique=True) | st.just({listed[0]: None, listed[1]: {}})
+        config["exclude"] = draw(st.lists(rules, max_size=2))
+    optional = sorted(config.keys() - {"dataset", "model", "techniques"})
+    for key in draw(st.lists(st.sampled_from(optional), unique=True, max_size=3)):
+        del config[key]
+    return config
