@@ -1,0 +1,296 @@
+"""Records to comparison: every cell against the baseline, paired by seed.
+
+Rules, each printed under the tables: a run counts if it finished with a finite test accuracy, a pair if both its
+runs do; p values are adjusted over all cells of the sweep that have one, so that a cell has one verdict wherever it is
+shown; among several strengths of a technique, validation selects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from regbench import stats
+from regbench.regularizers import techniques
+from regbench.stats import Array, Estimate, Verdict
+
+if TYPE_CHECKING:
+    from regbench.config import Analysis
+    from regbench.plan import Plan, Skip
+
+NOTE = {"l1_l2": ("l1", "l2"), "dropout": ("dropout",), "batch_norm": ("batch_norm",), "layer_norm": ("layer_norm",)}
+"""The rows of the study note's summary table, in its order, each with the techniques that it names."""
+
+MEASURES = ("test_accuracy", "validation_accuracy", "gap", "seconds")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A cell against the baseline, over the seeds that both have. Accuracies are shares: 0.01 is one point."""
+
+    accuracy: Estimate
+    """Difference of test accuracy."""
+    gap: Estimate
+    """Difference of the gap between train and test accuracy."""
+    time: Estimate
+    """Ratio of seconds: geometric mean, the ends of the logarithms' interval, no sd. Unknown where `time_shared`."""
+    time_shared: bool
+    """A run of this cell and the baseline's trained in one stack that charged both alike: their times aren't apart."""
+    p: float
+    p_holm: float
+    equivalence_p: float
+    equivalence_p_holm: float
+    verdict: Verdict
+    more_seeds: int | None
+    """Further seeds that would bring a verdict; None where there is one, or where `stats.MOST_SEEDS` aren't enough."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What a cell's finished runs measured."""
+
+    label: str
+    techniques: Mapping[str, Any]
+    """Key to settings; empty for the baseline."""
+    planned: int
+    finished: int
+    accuracy: Estimate
+    """Test accuracy."""
+    validation: float
+    """Mean validation accuracy, NaN where unknown."""
+    gap: Estimate
+    seconds: Estimate
+    rank: int | None
+    """By mean test accuracy, from 1; equal means share a rank. None without a finished run."""
+    effect: Effect | None
+    """None for the baseline."""
+
+
+@dataclass(frozen=True)
+class TechniqueResult:
+    """A technique's line in the summary table."""
+
+    key: str
+    status: Literal["measured", "unfinished", "combined", "absent"]
+    """Whether the sweep has a finished run of this technique alone, a planned one, only combinations, or nothing."""
+    cell: CellResult | None
+    """The cell of the technique alone, if measured.
+
+    Of several strengths: among those with the most finished runs (a strength at which runs diverge must not win by its
+    survivors), the one with the best mean validation accuracy; of equals the first.
+    """
+    strengths: int
+    """How many strengths there were to choose from."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Planned runs of one cell that don't count, for one reason."""
+
+    label: str
+    status: str
+    """failed, diverged, unusable (finished, but its test accuracy is not a number) or missing (no record)."""
+    seeds: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that the tables say."""
+
+    dataset: Any
+    model: Any
+    train: Any
+    """Settings, as in the config."""
+    margin: float
+    """Of equivalence, as a share of the test set."""
+    confidence: float
+    planned: int
+    """Seeds of the plan."""
+    family: int
+    """How many comparisons Holm's correction is over."""
+    cells: tuple[CellResult, ...]
+    """Ranked; equal means, and cells without a finished run at the end, in the plan's order."""
+    summary: Mapping[str, tuple[TechniqueResult, ...]]
+    """The note's rows, then those of the sweep's other techniques."""
+    skips: tuple[Skip, ...]
+    failures: tuple[Failure, ...]
+    foreign: int
+    """Records that belong to no run of the plan; they are left out."""
+
+    @property
+    def baseline(self) -> CellResult:
+        """The cell without techniques."""
+        return next(cell for cell in self.cells if not cell.techniques)
+
+
+def compare(runs: pd.DataFrame, plan: Plan, analysis: Analysis) -> Comparison:
+    """Return the comparison of the plan's cells by their records.
+
+    `runs` has the columns of runs.csv, in any order of rows (of a run's several rows the last counts), and
+    `analysis.margin` is in points of accuracy. Missing runs, failed runs and missing values are stated results, never
+    errors.
+    """
+    index = {run.id: i for i, run in enumerate(plan.runs)}
+    records = runs.drop_duplicates("run", keep="last")
+    known = records["run"].isin(index.keys())
+    foreign = int((~known).sum())
+    records = records[known].set_index("run").reindex(list(index))
+    values = {name: pd.to_numeric(records[name], errors="coerce").to_numpy(float) for name in MEASURES}
+    finished = (records["status"] == "ok").fillna(False).to_numpy(bool) & np.isfinite(values["test_accuracy"])
+    stacks = records["stack"].fillna("").to_numpy(str)
+
+    rows_of: dict[str, dict[int, int]] = {cell.label: {} for cell in plan.cells}
+    for i, run in enumerate(plan.runs):
+        rows_of[run.cell.label][run.seed] = i
+    baseline = {seed: i for seed, i in rows_of[plan.cells[0].label].items() if finished[i]}
+    margin = analysis.margin / 100
+
+    cells = []
+    for cell in plan.cells:
+        rows = {seed: i for seed, i in sorted(rows_of[cell.label].items()) if finished[i]}
+        taken = list(rows.values())
+        measured = {name: stats.estimate(values[name][taken], analysis.confidence) for name in MEASURES}
+        effect = None
+        if cell.techniques:
+            pairs = np.array([(i, baseline[seed]) for seed, i in rows.items() if seed in baseline], int).reshape(-1, 2)
+            effect = _effect(pairs[:, 0], pairs[:, 1], values, stacks, margin, analysis.confidence)
+        cells.append(
+            CellResult(
+                label=cell.label,
+                techniques=cell.techniques,
+                planned=len(rows_of[cell.label]),
+                finished=len(rows),
+                accuracy=measured["test_accuracy"],
+                validation=measured["validation_accuracy"].mean,
+                gap=measured["gap"],
+                seconds=measured["seconds"],
+                rank=None,
+                effect=effect,
+            )
+        )
+    cells, family = _judged(cells, margin, 1 - analysis.confidence)
+    first = plan.runs[0]
+    return Comparison(
+        dataset=first.dataset,
+        model=first.model,
+        train=first.train,
+        margin=margin,
+        confidence=analysis.confidence,
+        planned=len({run.seed for run in plan.runs}),
+        family=family,
+        cells=tuple(_ranked(cells)),
+        summary=_summary(cells),
+        skips=tuple(plan.skips),
+        failures=_failures(plan, records, finished),
+        foreign=foreign,
+    )
+
+
+def _effect(
+    mine: NDArray[Any],
+    theirs: NDArray[Any],
+    values: Mapping[str, Array],
+    stacks: NDArray[np.str_],
+    margin: float,
+    confidence: float,
+) -> Effect:
+    """Return a cell's effect, without its verdict; `mine` and `theirs` (pairs,) are rows of one seed each."""
+    seconds = np.stack([values["seconds"][mine], values["seconds"][theirs]])
+    shared = bool(((stacks[mine] == stacks[theirs]) & (stacks[mine] != "") & (seconds[0] == seconds[1])).any())
+    seconds = np.where((seconds > 0) & (not shared), seconds, np.nan)
+    logs = stats.estimate(np.log(seconds[0]) - np.log(seconds[1]), confidence)
+    differences = values["test_accuracy"][mine] - values["test_accuracy"][theirs]
+    return Effect(
+        accuracy=stats.estimate(differences, confidence),
+        gap=stats.estimate(values["gap"][mine] - values["gap"][theirs], confidence),
+        time=Estimate(logs.n, *(float(np.exp(x)) for x in (logs.mean, np.nan, logs.low, logs.high))),
+        time_shared=shared,
+        p=float(stats.difference_p(differences)),
+        p_holm=np.nan,
+        equivalence_p=float(stats.equivalence_p(differences, margin)),
+        equivalence_p_holm=np.nan,
+        verdict="undecided",
+        more_seeds=None,
+    )
+
+
+def _judged(cells: Sequence[CellResult], margin: float, alpha: float) -> tuple[list[CellResult], int]:
+    """Return the cells with adjusted p values and verdicts, and the number of comparisons in the family."""
+    p_holm = stats.holm([cell.effect.p if cell.effect else np.nan for cell in cells])
+    equivalence_holm = stats.holm([cell.effect.equivalence_p if cell.effect else np.nan for cell in cells])
+    verdicts = [
+        stats.verdict(e.accuracy.n, e.accuracy.mean, e.accuracy.sd, p, q, alpha) if e else None
+        for e, p, q in zip((cell.effect for cell in cells), p_holm, equivalence_holm, strict=True)
+    ]
+    family = int(np.isfinite(p_holm).sum())
+    # An undecided comparison is the next that Holm would test, at alpha over the number that aren't rejected yet.
+    level = alpha / max(1, family - sum(v in ("helps", "hurts", "equivalent") for v in verdicts))
+    judged = []
+    for cell, p, q, verdict in zip(cells, p_holm, equivalence_holm, verdicts, strict=True):
+        if cell.effect is None or verdict is None:
+            judged.append(cell)
+            continue
+        d = cell.effect.accuracy
+        more = None
+        if verdict == "undecided":
+            more = stats.more_seeds(d.n, d.mean, d.sd, margin, level)
+        elif verdict == "too_few":
+            more = stats.FEWEST_SEEDS - d.n
+        effect = replace(cell.effect, p_holm=float(p), equivalence_p_holm=float(q), verdict=verdict, more_seeds=more)
+        judged.append(replace(cell, effect=effect))
+    return judged, family
+
+
+def _ranked(cells: Sequence[CellResult]) -> list[CellResult]:
+    """Return the cells by falling mean test accuracy; means that differ by rounding only are equal."""
+    means = {cell.label: round(cell.accuracy.mean, 12) for cell in cells}
+    order = sorted(cells, key=lambda cell: -means[cell.label] if cell.finished else np.inf)
+    first: dict[float, int] = {}
+    for rank, cell in enumerate(order, start=1):
+        first.setdefault(means[cell.label], rank)
+    return [replace(cell, rank=first[means[cell.label]] if cell.finished else None) for cell in order]
+
+
+def _summary(cells: Sequence[CellResult]) -> dict[str, tuple[TechniqueResult, ...]]:
+    """Return row to techniques: the note's rows, with what they name, then whatever else the sweep holds."""
+    used = {key for cell in cells for key in cell.techniques}
+    rows: dict[str, list[str]] = {row: list(keys) for row, keys in NOTE.items()}
+    for key, technique in techniques().items():
+        keys = rows.setdefault(technique.row or key, [])
+        if key in used and key not in keys:
+            keys.append(key)
+    return {row: tuple(_technique(key, cells) for key in keys) for row, keys in rows.items() if keys}
+
+
+def _technique(key: str, cells: Sequence[CellResult]) -> TechniqueResult:
+    alone = [cell for cell in cells if set(cell.techniques) == {key}]
+    if not alone:
+        combined = any(key in cell.techniques for cell in cells)
+        return TechniqueResult(key, "combined" if combined else "absent", None, 0)
+
+    def merit(cell: CellResult) -> tuple[int, float]:
+        return cell.finished, -np.inf if np.isnan(cell.validation) else round(cell.validation, 12)
+
+    best = max(alone, key=merit)
+    if not best.finished:
+        return TechniqueResult(key, "unfinished", None, len(alone))
+    return TechniqueResult(key, "measured", best, len(alone))
+
+
+def _failures(plan: Plan, records: pd.DataFrame, finished: NDArray[np.bool_]) -> tuple[Failure, ...]:
+    """Return the planned runs that don't count, by cell, status and reason, in the plan's order."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    order = {cell.label: i for i, cell in enumerate(plan.cells)}
+    statuses, reasons = records["status"].fillna("missing"), records["reason"].fillna("")
+    for run, done, status, reason in zip(plan.runs, finished, statuses, reasons, strict=True):
+        if not done:
+            group = (run.cell.label, "unusable" if status == "ok" else str(status), str(reason))
+            found.setdefault(group, []).append(run.seed)
+    groups = sorted(found.items(), key=lambda item: order[item[0][0]])
+    return tuple(Failure(label, status, tuple(sorted(seeds)), reason) for (label, status, reason), seeds in groups)

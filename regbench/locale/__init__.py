@@ -1,0 +1,60 @@
+"""Every word that a person reads in a table or report, in each language: one YAML file a language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from regbench.errors import UsageError
+
+FOLDER = Path(__file__).parent
+
+
+class Words:
+    """A language's catalogue: `words("verdict.helps")`, `words("notes.pairs", confidence=95)`."""
+
+    def __init__(self, language: str, catalogue: Mapping[str, str]) -> None:
+        self.language = language
+        self.catalogue = catalogue
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return the text of `key` with its placeholders filled in. Raises KeyError if there is none."""
+        return self.catalogue[key].format(**values)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.catalogue
+
+
+def languages() -> list[str]:
+    """Return the codes of the languages that there are, in the order of the alphabet."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+@cache
+def words(language: str) -> Words:
+    """Return a language's words. Raises UsageError if there is no such language."""
+    if language not in languages():
+        raise UsageError(f"there is no language {language!r}; there are {', '.join(languages())}")
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    catalogue = yaml.load((FOLDER / f"{language}.yaml").read_text(encoding="utf-8"), Loader=loader)
+    return Words(language, dict(_flat(catalogue)))
+
+
+def default_language(environ: Mapping[str, str]) -> str:
+    """Return the language that the locale's variables ask for: the first that is set decides, as in POSIX."""
+    locale = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
+    code = re.split("[_.@-]", locale.lower())[0]
+    return code if code in languages() else "en"
+
+
+def _flat(catalogue: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Return nested keys as dotted ones."""
+    pairs: list[tuple[str, str]] = []
+    for key, value in catalogue.items():
+        pairs += _flat(value, f"{above}{key}.") if isinstance(value, dict) else [(f"{above}{key}", value)]
+    return pairs

@@ -1,0 +1,57 @@
+"""A comparison as tables: for the terminal, Markdown, CSV, JSON, and as a picture."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Literal, get_args
+
+from regbench.errors import UsageError
+from regbench.locale import words
+from regbench.report import data, markdown
+
+if TYPE_CHECKING:
+    from regbench.compare import Comparison
+    from regbench.report.terminal import Report
+
+Format = Literal["rich", "markdown", "csv", "json"]
+
+WIDTH = 160
+"""Of text that goes to no terminal."""
+
+
+def render(
+    comparison: Comparison, format: Format = "rich", lang: str = "en", width: int | None = None, color: bool = False
+) -> str:
+    """Return a comparison as text, ended by a line feed.
+
+    `width` (columns) and `color` concern "rich" alone; without a width COLUMNS decides, or the terminal, or `WIDTH`.
+    "csv" and "json" hold plain numbers at full precision under English keys. Raises UsageError for an unknown format
+    or language.
+    """
+    spoken = words(lang)
+    match format:
+        case "rich":
+            from regbench.report import terminal
+
+            return terminal.text(rich(comparison, lang), width or shutil.get_terminal_size((WIDTH, 0)).columns, color)
+        case "markdown":
+            return markdown.text(comparison, spoken)
+        case "csv":
+            return data.csv_text(comparison)
+        case "json":
+            return data.json_text(comparison, spoken)
+    raise UsageError(f"there is no format {format!r}; there are {', '.join(get_args(Format))}")
+
+
+def rich(comparison: Comparison, lang: str = "en") -> Report:
+    """Return the tables for `Console.print`; they take the layout that fits the console's width."""
+    from regbench.report.terminal import Report
+
+    return Report(comparison, words(lang))
+
+
+def svg(comparison: Comparison, lang: str = "en", width: int = WIDTH, title: str = "regbench table") -> str:
+    """Return the picture of a terminal of `width` columns with the tables, in one file that opens offline."""
+    from regbench.report import terminal
+
+    return terminal.svg(rich(comparison, lang), width, title)

@@ -1,0 +1,142 @@
+"""A comparison as data: JSON and CSV, plain numbers at full precision under stable English keys.
+
+Accuracies, gaps and differences are shares (0.01 is one point), p values are adjusted where the key says so, an unknown
+number is null in JSON and empty in CSV.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+from regbench.compare import CellResult, Comparison
+from regbench.locale import Words
+from regbench.report import tables
+from regbench.stats import FEWEST_SEEDS, POWER, Estimate
+
+SCHEMA_VERSION = 1
+
+
+def document(comparison: Comparison, words: Words) -> dict[str, Any]:
+    """Return the whole comparison as JSON-able data; only the texts of `summary` and `notes` depend on the language."""
+    summary = tables.summary_with_sentences(comparison, words)
+    texts = ("name", *tables.TEXTS)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "language": words.language,
+        "dataset": comparison.dataset.model_dump(mode="json"),
+        "model": comparison.model.model_dump(mode="json"),
+        "train": comparison.train.model_dump(mode="json"),
+        "analysis": {
+            "interval": "paired t",
+            "confidence": comparison.confidence,
+            "correction": "holm",
+            "comparisons": comparison.family,
+            "margin": comparison.margin,
+            "equivalence_test": "two one-sided t tests",
+            "fewest_pairs": FEWEST_SEEDS,
+            "power": POWER,
+            "seeds": comparison.planned,
+        },
+        "summary": [
+            {
+                "row": row,
+                **dict(zip(texts, ("".join(line.text for line in cell) for cell in shown), strict=False)),
+                "techniques": [
+                    {
+                        "technique": t.key,
+                        "status": t.status,
+                        "strengths": t.strengths,
+                        "cell": t.cell.label if t.cell else None,
+                    }
+                    for t in group
+                ],
+            }
+            for (row, group), shown in zip(comparison.summary.items(), summary.rows, strict=True)
+        ],
+        "cells": [_known(_cell(cell)) for cell in comparison.cells],
+        "failures": [
+            {"cell": f.label, "status": f.status, "seeds": list(f.seeds), "reason": f.reason}
+            for f in comparison.failures
+        ],
+        "skips": [{"cell": skip.label, "reason": skip.reason} for skip in comparison.skips],
+        "foreign_records": comparison.foreign,
+        "notes": list(summary.notes),
+    }
+
+
+def json_text(comparison: Comparison, words: Words) -> str:
+    """Return `document` as JSON."""
+    return json.dumps(document(comparison, words), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def csv_text(comparison: Comparison) -> str:
+    """Return a row a cell, ranked, then a row a cell that was left out; `summary` names the summary table's row."""
+    out = io.StringIO()
+    rows_of = {t.cell.label: row for row, group in comparison.summary.items() for t in group if t.cell}
+    lost: dict[str, list[str]] = {}
+    for f in comparison.failures:
+        lost.setdefault(f.label, []).append(f"{len(f.seeds)} {f.status}: {f.reason}".removesuffix(": "))
+    rows = [
+        {**_flat(_cell(cell)), "summary": rows_of.get(cell.label, ""), "reason": "; ".join(lost.get(cell.label, []))}
+        for cell in comparison.cells
+    ]
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    writer.writerows({"cell": skip.label, "verdict": "skipped", "reason": skip.reason} for skip in comparison.skips)
+    return out.getvalue()
+
+
+def _cell(cell: CellResult) -> dict[str, Any]:
+    """Return a cell's numbers; of the baseline, those of a comparison are unknown."""
+    e = cell.effect
+    none = Estimate(0, math.nan, math.nan, math.nan, math.nan)
+    return {
+        "rank": cell.rank,
+        "cell": cell.label,
+        "techniques": {key: settings.model_dump(mode="json") for key, settings in cell.techniques.items()},
+        "planned": cell.planned,
+        "finished": cell.finished,
+        "test_accuracy": _estimate(cell.accuracy),
+        "validation_accuracy": cell.validation,
+        "gap": _estimate(cell.gap),
+        "seconds": _estimate(cell.seconds),
+        "difference": _estimate(e.accuracy if e else none),
+        "gap_difference": _estimate(e.gap if e else none),
+        "time_ratio": _estimate(e.time if e else none),
+        "time_shared": e.time_shared if e else None,
+        "p": e.p if e else math.nan,
+        "p_holm": e.p_holm if e else math.nan,
+        "equivalence_p": e.equivalence_p if e else math.nan,
+        "equivalence_p_holm": e.equivalence_p_holm if e else math.nan,
+        "verdict": e.verdict if e else "baseline",
+        "more_seeds": e.more_seeds if e else None,
+    }
+
+
+def _estimate(e: Estimate) -> dict[str, Any]:
+    return {"n": e.n, "mean": e.mean, "sd": e.sd, "low": e.low, "high": e.high}
+
+
+def _known(value: Any) -> Any:
+    """Return data with None for every number that is unknown."""
+    if isinstance(value, dict):
+        return {key: _known(v) for key, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a cell's row for CSV: "difference", "difference_n", "difference_sd", "difference_low", ..."""
+    row: dict[str, Any] = {}
+    for key, value in _known(record).items():
+        if key == "techniques":
+            row[key] = json.dumps(value, separators=(",", ":"))
+        elif isinstance(value, dict):
+            row |= {key if name == "mean" else f"{key}_{name}": v for name, v in value.items()}
+        else:
+            row[key] = value
+    return {key: "" if value is None else value for key, value in row.items()}

@@ -1,0 +1,49 @@
+"""Tables in GitHub's Markdown."""
+
+from __future__ import annotations
+
+import re
+
+from regbench.compare import Comparison
+from regbench.locale import Words
+from regbench.report import tables
+from regbench.report.tables import Cell, Line, Table
+
+
+def text(comparison: Comparison, words: Words) -> str:
+    """Return all tables of a comparison."""
+    found = [
+        tables.summary_with_sentences(comparison, words),
+        tables.ranking(comparison, words),
+        tables.failures(comparison, words),
+        tables.skips(comparison, words),
+    ]
+    return "\n".join(_table(table) for table in found if table)
+
+
+def _table(table: Table) -> str:
+    lines = [f"### {_escaped(table.title)}", ""]
+    lines.append(_row([_escaped(column.title) for column in table.columns]))
+    lines.append(_row(["---:" if column.kind == "figure" else ":---" for column in table.columns]))
+    lines += [_row([_cell(cell) for cell in row]) for row in table.rows]
+    if table.notes:
+        lines += ["", *(f"- {_escaped(note)}" for note in table.notes)]
+    return "\n".join([*lines, ""])
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    return "<br>".join(_line(line) for line in cell)
+
+
+def _line(line: Line) -> str:
+    text = _escaped(line.text)
+    return f"**{text}**" if text and line.tone in ("strong", "good", "bad") else text
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    return re.sub(r"[\\`*|<>\[\]~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))

@@ -1,0 +1,69 @@
+"""The one place where numbers become text: how many digits follows from the intervals."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+
+from regbench.stats import Estimate
+
+UNKNOWN = "–"
+MINUS = "−"
+POINTS = 100
+"""A share of 1 is this many points."""
+
+
+def decimals(half_widths: Iterable[float], least: int = 1, most: int = 3) -> int:
+    """Return the decimals for a column of intervals.
+
+    The last digit is worth at most half of the median half-width, and the narrowest interval does not round to 0. One
+    number of digits a column keeps it easy to scan. Half-widths that are unknown or 0 have no say.
+    """
+    known = [h for h in half_widths if h > 0]
+    if not known:
+        return least
+    wanted = max(math.log10(2 / statistics.median(known)), math.log10(0.5 / min(known)))
+    return min(most, max(least, math.ceil(wanted)))
+
+
+def number(x: float, digits: int, sign: bool = False) -> str:
+    """Return `x` with `digits` decimals, with a real minus sign, and a plus where `sign` is asked for."""
+    if not math.isfinite(x):
+        return UNKNOWN
+    return f"{x:{'+' if sign else ''}.{digits}f}".replace("-", MINUS)
+
+
+def plus_minus(estimates: Sequence[Estimate | None], scale: float = POINTS, sign: bool = False) -> list[str]:
+    """Return a column of "+5.1 ± 1.0", padded so that right-aligned lines stand under each other.
+
+    None (nothing to say) becomes "", an unknown mean `UNKNOWN`; a mean whose interval is unknown stands alone.
+    """
+    digits = decimals(e.half_width * scale for e in estimates if e)
+    halves = [number(e.half_width * scale, digits) if e and e.half_width > 0 else "" for e in estimates]
+    width = max((len(half) for half in halves), default=0)
+    column = []
+    for e, half in zip(estimates, halves, strict=True):
+        tail = f" ± {half:>{width}}" if half else " " * (width + 3 if width else 0)
+        column.append("" if e is None else number(e.mean * scale, digits, sign) + tail)
+    return column
+
+
+def p_value(p: float) -> str:
+    """Return p with three decimals."""
+    return UNKNOWN if not math.isfinite(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def ratio(x: float) -> str:
+    """Return a ratio as "×1.12"."""
+    return UNKNOWN if not math.isfinite(x) else f"×{x:.2f}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, without digits that say nothing: "20", "2.5"."""
+    return f"{share * 100:.10g}"
+
+
+def plain(x: float) -> str:
+    """Return a setting as a person writes it: "0.001", "1e-5", "3"."""
+    return f"{x:g}".replace("e-0", "e-").replace("e+0", "e+")

@@ -1,0 +1,367 @@
+"""The tables as neutral data: titles, columns, cells of finished text, notes. Every format renders these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from regbench.compare import CellResult, Comparison, TechniqueResult
+from regbench.locale import Words
+from regbench.plan import label
+from regbench.regularizers import techniques
+from regbench.report import numbers
+from regbench.report.numbers import UNKNOWN
+from regbench.stats import FEWEST_SEEDS, MOST_SEEDS, POWER, Verdict
+
+Tone = Literal["plain", "strong", "faint", "good", "bad", "same"]
+
+SYMBOLS: Mapping[Verdict, str] = {
+    "helps": "▲",
+    "hurts": "▼",
+    "equivalent": "=",
+    "undecided": "?",
+    "too_few": UNKNOWN,
+    "no_spread": UNKNOWN,
+}
+TONES: Mapping[Verdict, Tone] = {"helps": "good", "hurts": "bad", "equivalent": "same"}
+TEXTS = ("key_idea", "applied_to", "strengths", "weaknesses")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text in a cell."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+Cell = tuple[Line, ...]
+"""Lines of a row's cells stand beside each other."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column. Text wraps; what is fixed (to the left) or a figure (to the right) is never cut or broken."""
+
+    title: str
+    kind: Literal["text", "fixed", "figure"] = "text"
+    below: bool = False
+    """Where there is little room, it stands below the column before it."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; `rows` hold a cell a column."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+    ruled: bool = False
+    """Its rows have several lines each, and need a line between them."""
+
+    def beside(self, other: Table) -> Table:
+        """Return one table with the columns of both, which have the same rows, and this one's title."""
+        rows = tuple((*mine, *theirs) for mine, theirs in zip(self.rows, other.rows, strict=True))
+        return replace(self, columns=(*self.columns, *other.columns), rows=rows, notes=other.notes, ruled=True)
+
+
+def cell(text: str, tone: Tone = "plain") -> Cell:
+    """Return a cell of one line."""
+    return (Line(text, tone),)
+
+
+def cards(comparison: Comparison, words: Words) -> Table:
+    """Return the note's summary table as the note has it: what each row's technique is."""
+    columns = [Column(words("summary.technique"), "fixed"), *(Column(words(f"summary.{name}")) for name in TEXTS)]
+    rows = []
+    for row in comparison.summary:
+        texts = _card(row, words)
+        rows.append((cell(texts["name"], "strong"), *(cell(texts[name]) for name in TEXTS)))
+    return Table(words("summary.cards"), tuple(columns), tuple(rows), ruled=True)
+
+
+def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table:
+    """Return what the summary table's techniques measured: a row of several lines each where `grouped`."""
+    lines = list(_effect_lines(comparison, words))
+    columns = (
+        Column(words("summary.measured"), "fixed") if grouped else Column(words("summary.technique")),
+        Column(words("cells.n"), "figure"),
+        Column(words("summary.accuracy"), "figure"),
+        Column(words("cells.verdict"), "fixed"),
+        Column(words("summary.gap"), "figure"),
+        Column(words("summary.time"), "figure"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for row in comparison.summary:
+        mine = [line for name, line in lines if name == row]
+        rows += [tuple(zip(*mine, strict=True))] if grouped else [tuple((part,) for part in line) for line in mine]
+    title = words("summary.effects", dataset=comparison.dataset.name)
+    return Table(title, columns, tuple(rows), tuple(_summary_notes(comparison, words)))
+
+
+def summary(comparison: Comparison, words: Words) -> Table:
+    """Return the summary table with a column for each measure: wide."""
+    title = words("summary.title", dataset=comparison.dataset.name)
+    return replace(cards(comparison, words).beside(effects(comparison, words)), title=title)
+
+
+def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
+    """Return the summary table with one column for all that was measured, a sentence a technique."""
+    sentences: dict[str, list[Line]] = {row: [] for row in comparison.summary}
+    for row, (name, n, accuracy, verdict, gap, time) in _effect_lines(comparison, words):
+        if n.text:
+            figures = {"accuracy": accuracy.text, "gap": gap.text, "time": time.text, "n": n.text}
+            tight = {key: " ".join(text.split()) for key, text in figures.items()}
+            text = words("summary.line", verdict=verdict.text, **tight)
+        else:
+            text = verdict.text
+        sentences[row] += [Line(name.text, "strong"), Line(text)]
+    measured = Table(
+        "",
+        (Column(words("summary.measured")),),
+        tuple((tuple(lines),) for lines in sentences.values()),
+        tuple(_summary_notes(comparison, words)),
+    )
+    title = words("summary.title", dataset=comparison.dataset.name)
+    return replace(cards(comparison, words).beside(measured), title=title)
+
+
+def ranking(comparison: Comparison, words: Words) -> Table:
+    """Return all cells by mean test accuracy."""
+    results = comparison.cells
+    short = _short(results)
+    accuracy = numbers.plus_minus([c.accuracy for c in results])
+    difference = numbers.plus_minus([c.effect.accuracy if c.effect else None for c in results], sign=True)
+    gap = numbers.plus_minus([c.gap for c in results])
+    fastest = min((c.seconds.mean for c in results if c.seconds.n), default=0.0)
+    digits = 2 if fastest < 10 else 1
+    rows = []
+    for i, result in enumerate(results):
+        known = result.finished > 0
+        rows.append(
+            (
+                cell(str(result.rank) if result.rank else UNKNOWN),
+                cell(_shortened(result.label, short), "plain" if result.techniques else "strong"),
+                cell(_count(result)),
+                cell(accuracy[i]),
+                cell(difference[i]),
+                cell(numbers.p_value(result.effect.p_holm) if result.effect else ""),
+                (_verdict(result, words),),
+                cell(gap[i]),
+                cell(numbers.number(result.seconds.mean, digits) if known else UNKNOWN),
+            )
+        )
+    columns = (
+        Column(words("cells.rank"), "figure"),
+        Column(words("cells.cell")),
+        Column(words("cells.n"), "figure"),
+        Column(words("cells.accuracy"), "figure"),
+        Column(words("cells.difference"), "figure", below=True),
+        Column(words("cells.p"), "figure"),
+        Column(words("cells.verdict"), "fixed", below=True),
+        Column(words("cells.gap"), "figure"),
+        Column(words("cells.seconds"), "figure", below=True),
+    )
+    title = words("cells.title", n=len(results), dataset=comparison.dataset.name)
+    return Table(title, columns, tuple(rows), tuple(_ranking_notes(comparison, words)))
+
+
+def failures(comparison: Comparison, words: Words) -> Table | None:
+    """Return the planned runs that don't count, or None."""
+    if not comparison.failures:
+        return None
+    planned = {c.label: c.planned for c in comparison.cells}
+    short = _short(comparison.cells)
+    rows = [
+        (
+            cell(_shortened(f.label, short)),
+            cell(f"{words(f'status.{f.status}')} {len(f.seeds)}/{planned[f.label]}", "bad"),
+            cell(", ".join(map(str, f.seeds))),
+            cell(f.reason),
+        )
+        for f in comparison.failures
+    ]
+    columns = tuple(Column(words(f"failures.{name}")) for name in ("cell", "status", "seeds", "reason"))
+    return Table(words("failures.title"), columns, tuple(rows))
+
+
+def skips(comparison: Comparison, words: Words) -> Table | None:
+    """Return the cells that are asked for and left out, or None. Cells left out for one reason share a row."""
+    if not comparison.skips:
+        return None
+    by_reason: dict[str, list[str]] = {}
+    short = _short(comparison.cells)
+    for skip in comparison.skips:
+        by_reason.setdefault(skip.reason, []).append(_shortened(skip.label, short))
+    columns = tuple(Column(words(f"skips.{name}")) for name in ("cell", "reason"))
+    rows = [(tuple(Line(name) for name in labels), cell(reason)) for reason, labels in by_reason.items()]
+    return Table(words("skips.title"), columns, tuple(rows))
+
+
+def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple[Line, ...]]]:
+    """Return (row, (technique, n, accuracy, verdict, gap, time)) for each technique of the summary."""
+    each = [(row, technique) for row, group in comparison.summary.items() for technique in group]
+    found = [t.cell.effect if t.cell else None for _, t in each]
+    accuracy = numbers.plus_minus([e.accuracy if e else None for e in found], sign=True)
+    gap = numbers.plus_minus([e.gap if e else None for e in found], sign=True)
+    lines: list[tuple[str, tuple[Line, ...]]] = []
+    for i, (row, technique) in enumerate(each):
+        name, effect = Line(_name(technique, words)), found[i]
+        if effect is None or technique.cell is None:
+            empty = Line("")
+            why = Line(words(f"summary.{technique.status}"), "faint")
+            lines.append((row, (name, empty, empty, why, empty, empty)))
+            continue
+        lines.append(
+            (
+                row,
+                (
+                    name,
+                    Line(_count(technique.cell)),
+                    Line(accuracy[i]),
+                    _verdict(technique.cell, words),
+                    Line(gap[i]),
+                    Line(numbers.ratio(effect.time.mean)),
+                ),
+            )
+        )
+    return lines
+
+
+def _card(row: str, words: Words) -> dict[str, str]:
+    """Return the texts of a row of the note: of the row itself where it has words of its own, or the technique's."""
+    names = ("name", *TEXTS)
+    if f"rows.{row}.name" in words:
+        return {name: words(f"rows.{row}.{name}") for name in names}
+    card = _cards(row, words)
+    return {name: getattr(card, name) for name in names}
+
+
+def _cards(key: str, words: Words) -> Any:
+    """Return a technique's card, in English where it has none in this language."""
+    cards = techniques()[key].cards
+    return cards.get(words.language, cards["en"])
+
+
+def _name(technique: TechniqueResult, words: Words) -> str:
+    """Return a technique with its strength: "dropout (p=0.5, best of 3)"."""
+    parts = []
+    if technique.cell:
+        strength = label(technique.cell.techniques).removeprefix(technique.key)
+        parts = [strength.strip("()")] if strength else []
+        if technique.strengths > 1:
+            parts.append(words("summary.best_of", n=technique.strengths))
+    name = str(_cards(technique.key, words).name)
+    return f"{name} ({', '.join(parts)})" if parts else name
+
+
+def _short(results: Sequence[CellResult]) -> dict[str, str]:
+    """Return a technique with its strength, "l2(strength=0.01)", to its key, where the sweep has one strength of it."""
+    used: dict[str, set[str]] = {}
+    for result in results:
+        for key, settings in result.techniques.items():
+            used.setdefault(key, set()).add(label({key: settings}))
+    return {next(iter(used[key])): key for key in techniques() if len(used.get(key, ())) == 1}
+
+
+def _shortened(name: str, short: Mapping[str, str]) -> str:
+    """Return a cell's label without the strengths that are the same in the whole sweep."""
+    return " + ".join(short.get(part, part) for part in name.split(" + "))
+
+
+def _count(result: CellResult) -> str:
+    """Return n: finished runs, of how many if some are not, and pairs if there are fewer."""
+    n = str(result.finished) if result.finished == result.planned else f"{result.finished}/{result.planned}"
+    pairs = result.effect.accuracy.n if result.effect else result.finished
+    return n if pairs == result.finished else f"{n} ({pairs})"
+
+
+def _verdict(result: CellResult, words: Words) -> Line:
+    """Return symbol and word, with the seeds that are wanting."""
+    effect = result.effect
+    if effect is None:
+        return Line(words("verdict.baseline"), "faint")
+    text = f"{SYMBOLS[effect.verdict]} {words(f'verdict.{effect.verdict}')}"
+    if effect.verdict in ("undecided", "too_few"):
+        more, limit = effect.more_seeds, words("verdict.more_than", n=MOST_SEEDS)
+        text += f" ({limit if more is None else words('verdict.more', n=more)})"
+    return Line(text, TONES.get(effect.verdict, "faint"))
+
+
+def _summary_notes(comparison: Comparison, words: Words) -> list[str]:
+    """Return what has to be known to read the summary table."""
+    shown = [t for group in comparison.summary.values() for t in group]
+    effects = [t.cell.effect for t in shown if t.cell and t.cell.effect]
+    notes = [words("notes.pairs", confidence=numbers.percent(comparison.confidence)), _verdict_note(comparison, words)]
+    notes.append(f"{words('notes.gap')} {words('notes.time')}")
+    if any(e.time_shared for e in effects):
+        notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
+    selection = words(f"notes.{comparison.train.select}")
+    if any(t.strengths > 1 for t in shown):
+        selection += " " + words("notes.chosen")
+    return [*notes, selection, *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects))]
+
+
+def _ranking_notes(comparison: Comparison, words: Words) -> list[str]:
+    """Return what has to be known to read the table of all cells."""
+    effects = [c.effect for c in comparison.cells if c.effect]
+    notes = [words("notes.means", confidence=numbers.percent(comparison.confidence)), _verdict_note(comparison, words)]
+    notes.append(f"{words('notes.gap')} {words(f'notes.{comparison.train.select}')}")
+    fixed = [strength for strength, key in _short(comparison.cells).items() if strength != key]
+    if fixed:
+        notes.append(words("notes.strengths", strengths=", ".join(fixed)))
+    return [*notes, *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects))]
+
+
+def _verdict_note(comparison: Comparison, words: Words) -> str:
+    return words(
+        "notes.verdicts",
+        alpha=numbers.plain(1 - comparison.confidence),
+        margin=numbers.plain(comparison.margin * 100),
+        family=comparison.family,
+        power=numbers.percent(POWER),
+        fewest=FEWEST_SEEDS,
+    )
+
+
+def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list[str]:
+    """Return the notes that stand under both tables: what doesn't count, and what was trained on what."""
+    notes = [words("notes.no_spread")] if no_spread else []
+    lost = sum(len(f.seeds) for f in comparison.failures)
+    if lost:
+        counted = words("notes.counted", lost=lost, planned=sum(c.planned for c in comparison.cells))
+        if comparison.baseline.finished < comparison.baseline.planned:
+            counted += " " + words("notes.counted_pairs")
+        notes.append(counted)
+    if comparison.foreign:
+        notes.append(words("notes.foreign", n=comparison.foreign))
+    train = _train(comparison, words)
+    return [*notes, words("notes.data", data=_data(comparison, words), model=_settings(comparison.model), train=train)]
+
+
+def _data(comparison: Comparison, words: Words) -> str:
+    d = comparison.dataset
+    size = words("data.train_size", n=f"{d.train_size:,}") if d.train_size else words("data.all")
+    noise = words("data.label_noise", share=numbers.percent(d.label_noise)) if d.label_noise else words("data.clean")
+    return ", ".join([d.name, size, words("data.validation", share=numbers.percent(d.validation_share)), noise])
+
+
+def _train(comparison: Comparison, words: Words) -> str:
+    t = comparison.train
+    parts = [_settings(t.optimizer, defaults=False)]
+    if t.schedule.name != "constant" or t.schedule.warmup_epochs:
+        parts.append(_settings(t.schedule, defaults=False))
+    parts += [words("train.epochs", n=t.epochs), words("train.batch", n=t.batch_size)]
+    return ", ".join([*parts, words("train.seeds", n=comparison.planned)])
+
+
+def _settings(settings: Any, defaults: bool = True) -> str:
+    """Return "mlp widths 256-256 activation relu"; without `defaults` only what was chosen, and the learning rate."""
+    parts = [settings.name]
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if name != "name" and (defaults or name == "lr" or value != field.default):
+            parts.append(f"{name} {'-'.join(map(str, value)) if isinstance(value, list) else value}")
+    return " ".join(parts)

@@ -1,0 +1,166 @@
+"""Paired comparisons over seeds: arrays in, numbers out.
+
+A number that can't be known is NaN, never 0: an interval of one value, or of values that are all equal (a spread of 0
+over a few seeds says that the measure is coarse, not that the next seed would give the same). Leading axes are
+comparisons, the last axis is the seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import nctdtr, stdtr, stdtrit
+
+Array = NDArray[np.float64]
+Verdict = Literal["helps", "hurts", "equivalent", "undecided", "too_few", "no_spread"]
+
+FEWEST_SEEDS = 5
+"""With fewer pairs there is no verdict: three seeds can't show whether differences look normal at all."""
+POWER = 0.8
+"""The chance of a verdict that `more_seeds` plans for."""
+MOST_SEEDS = 1000
+"""`more_seeds` looks no further."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over `n` values with their standard deviation (n - 1) and interval; NaN where unknown."""
+
+    n: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        """Half the interval's length."""
+        return (self.high - self.low) / 2
+
+
+def moments(values: ArrayLike) -> tuple[Array, Array]:
+    """Return mean and standard deviation (n - 1) over the last axis of `values` (..., n).
+
+    The mean is NaN for n = 0, the deviation for n < 2. Values of order 1 or more are expected: a deviation under 1e-12
+    of them is rounding (0.95 - 0.94 is not 0.93 - 0.92) and returned as 0.
+    """
+    x = np.asarray(values, dtype=float)
+    n = x.shape[-1]
+    if n == 0:
+        return np.full(x.shape[:-1], np.nan), np.full(x.shape[:-1], np.nan)
+    mean = x.mean(-1)
+    if n == 1:
+        return mean, np.full(x.shape[:-1], np.nan)
+    sd = np.sqrt(np.square(x - mean[..., None]).sum(-1) / (n - 1))
+    return mean, np.where(sd <= 1e-12 * np.maximum(1, np.abs(x).max(-1)), 0.0, sd)
+
+
+def standard_error(sd: ArrayLike, n: int) -> Array:
+    """Return sd / sqrt(n), and NaN where there is no spread to go by (sd is 0 or unknown)."""
+    sd = np.asarray(sd, dtype=float)
+    return np.where(sd > 0, sd, np.nan) / math.sqrt(max(n, 1))
+
+
+def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
+    """Return the ends of the t interval (Student 1908) of the mean over the last axis of `values` (..., n)."""
+    x = np.asarray(values, dtype=float)
+    mean, sd = moments(x)
+    n = x.shape[-1]
+    half = stdtrit(max(n - 1, 1), 0.5 + confidence / 2) * standard_error(sd, n)
+    return mean - half, mean + half
+
+
+def estimate(values: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Return the mean of `values` (n,) with its t interval; values that are not finite are left out of n."""
+    x = np.asarray(values, dtype=float)
+    x = x[np.isfinite(x)]
+    mean, sd = moments(x)
+    low, high = interval(x, confidence)
+    return Estimate(len(x), float(mean), float(sd), float(low), float(high))
+
+
+def difference_p(differences: ArrayLike) -> Array:
+    """Return the two-sided p of the one-sample t test that the mean of `differences` (..., n) is 0."""
+    d = np.asarray(differences, dtype=float)
+    mean, sd = moments(d)
+    n = d.shape[-1]
+    return np.asarray(2 * stdtr(max(n - 1, 1), -np.abs(mean) / standard_error(sd, n)))
+
+
+def equivalence_p(differences: ArrayLike, margin: float) -> Array:
+    """Return the p of two one-sided t tests that the mean of `differences` (..., n) lies outside -margin to margin.
+
+    It is under alpha exactly where the interval of confidence 1 - 2 alpha lies inside the margin (Schuirmann 1987).
+    """
+    d = np.asarray(differences, dtype=float)
+    mean, sd = moments(d)
+    n = d.shape[-1]
+    return np.asarray(stdtr(max(n - 1, 1), (np.abs(mean) - margin) / standard_error(sd, n)))
+
+
+def holm(p: ArrayLike) -> Array:
+    """Return the p values (m,) adjusted by Holm (1979), in their order; a NaN stays NaN and isn't in the family."""
+    p = np.asarray(p, dtype=float)
+    adjusted = np.full(p.shape, np.nan)
+    order = np.argsort(p, kind="stable")[: int(np.isfinite(p).sum())]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * factors))
+    return adjusted
+
+
+def verdict(n: int, mean: float, sd: float, difference_p: float, equivalence_p: float, alpha: float = 0.05) -> Verdict:
+    """Return what n pairs say about a difference (more is better), from its two p values, both adjusted by Holm.
+
+    - too_few: n is under `FEWEST_SEEDS`
+    - no_spread: all differences are equal, so that there is nothing to judge the next seed by
+    - equivalent: the equivalence test rejects, whether or not the difference is also distinguishable from 0
+    - helps, hurts: the difference test rejects, on this side of 0
+    - undecided: neither does. It never means "the same".
+    """
+    if n < FEWEST_SEEDS:
+        return "too_few"
+    if not sd > 0:
+        return "no_spread"
+    if equivalence_p < alpha:
+        return "equivalent"
+    if difference_p < alpha:
+        return "helps" if mean > 0 else "hurts"
+    return "undecided"
+
+
+def chance_of_verdict(n: int, mean: float, sd: float, margin: float, alpha: float) -> float:
+    """Return the greater power of the two tests at `alpha`, for n > 1 pairs from N(mean, sd > 0).
+
+    A verdict is at least that probable. Difference test: 1 - F(t; n - 1, |mean| sqrt(n) / sd), with F the noncentral t
+    and t its critical value (Cohen 1988). Equivalence test: Phillips' (1990) difference of two noncentral t
+    probabilities.
+    """
+    df, root = n - 1, math.sqrt(n) / sd
+    different = 1 - nctdtr(df, abs(mean) * root, stdtrit(df, 1 - alpha / 2))
+    critical = stdtrit(df, 1 - alpha)
+    equivalent = nctdtr(df, (abs(mean) - margin) * root, -critical) - nctdtr(df, (abs(mean) + margin) * root, critical)
+    return float(max(different, equivalent))
+
+
+def more_seeds(n: int, mean: float, sd: float, margin: float, alpha: float) -> int | None:
+    """Return how many pairs beyond n bring a verdict with probability `POWER`, if mean and sd stay as observed.
+
+    At least 1; None where `MOST_SEEDS` pairs would not be enough.
+    """
+
+    def enough(pairs: int) -> bool:
+        return chance_of_verdict(pairs, mean, sd, margin, alpha) >= POWER
+
+    too_few, many = n, n + 1
+    while not enough(many):
+        if many >= MOST_SEEDS:
+            return None
+        too_few, many = many, min(2 * many, MOST_SEEDS)
+    while many - too_few > 1:
+        middle = (too_few + many) // 2
+        too_few, many = (too_few, middle) if enough(middle) else (middle, many)
+    return many - n

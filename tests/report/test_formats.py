@@ -1,0 +1,192 @@
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from regbench import report
+from regbench.compare import CellResult, Comparison, compare
+from regbench.errors import UsageError
+from regbench.locale import words
+from regbench.report import tables
+from tests.sample import ROUGH, lose, records, sweep
+
+
+@pytest.fixture(scope="module")
+def rough(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    plan, config = sweep(tmp_path_factory.mktemp("configs"), ROUGH)
+    return compare(lose(records(plan)), plan, config.analysis)
+
+
+def cell(comparison: Comparison, label: str) -> CellResult:
+    return next(c for c in comparison.cells if c.label == label)
+
+
+def sweep_of(folder: Path, techniques: str, combine: str, seeds: int = 5) -> Comparison:
+    head = f"dataset: {{name: mnist5k}}\nmodel: {{name: mlp}}\nseeds: {seeds}\n"
+    plan, config = sweep(folder, f"{head}techniques: {techniques}\ncombine: {combine}\n")
+    return compare(records(plan), plan, config.analysis)
+
+
+def test_json_holds_every_number_as_it_was_computed(rough: Comparison) -> None:
+    document = json.loads(report.render(rough, "json"))
+    assert document["schema_version"] == 1
+    assert [c["cell"] for c in document["cells"]] == [c.label for c in rough.cells]
+    for written, result in zip(document["cells"], rough.cells, strict=True):
+        assert written["test_accuracy"]["mean"] == result.accuracy.mean
+        if result.effect:
+            assert written["verdict"] == result.effect.verdict
+            assert written["difference"]["n"] == result.effect.accuracy.n
+            p = result.effect.p_holm
+            assert written["p_holm"] == (p if math.isfinite(p) else None)
+
+
+def test_json_tells_what_was_lost_and_left_out(rough: Comparison) -> None:
+    document = json.loads(report.render(rough, "json"))
+    assert document["failures"][1] == {
+        "cell": "l2(strength=1.0)",
+        "status": "diverged",
+        "seeds": [5, 6, 7, 8],
+        "reason": "the loss is not finite from epoch 2 on",
+    }
+    assert document["foreign_records"] == 1
+
+
+def test_json_keys_are_the_same_in_every_language(rough: Comparison) -> None:
+    def keys(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: keys(v) for key, v in value.items()}
+        return [keys(v) for v in value] if isinstance(value, list) else None
+
+    english, korean = (json.loads(report.render(rough, "json", lang)) for lang in ("en", "ko"))
+    assert keys(english) == keys(korean)
+    assert english["cells"] == korean["cells"]
+    assert english["summary"][1]["name"] == "dropout"
+    assert korean["summary"][1]["name"] == "드롭아웃"
+
+
+def test_csv_is_read_back_by_pandas_with_unknown_numbers_missing(rough: Comparison) -> None:
+    table = pd.read_csv(io.StringIO(report.render(rough, "csv")), keep_default_na=False, na_values=[""])
+    assert list(table.cell) == [c.label for c in rough.cells]
+    row = table.set_index("cell").loc["weight_decay(strength=0.1)"]
+    result = cell(rough, "weight_decay(strength=0.1)")
+    assert row.test_accuracy == result.accuracy.mean
+    assert math.isnan(row.difference_low)
+    assert (row.verdict, row.more_seeds, row.reason) == ("too_few", 4, "5 missing")
+    assert dict(table.set_index("cell").summary.dropna()) == {
+        "dropout(p=0.2, input=0.1)": "dropout",
+        "l2(strength=0.0001)": "l1_l2",
+        "weight_decay(strength=0.1)": "l1_l2",
+        "max_norm(c=3.0)": "max_norm",
+    }
+
+
+def test_csv_is_one_table_in_any_language_with_the_skipped_cells_last(tmp_path: Path) -> None:
+    comparison = sweep_of(tmp_path, "{batch_norm: , layer_norm: }", "factorial")
+    assert report.render(comparison, "csv", "en") == report.render(comparison, "csv", "ko")
+    rows = list(csv.DictReader(io.StringIO(report.render(comparison, "csv"))))
+    assert len({len(row) for row in rows}) == 1
+    assert (rows[-1]["cell"], rows[-1]["verdict"]) == ("batch_norm + layer_norm", "skipped")
+    assert "same place" in rows[-1]["reason"]
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_markdown_tables_are_rectangular(rough: Comparison, lang: str) -> None:
+    blocks = [b for b in report.render(rough, "markdown", lang).split("\n\n") if b.startswith("|")]
+    assert len(blocks) == 3
+    for block in blocks:
+        assert len({row.replace("\\|", "").count("|") for row in block.splitlines()}) == 1
+
+
+def test_markdown_shows_what_a_reason_says_literally() -> None:
+    from regbench.report.markdown import _escaped
+
+    assert _escaped("a|b <i> *x* _y_ layer_norm\nz") == r"a\|b \<i\> \*x\* \_y\_ layer_norm z"
+
+
+def test_the_summary_mirrors_the_notes_columns_and_rows(rough: Comparison) -> None:
+    table = tables.summary_with_sentences(rough, words("ko"))
+    titles = [column.title for column in table.columns]
+    assert titles == ["기법", "주요 아이디어", "적용 대상", "장점", "단점/한계", "측정 결과"]
+    names = [row[0][0].text for row in table.rows]
+    assert names == ["L1/L2", "드롭아웃", "배치 정규화", "레이어 정규화", "최대 노름"]
+
+
+def test_each_row_carries_what_was_measured_or_says_why_not(rough: Comparison) -> None:
+    table = tables.effects(rough, words("en"), grouped=False)
+    lines = {row[0][0].text: row[3][0].text for row in table.rows}
+    assert lines == {
+        "L1": "not measured here",
+        "L2 (strength=0.0001, best of 3)": "▲ helps",
+        "weight decay (strength=0.1)": "– no verdict (+4)",
+        "dropout (p=0.2, input=0.1, best of 2)": "▲ helps",
+        "batch norm": "not measured here",
+        "layer norm": "only in combinations",
+        "max-norm (c=3.0)": "– no spread",
+    }
+
+
+def test_a_technique_without_a_strength_to_name_stands_alone(tmp_path: Path) -> None:
+    comparison = sweep_of(tmp_path, "{batch_norm: , l1: 1e-3}", "one_at_a_time")
+    rows = tables.effects(comparison, words("en"), grouped=False).rows
+    assert [row[0][0].text for row in rows] == ["L1 (strength=0.001)", "L2", "dropout", "batch norm", "layer norm"]
+
+
+def test_notes_say_n_method_correction_margin_and_selection(rough: Comparison) -> None:
+    for table in (tables.summary(rough, words("en")), tables.ranking(rough, words("en"))):
+        notes = " ".join(table.notes)
+        for part in (
+            "over n seeds",
+            "95%",
+            "t interval",
+            "p < 0.05",
+            "Holm's correction over 7 comparisons",
+            "within 0.2 points",
+            "Fewer than 5 pairs: no verdict",
+            "epoch with the best validation accuracy",
+            "11 of 60 runs don't count",
+            "a pair counts if both its runs finished",
+            "10,000 training images",
+            "labels as they are",
+            "sgd lr 0.05, cosine, 12 epochs",
+            "6 seeds",
+        ):
+            assert part in notes, part
+
+
+def test_label_noise_and_strengths_are_told(tmp_path: Path) -> None:
+    head = "dataset: {name: mnist5k, label_noise: 0.25}\nmodel: {name: mlp}\n"
+    plan, config = sweep(tmp_path, head + "techniques: {l2: 0.01, dropout: [0.1, 0.5]}\ncombine: factorial")
+    comparison = compare(records(plan), plan, config.analysis)
+    table = tables.ranking(comparison, words("en"))
+    notes = " ".join(table.notes)
+    assert "25% of training labels wrong on purpose" in notes
+    assert "all training images" in notes
+    assert "Strengths: l2(strength=0.01)." in notes
+    assert {row[1][0].text for row in table.rows} == {
+        "baseline",
+        "l2",
+        "dropout(p=0.1)",
+        "dropout(p=0.5)",
+        "l2 + dropout(p=0.1)",
+        "l2 + dropout(p=0.5)",
+    }
+
+
+def test_a_sweep_with_one_seed_shows_means_and_no_verdict(tmp_path: Path) -> None:
+    comparison = sweep_of(tmp_path, "{l2: 0.01}", "one_at_a_time", seeds=1)
+    text = report.render(comparison, "rich", "en", 120)
+    assert "no verdict (+4)" in text
+    assert "helps" not in text.split("Verdicts")[0]
+    for format in ("markdown", "csv", "json"):
+        assert "nan" not in report.render(comparison, format).lower()  # type: ignore[arg-type]
+
+
+def test_an_unknown_format_or_language_is_named(rough: Comparison) -> None:
+    with pytest.raises(UsageError, match=r"'latex'.*rich, markdown, csv, json"):
+        report.render(rough, "latex")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"'fr'.*en, ko"):
+        report.render(rough, "csv", "fr")

@@ -1,0 +1,82 @@
+import re
+import string
+from pathlib import Path
+
+import pytest
+import yaml
+
+import regbench
+from regbench.errors import UsageError
+from regbench.locale import default_language, languages, words
+from regbench.regularizers import techniques
+
+HANGUL = re.compile("[가-힣]")
+SAME_IN_KOREAN = {
+    "rows.l1_l2.name",
+    "cells.rank",
+    "cells.n",
+    "cells.p",
+    "cells.difference",
+    "verdict.more",
+    "verdict.more_than",
+}
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+
+
+def test_the_catalogues_have_the_same_keys_and_placeholders() -> None:
+    english, korean = words("en").catalogue, words("ko").catalogue
+    assert list(english) == list(korean)
+    for key in english:
+        assert placeholders(english[key]) == placeholders(korean[key]), key
+
+
+def test_every_text_is_text_and_in_its_own_language() -> None:
+    for key, text in words("en").catalogue.items():
+        assert isinstance(text, str), key
+        assert not HANGUL.search(text), key
+    for key, text in words("ko").catalogue.items():
+        assert text.strip(), key
+        assert HANGUL.search(text) or key in SAME_IN_KOREAN, key
+
+
+def test_no_key_stands_twice() -> None:
+    for language in languages():
+        path = Path(regbench.__file__).parent / "locale" / f"{language}.yaml"
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        for mapping in mappings(node):
+            keys = [key.value for key, _ in mapping.value]
+            assert len(keys) == len(set(keys)), (language, keys)
+
+
+def mappings(node: yaml.MappingNode) -> list[yaml.MappingNode]:
+    inner = [m for _, value in node.value if isinstance(value, yaml.MappingNode) for m in mappings(value)]
+    return [node, *inner]
+
+
+def test_every_technique_has_a_card_in_every_language() -> None:
+    for key, technique in techniques().items():
+        assert set(technique.cards) >= set(languages()), key
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "ko_KR.UTF-8"}, "ko"),
+        ({"LANG": "ko"}, "ko"),
+        ({"LANG": "kok_IN.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LC_ALL": "C.UTF-8", "LANG": "ko_KR.UTF-8"}, "en"),
+        ({"LC_ALL": "", "LC_MESSAGES": "ko_KR.UTF-8", "LANG": "en_US.UTF-8"}, "ko"),
+    ],
+)
+def test_the_locale_chooses_the_language(environ: dict[str, str], language: str) -> None:
+    assert default_language(environ) == language
+
+
+def test_a_language_that_is_not_there_is_named() -> None:
+    with pytest.raises(UsageError, match=r"'fr'.*en, ko"):
+        words("fr")

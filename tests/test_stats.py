@@ -1,0 +1,184 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from regbench import stats
+
+shares = hnp.arrays(float, st.integers(2, 12), elements=st.integers(-1000, 1000).map(lambda k: k / 2000))
+
+
+def spread(x: np.ndarray) -> bool:
+    return len(set(np.round(x, 9))) > 1
+
+
+def test_moments_by_hand() -> None:
+    mean, sd = stats.moments([[1.0, 2, 3, 4, 5], [2, 2, 2, 2, 12]])
+    assert mean == pytest.approx([3, 4])
+    assert sd == pytest.approx([math.sqrt(2.5), math.sqrt(20)])
+
+
+def test_interval_by_hand() -> None:
+    # t(0.975, 4) = 2.776445; standard error sqrt(2.5 / 5)
+    low, high = stats.interval([1.0, 2, 3, 4, 5])
+    assert [low, high] == pytest.approx([3 - 2.776445 * math.sqrt(0.5), 3 + 2.776445 * math.sqrt(0.5)], abs=1e-6)
+
+
+@given(shares, st.sampled_from([0.8, 0.95, 0.99]))
+def test_interval_is_scipys(x: np.ndarray, confidence: float) -> None:
+    if spread(x):
+        expected = scipy.stats.t.interval(confidence, len(x) - 1, x.mean(), scipy.stats.sem(x))
+        assert np.array(stats.interval(x, confidence)) == pytest.approx(np.array(expected), rel=1e-9, abs=1e-12)
+
+
+@given(shares)
+def test_p_is_scipys(x: np.ndarray) -> None:
+    if spread(x):
+        assert float(stats.difference_p(x)) == pytest.approx(scipy.stats.ttest_1samp(x, 0).pvalue, rel=1e-9)
+
+
+@given(shares, st.sampled_from([0.002, 0.05, 0.2]))
+def test_equivalence_p_is_the_greater_of_two_one_sided_tests(x: np.ndarray, margin: float) -> None:
+    if spread(x):
+        above = scipy.stats.ttest_1samp(x, -margin, alternative="greater").pvalue
+        below = scipy.stats.ttest_1samp(x, margin, alternative="less").pvalue
+        assert float(stats.equivalence_p(x, margin)) == pytest.approx(max(above, below), rel=1e-9)
+
+
+@given(shares, st.sampled_from([0.01, 0.1, 0.3]))
+def test_equivalence_is_the_shorter_interval_inside_the_margin(x: np.ndarray, margin: float) -> None:
+    if spread(x):
+        low, high = stats.interval(x, confidence=0.9)
+        assert (stats.equivalence_p(x, margin) < 0.05) == (-margin < low and high < margin)
+
+
+@given(shares)
+def test_swapping_two_techniques_flips_the_sign(x: np.ndarray) -> None:
+    here, there = stats.estimate(x), stats.estimate(-x)
+    assert (there.mean, there.sd) == (-here.mean, here.sd)
+    np.testing.assert_allclose([there.low, there.high], [-here.high, -here.low])
+    np.testing.assert_array_equal(stats.difference_p(x), stats.difference_p(-x))
+    np.testing.assert_array_equal(stats.equivalence_p(x, 0.1), stats.equivalence_p(-x, 0.1))
+
+
+@given(shares)
+def test_leading_axes_are_independent_comparisons(x: np.ndarray) -> None:
+    both = np.stack([x, x[::-1] * 2])
+    np.testing.assert_array_equal(stats.interval(both)[0][0], stats.interval(x)[0])
+    np.testing.assert_array_equal(stats.difference_p(both)[1], stats.difference_p(x[::-1] * 2))
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [math.nan], [math.inf, 0.5]])
+def test_fewer_than_two_values_have_no_interval(values: list[float]) -> None:
+    e = stats.estimate(values)
+    assert e.n == sum(map(math.isfinite, values))
+    assert e.mean == pytest.approx(0.5 if e.n else math.nan, nan_ok=True)
+    assert all(map(math.isnan, [e.sd, e.low, e.high, e.half_width]))
+
+
+def test_values_that_are_not_finite_are_no_values() -> None:
+    assert stats.estimate([1.0, math.nan, 3.0, math.inf]) == stats.estimate([1.0, 3.0])
+
+
+def test_equal_differences_have_neither_interval_nor_p() -> None:
+    same = np.array([0.95 - 0.94, 0.03 - 0.02, 0.31 - 0.30, 0.89 - 0.88, 0.05 - 0.04])
+    assert same.std() > 0  # by rounding alone
+    e = stats.estimate(same)
+    assert (e.n, e.sd) == (5, 0)
+    assert e.mean == pytest.approx(0.01)
+    assert all(map(math.isnan, [e.low, e.high, stats.difference_p(same), stats.equivalence_p(same, 0.002)]))
+    assert stats.verdict(5, e.mean, e.sd, math.nan, math.nan) == "no_spread"
+
+
+def test_holm_by_hand() -> None:
+    # Sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1; the last is raised to the one before it.
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_leaves_unknown_p_out_of_the_family() -> None:
+    assert stats.holm([0.03, math.nan, 0.01]) == pytest.approx([0.03, math.nan, 0.02], nan_ok=True)
+    assert stats.holm([]).shape == (0,)
+    assert np.isnan(stats.holm([math.nan])).all()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.sampled_from([0.01, 0.05, 0.2]))
+def test_holm_rejects_what_the_step_down_procedure_rejects(p: list[float], alpha: float) -> None:
+    adjusted = stats.holm(p)
+    assert (adjusted >= p).all()
+    for rank, i in enumerate(np.argsort(p, kind="stable")):
+        level = alpha / (len(p) - rank)
+        if abs(p[i] - level) < 1e-12:
+            return
+        if p[i] > level:
+            break
+        assert adjusted[i] <= alpha
+    else:
+        return
+    assert adjusted[i] > alpha
+
+
+@pytest.mark.parametrize(
+    ("n", "mean", "difference_p", "equivalence_p", "verdict"),
+    [
+        (5, 0.01, 0.049, 0.9, "helps"),
+        (5, -0.01, 0.049, 0.9, "hurts"),
+        (5, 0.01, 0.051, 0.9, "undecided"),
+        (5, 0.001, 0.5, 0.04, "equivalent"),
+        (5, 0.001, 0.001, 0.04, "equivalent"),
+        (4, 0.01, 1e-9, 0.9, "too_few"),
+        (0, math.nan, math.nan, math.nan, "too_few"),
+    ],
+)
+def test_verdict(n: int, mean: float, difference_p: float, equivalence_p: float, verdict: str) -> None:
+    assert stats.verdict(n, mean, 0.01, difference_p, equivalence_p) == verdict
+
+
+def test_a_medium_effect_takes_34_pairs() -> None:
+    # Cohen 1988: paired t test, d = 0.5, alpha 0.05 two-sided, power 0.8.
+    assert stats.more_seeds(5, 0.5, 1.0, 0.0, 0.05) == 34 - 5
+    assert stats.more_seeds(5, -0.5, 1.0, 0.0, 0.05) == 34 - 5
+
+
+@given(st.integers(5, 30), st.floats(-3, 3), st.floats(0.1, 5), st.floats(0, 1), st.sampled_from([0.05, 0.002]))
+def test_more_seeds_is_the_fewest_that_are_enough(n: int, mean: float, sd: float, margin: float, alpha: float) -> None:
+    more = stats.more_seeds(n, mean, sd, margin, alpha)
+    if more is None:
+        assert stats.chance_of_verdict(stats.MOST_SEEDS, mean, sd, margin, alpha) < stats.POWER
+    else:
+        assert stats.chance_of_verdict(n + more, mean, sd, margin, alpha) >= stats.POWER
+        assert more == 1 or stats.chance_of_verdict(n + more - 1, mean, sd, margin, alpha) < stats.POWER
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "margin", "n"), [(0.5, 1.0, 0.0, 34), (0.02, 0.2, 0.2, 12), (0.0, 1.0, 1.0, 14)]
+)
+def test_chance_of_a_verdict_is_the_greater_share_of_simulated_sweeps(
+    mean: float, sd: float, margin: float, n: int
+) -> None:
+    d = np.random.default_rng(0).normal(mean, sd, (20_000, n))
+    shares = (stats.difference_p(d) < 0.05).mean(), (stats.equivalence_p(d, margin) < 0.05).mean()
+    assert max(shares) == pytest.approx(stats.chance_of_verdict(n, mean, sd, margin, 0.05), abs=0.01)
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_95_percent_intervals_cover_95_percent(n: int) -> None:
+    low, high = stats.interval(np.random.default_rng(n).normal(0.3, 2, (100_000, n)))
+    assert 0.945 < ((low < 0.3) & (high > 0.3)).mean() < 0.955
+
+
+@pytest.mark.parametrize("n", [5, 10])
+@pytest.mark.parametrize(("truth", "wrong"), [(0.0, {"helps", "hurts"}), (0.2, {"hurts", "equivalent"})])
+def test_a_whole_sweep_makes_a_wrong_claim_in_at_most_5_percent(n: int, truth: float, wrong: set[str]) -> None:
+    """Five techniques without effect, or with one as great as the margin: any wrong claim about any of them."""
+    sweeps = np.random.default_rng(n).normal(truth, 0.1, (4000, 5, n))
+    means, sds = stats.moments(sweeps)
+    different, same = stats.difference_p(sweeps), stats.equivalence_p(sweeps, 0.2)
+    mistakes = 0
+    for i in range(len(sweeps)):
+        adjusted = zip(means[i], sds[i], stats.holm(different[i]), stats.holm(same[i]), strict=True)
+        mistakes += any(stats.verdict(n, *numbers) in wrong for numbers in adjusted)
+    assert mistakes / len(sweeps) < 0.06
