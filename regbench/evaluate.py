@@ -67,7 +67,7 @@ def calibration_error(
 
 @torch.no_grad()
 def weights(parameters: Sequence[Parameter]) -> list[dict[str, float]]:
-    """Return each run's L2 norm of the weights (no biases, no norm parameters) and their shares of exact and near zeros.
+    """Return each run's L2 norm of the weights (no biases, no norm parameters), and shares of exact and near zeros.
 
     Near is below 1e-3 in absolute value; an exact zero is a near one too.
     """

@@ -89,16 +89,21 @@ def scale(schedule: Constant | StepDecay | Cosine, epoch: float, epochs: int) ->
 
 
 def optimizer(settings: Sgd | Adam | AdamW, tensors: list[Tensor], lr: float | Tensor) -> torch.optim.Optimizer:
-    """Return torch's optimizer over `tensors`, fused; on a GPU `lr` is a tensor, so that a captured step can change it."""
+    """Return torch's optimizer over `tensors`, fused; on a GPU `lr` is a tensor, which a captured step reads anew."""
     import torch
 
     on_gpu = tensors[0].is_cuda
     match settings:
         case Sgd():
             return torch.optim.SGD(tensors, lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=True)
-        case AdamW():
-            make, more = torch.optim.AdamW, {"weight_decay": settings.weight_decay}
         case Adam():
-            make, more = torch.optim.Adam, {}
-    betas = (settings.beta1, settings.beta2)
-    return make(tensors, lr, betas=betas, eps=settings.eps, fused=True, capturable=on_gpu, **more)
+            make = torch.optim.AdamW if isinstance(settings, AdamW) else torch.optim.Adam
+            return make(
+                tensors,
+                lr,
+                betas=(settings.beta1, settings.beta2),
+                eps=settings.eps,
+                weight_decay=settings.weight_decay if isinstance(settings, AdamW) else 0,
+                fused=True,
+                capturable=on_gpu,
+            )

@@ -96,7 +96,7 @@ class Dataset:
 
 
 def channel_moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of each channel, in 0..1, (C,), for images (N, H, W, C); a flat channel's is 1.
+    """Return mean and standard deviation, 0..1, of each channel, (C,), of images (N, H, W, C); a flat channel's is 1.
 
     Exact: from counts of the 256 values, a thousand images at a time so that no float copy of the data is made.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,7 @@ def train(
         training_seconds = time.perf_counter() - started
         measured: Row = {"train_loss": losses, "train_accuracy": (step.hits / trained).tolist()}
         diverged_in[(diverged_in == 0) & ~np.isfinite(losses)] = epoch
-        measured["penalty"] = np.sum([*step.penalties().values(), np.zeros(stack.size)], 0).tolist()
+        measured["penalty"] = [sum(p) for p in zip([0.0] * stack.size, *step.penalties().values(), strict=True)]
         if epoch % settings.evaluate_every == 0 or epoch == settings.epochs:
             scores = evaluate.evaluate(stack, forward, validation)
             measured |= {"validation_nll": scores.nll, "validation_accuracy": scores.accuracy}
@@ -86,20 +86,24 @@ def train(
         kept.restore()
     else:
         kept.epoch[:] = settings.epochs
-    scored = [evaluate.evaluate(stack, forward, part) for part in (training, validation, test)]
+    scored = {
+        "train": evaluate.evaluate(stack, forward, training),
+        "validation": evaluate.evaluate(stack, forward, validation),
+        "test": evaluate.evaluate(stack, forward, test),
+    }
     penalties, proof, weights = step.penalties(), step.proof(), evaluate.weights(stack.parameters)
     seconds = step.shares(time.perf_counter() - began, [run.cell.techniques.keys() for run in runs])
     size = sum(p.tensor[0].numel() for p in stack.parameters)
     rows = []
     for m, run in enumerate(runs):
-        row = name_of(run) | {"epochs": len(history), "parameters": size, "seconds": seconds[m]}
+        row = run.identity() | {"epochs": len(history), "parameters": size, "seconds": seconds[m]}
         row |= {"stack": stack_id, "stack_size": stack.size}
         if diverged_in[m]:
             reason = f"the training loss was no finite number in epoch {diverged_in[m]}"
             row |= {"status": "diverged", "reason": reason, "epochs": int(diverged_in[m])}
         else:
             mine = {key: penalty[m] for key, penalty in penalties.items() if key in run.cell.techniques}
-            row |= {"status": "ok", "epoch": int(kept.epoch[m])} | measures(*scored, m) | weights[m]
+            row |= {"status": "ok", "epoch": int(kept.epoch[m])} | measures(scored, m) | weights[m]
             row |= {"penalty": sum(mine.values()), "train_loss": row["train_nll"] + sum(mine.values())}
             row["proof"] = {f"{key}.penalty_share": penalty / row["train_loss"] for key, penalty in mine.items()}
             row["proof"] |= {name: v[m] for name, v in proof.items() if name.split(".")[0] in run.cell.techniques}
@@ -115,29 +119,13 @@ def train(
     return Records(rows, epochs)
 
 
-def name_of(run: Run) -> Row:
-    """Return the columns that say which run a record is of; for a run that failed, all that is known."""
-    return {
-        "run": run.id,
-        "cell": run.cell.label,
-        "dataset": run.dataset.name,
-        "model": run.model.name,
-        "seed": run.seed,
-        "techniques": {key: settings.model_dump() for key, settings in run.cell.techniques.items()},
-    }
-
-
-def measures(training: evaluate.Scores, validation: evaluate.Scores, test: evaluate.Scores, m: int) -> Row:
-    """Return run m's columns of NLL, accuracy, calibration and gap."""
-    return {
-        "train_nll": float(training.nll[m]),
-        "train_accuracy": float(training.accuracy[m]),
-        "validation_nll": float(validation.nll[m]),
-        "validation_accuracy": float(validation.accuracy[m]),
-        "test_nll": float(test.nll[m]),
-        "test_accuracy": float(test.accuracy[m]),
-        "test_ece": float(test.ece[m]),
-        "gap": float(training.accuracy[m] - test.accuracy[m]),
+def measures(scored: Mapping[str, evaluate.Scores], m: int) -> Row:
+    """Return run m's columns of NLL, accuracy, calibration and gap from its scores on "train", "validation", "test"."""
+    row = {f"{part}_nll": float(scores.nll[m]) for part, scores in scored.items()}
+    row |= {f"{part}_accuracy": float(scores.accuracy[m]) for part, scores in scored.items()}
+    return row | {
+        "test_ece": float(scored["test"].ece[m]),
+        "gap": float(scored["train"].accuracy[m] - scored["test"].accuracy[m]),
     }
 
 
@@ -147,7 +135,7 @@ def one_of_each_seed(runs: Sequence[Run]) -> list[Run]:
 
 
 def assemble(runs: Sequence[Run], device: torch.device | str, dtype: torch.dtype) -> Stack:
-    """Return the stack of `runs` with every technique that one of them has; runs without it get its neutral settings."""
+    """Return the stack of `runs` with every technique that one of them has, neutral in the runs without it."""
     used: dict[Any, list[Any]] = {}
     for key, technique in techniques().items():
         mine = [run.cell.techniques.get(key) for run in runs]
@@ -160,7 +148,7 @@ def assemble(runs: Sequence[Run], device: torch.device | str, dtype: torch.dtype
 
 
 class Snapshot:
-    """The weights and running statistics of each run's best epoch so far, by validation accuracy; the first of equals."""
+    """Weights and running statistics of each run's best epoch so far by validation accuracy, the first of equals."""
 
     def __init__(self, stack: Stack) -> None:
         self.live = [p.tensor for p in stack.parameters] + list(stack.buffers.values())

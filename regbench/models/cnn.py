@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -36,7 +37,7 @@ def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
         total += settings.kernel**2 * inputs * outputs * height * width
         inputs, height, width = outputs, height // 2, width // 2
     sizes = [inputs * height * width, *settings.widths, classes]
-    return total + sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+    return total + sum(a * b for a, b in itertools.pairwise(sizes))
 
 
 def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int) -> Callable[[Tensor], Tensor]:
@@ -55,7 +56,7 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
         )
         inputs, height, width = outputs, height // 2, width // 2
     sizes = [inputs * height * width, *settings.widths]
-    for number, (ins, outs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for number, (ins, outs) in enumerate(itertools.pairwise(sizes), start=1):
         layers.append(stack.linear(f"hidden{number}", ins, outs, stack.hidden_bias))
         layers.append(stack.hidden(Site(f"hidden{number}", (outs,)), settings.activation))
     layers.append(stack.linear("output", sizes[-1], classes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,7 +30,7 @@ def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
     """Return the multiply-adds of one image's forward pass; `image` is (channels, height, width)."""
     channels, height, width = image
     sizes = [channels * height * width, *settings.widths, classes]
-    return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+    return sum(a * b for a, b in itertools.pairwise(sizes))
 
 
 def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int) -> Callable[[Tensor], Tensor]:
@@ -38,7 +39,7 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
 
     sizes = [image[0] * image[1] * image[2], *settings.widths]
     layers = []
-    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes), start=1):
         layers.append(stack.linear(f"hidden{number}", inputs, outputs, stack.hidden_bias))
         layers.append(stack.hidden(Site(f"hidden{number}", (outputs,)), settings.activation))
     layers.append(stack.linear("output", sizes[-1], classes))

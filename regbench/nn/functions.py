@@ -1,4 +1,6 @@
-"""Layers over stacks. Units: x (M, features, B), the batch last; maps: x (B, M*channels, H, W), the runs' channels in turn.
+"""Layers over stacks.
+
+Units: x (M, features, B), the batch last. Maps: x (B, M*channels, H, W), the runs' channels in turn.
 
 With the batch last, a stack's batch norm is a reduction over contiguous memory, and runs that see the same images share
 one plain matrix product in their first layer.
@@ -28,12 +30,12 @@ class SharedLinear(torch.autograd.Function):
         ctx.save_for_backward(x, w)
         ctx.runs, ctx.bias = runs, b is not None
         y = x.new_empty(w.shape[0], w.shape[1], x.shape[2])
-        for s, w_s, y_s in zip(x, w.split(runs), y.split(runs), strict=True):  # type: ignore[arg-type]
+        for s, w_s, y_s in zip(x, w.split(runs), y.split(runs), strict=True):
             torch.mm(w_s.flatten(0, 1), s, out=y_s.view(-1, x.shape[2]))
         return y if b is None else y.add_(b.unsqueeze(2))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
         dy = dy.contiguous()
@@ -47,7 +49,7 @@ def shared_linear(x: Tensor, w: Tensor, b: Tensor | None, runs: Sequence[int]) -
     """Return (M, out, B) for images x (S, in, B) that `runs[s]` neighbouring runs share; x gets no gradient."""
     if len(runs) == len(w):
         return linear(x, w, b)
-    result: Tensor = SharedLinear.apply(x, w, b, runs)  # type: ignore[no-untyped-call]
+    result: Tensor = SharedLinear.apply(x, w, b, runs)
     return result
 
 
@@ -71,7 +73,7 @@ class Standardize(torch.autograd.Function):
         return torch.addcmul(shift.unsqueeze(2), unit, scale.unsqueeze(2)), mean, variance
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         unit, rstd, scale = ctx.saved_tensors
         dscale, dshift = (dy * unit).sum(2), dy.sum(2)
@@ -101,7 +103,7 @@ def batch_norm_units(
         factor = scale * (running_variance + eps).rsqrt()
         return torch.addcmul((shift - running_mean * factor).unsqueeze(2), x, factor.unsqueeze(2))
     batch = x.shape[2]
-    y, mean, variance = Standardize.apply(x, scale, shift, 2, eps)  # type: ignore[no-untyped-call]
+    y, mean, variance = Standardize.apply(x, scale, shift, 2, eps)
     running_mean.lerp_(mean.squeeze(2), momentum)
     running_variance.lerp_(variance.squeeze(2) * (batch / max(batch - 1, 1)), momentum)
     return y  # type: ignore[no-any-return]
@@ -132,7 +134,7 @@ def batch_norm_maps(
 
 def layer_norm_units(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
     """Normalize x (M, units, B) over the units of each image; scale and shift are (M, units)."""
-    return Standardize.apply(x, scale, shift, 1, eps)[0]  # type: ignore[no-untyped-call, no-any-return]
+    return Standardize.apply(x, scale, shift, 1, eps)[0]  # type: ignore[no-any-return]
 
 
 def layer_norm_maps(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
@@ -142,7 +144,7 @@ def layer_norm_maps(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tens
 
 
 def convolution(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-    """Return maps (B, M*out, H, W) for x (B, M*in, H, W), w (M, out, in, k, k), b (M, out) or None: stride 1, same size."""
+    """Return maps (B, M*out, H, W) for x (B, M*in, H, W), w (M, out, in, k, k), b (M, out) or None; size stays."""
     return F.conv2d(x, w.flatten(0, 1), None if b is None else b.flatten(), padding=w.shape[-1] // 2, groups=len(w))
 
 

@@ -54,7 +54,8 @@ class Parameter:
 class Stack:
     """What the runs of a stack share while a model is built and trained.
 
-    `run_seeds[m]` is run m's seed; runs of one seed must be neighbours. `techniques` maps a key to the settings of every run.
+    `run_seeds[m]` is run m's seed; runs of one seed must be neighbours. `techniques` maps a class to the settings of
+    every run.
     """
 
     def __init__(
@@ -158,7 +159,7 @@ class Stack:
         return lambda x: functions.convolution(x, w, b)
 
     def hidden(self, site: Site, activation: str) -> Callable[[Tensor], Tensor]:
-        """Create what stands behind a hidden layer: norm, activation and noise, in the order that the settings ask for."""
+        """Create what stands behind a hidden layer: norm, activation and noise, in the order that the settings say."""
         for technique in self.techniques:
             technique.prepare(site)
         norms = [t for t in self.techniques if type(t).norm is not Technique.norm]

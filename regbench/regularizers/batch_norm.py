@@ -1,7 +1,8 @@
-"""Batch normalization: each unit's activations get mean 0 and variance 1 over the batch, then a learned scale and shift.
+"""Batch normalization: each unit's activations get mean 0 and variance 1 over the batch, then a scale and a shift.
 
 Ioffe & Szegedy 2015, Algorithms 1 and 2. Evaluation uses running averages (`momentum` is PyTorch's: the share of the
-new batch), with the unbiased variance. A convolution's channel is one unit: statistics run over batch, height and width.
+new batch), with the unbiased variance. A convolution's channel is one unit: its statistics run over batch, height and
+width.
 """
 
 from __future__ import annotations
@@ -87,9 +88,10 @@ class BatchNorm(Technique):
 
     def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
         """Return how far the running statistics moved from 0 and 1, averaged over all units."""
-        means = [mean.abs().mean(1) for mean, _ in self.running.values()]
-        variances = [(variance - 1).abs().mean(1) for _, variance in self.running.values()]
+        import torch
+
+        means, variances = (torch.cat(all_sites, 1) for all_sites in zip(*self.running.values(), strict=True))
         return {
-            "running_mean_moved": (sum(means) / len(means)).tolist(),
-            "running_variance_moved": (sum(variances) / len(variances)).tolist(),
+            "running_mean_moved": means.abs().mean(1).tolist(),
+            "running_variance_moved": (variances - 1).abs().mean(1).tolist(),
         }

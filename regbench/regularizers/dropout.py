@@ -1,8 +1,8 @@
 """Dropout: in training each unit is set to 0 with probability p, the others are divided by 1 - p.
 
 Srivastava et al. 2014, "inverted", so that evaluation uses all units as they are. Their p is the probability to
-keep; here, as in PyTorch, it is the probability to drop. `input` is the rate on the pixels. Feature maps of a convolution
-lose single values, not whole channels.
+keep; here, as in PyTorch, it is the probability to drop. `input` is the rate on the pixels. A convolution's maps lose
+single values, not whole channels.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """L1: strength * sum |w| added to the loss (Tibshirani 1996, the Lasso).
 
 Its gradient is strength * sign(w), with sign(0) = 0: a subgradient, which hardly ever brings a weight to exactly 0.
-The proximal step, soft thresholding by lr * strength after the optimizer's step, does (Parikh & Boyd 2014, section 6.5.2);
-with Adam it is taken at the plain learning rate, not at Adam's per-weight one.
+The proximal step, soft thresholding by lr * strength after the optimizer's step, does (Parikh & Boyd 2014, section
+6.5.2); with Adam it is taken at the plain learning rate, not at Adam's per-weight one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """L2: strength * sum w^2 added to the loss (Hoerl & Kennard 1970, ridge regression).
 
-There is no factor 1/2: the gradient is 2 * strength * w, so PyTorch's `weight_decay=d` in SGD or Adam is strength d / 2.
+There is no factor 1/2: the gradient is 2 * strength * w, so `weight_decay=d` of torch's SGD and Adam is strength d / 2.
 Under plain SGD this equals decoupled decay of 2 * strength; under Adam it does not (Loshchilov & Hutter 2019).
 """
 

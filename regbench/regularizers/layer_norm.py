@@ -68,9 +68,11 @@ class LayerNorm(Technique):
 
     def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
         """Return how far scale and shift moved from 1 and 0: only a layer that acts has gradients there."""
+        import torch
+
         scales = [p.tensor for p in parameters if p.kind == "norm" and p.name.endswith(".scale")]
         shifts = [p.tensor for p in parameters if p.kind == "norm" and p.name.endswith(".shift")]
         return {
-            "scale_moved": (sum((s - 1).abs().flatten(1).mean(1) for s in scales) / len(scales)).tolist(),
-            "shift_moved": (sum(s.abs().flatten(1).mean(1) for s in shifts) / len(shifts)).tolist(),
+            "scale_moved": torch.cat([s.flatten(1) - 1 for s in scales], 1).abs().mean(1).tolist(),
+            "shift_moved": torch.cat([s.flatten(1) for s in shifts], 1).abs().mean(1).tolist(),
         }

@@ -27,7 +27,7 @@ def scale_back(w: Tensor, c: Tensor) -> Tensor:
     """
     import torch
 
-    length = torch.linalg.vector_norm(w.flatten(2), dim=2).view(*w.shape[:2], *[1] * (w.dim() - 2))
+    length: Tensor = torch.linalg.vector_norm(w.flatten(2), dim=2).view(*w.shape[:2], *[1] * (w.dim() - 2))
     return (c / length).clamp_(max=1)
 
 
