@@ -1,0 +1,41 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench reproduce tables check-tables lint clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+REFERENCE := $(patsubst %/,%,$(wildcard results/reference/*/))
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY) ## train the quickstart (at most 90 s on 2 cores) and print its table
+	$(BIN)/regbench sweep configs/quickstart.yaml
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## measure speed and memory; the last line is JSON
+	$(BIN)/python -m benchmarks.bench
+
+reproduce: $(READY) ## retrain what results/reference/ holds and report what differs
+	$(BIN)/python -m benchmarks.reproduce $(REFERENCE)
+
+tables: $(READY) ## rebuild every committed table from its CSV, without training
+	$(BIN)/python -m benchmarks.tables write
+
+check-tables: $(READY) ## fail where a committed table differs from its CSV
+	$(BIN)/python -m benchmarks.tables check
+
+clean: ## remove the virtual environment and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

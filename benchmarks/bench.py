@@ -1,0 +1,383 @@
+"""`make bench`: regbench against the loops that it replaces, on this machine; the last line is one line of JSON.
+
+All arms run in one go, interleaved, a process a core with one thread each (the tutorial loop: all cores for one run, as
+its users run it). A ratio is taken round by round; what is printed is the median with the smallest and the largest.
+"""
+
+from __future__ import annotations
+
+import atexit
+import csv
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from regbench import config as configs
+from regbench import data
+from regbench.plan import Run, plan
+from regbench.sweep import MALLOC, THREADS, cores, prepare
+
+ROUNDS = 7
+HERE = Path(__file__).resolve().parent.parent
+QUICKSTART = HERE / "configs/quickstart.yaml"
+
+
+class Lab:
+    """A process that runs named functions of this module and keeps what they cache."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        kept = dict(os.environ)
+        os.environ.update(environment)
+        context = multiprocessing.get_context("spawn")
+        self.ours, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs,))  # no daemon: a DataLoader has children
+        self.process.start()
+        atexit.register(self.ours.send, None)
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+def serve(pipe: Any) -> None:
+    while (task := pipe.recv()) is not None:
+        name, arguments = task
+        pipe.send(globals()[name](*arguments))
+
+
+def together(labs: list[Lab], name: str, *arguments: Any) -> list[Any]:
+    """Run a function in all labs at once; argument lists are dealt out, one element a lab."""
+    for i, lab in enumerate(labs):
+        lab.ours.send((name, [a[i] if isinstance(a, list) else a for a in arguments]))
+    return [lab.ours.recv() for lab in labs]
+
+
+# What the labs do
+
+
+@cache
+def images(name: str) -> data.Images:
+    import numpy as np
+
+    if name != "noise":
+        return data.load(name)
+    draw = np.random.default_rng(0).integers
+    pixels, labels = draw(256, size=(1100, 32, 32, 3), dtype=np.uint8), draw(10, size=1100, dtype=np.uint8)
+    return data.Images(pixels[:1000], labels[:1000], pixels[1000:], labels[1000:], tuple("0123456789"))
+
+
+@cache
+def dataset(name: str) -> Any:
+    from regbench.pixels import Dataset
+
+    prepare()
+    return Dataset(images(name))
+
+
+def split_of(run: Run, name: str) -> data.Split:
+    d = run.dataset
+    pool = images(name)
+    return data.split(pool.train_labels, 10, run.seed, d.train_size, d.validation_share, d.label_noise)
+
+
+kept: dict[str, Any] = {}
+
+
+def eager(run: Run, name: str, steps: int) -> float:
+    """Seconds a step of the tuned eager loop."""
+    import torch
+
+    from benchmarks.loops import Eager
+
+    torch.set_num_threads(1)
+    if run.id not in kept:
+        split = split_of(run, name)
+        kept[run.id] = Eager(run, images(name), split.train, split.train_labels)
+        kept[run.id].steps(2)
+    return float(kept[run.id].steps(steps)) / steps
+
+
+def eager_accuracy(run: Run, name: str, steps: int) -> float:
+    kept.pop(run.id, None)
+    eager(run, name, steps)
+    return float(kept.pop(run.id).accuracy())
+
+
+def stacked(runs: tuple[Run, ...], name: str, steps: int) -> float:
+    """Seconds a step and run of a stack."""
+    import torch
+
+    from regbench.models import models
+    from regbench.step import Step
+    from regbench.train import assemble, one_of_each_seed
+
+    key = "".join(run.id for run in runs)
+    d = dataset(name)
+    fresh = key not in kept
+    if fresh:
+        stack = assemble(runs, d.device, d.dtype)
+        forward = models()[runs[0].model.name].build(stack, runs[0].model, d.shape, d.classes)
+        training, _, _ = d.parts(one_of_each_seed(runs))
+        kept[key] = training, Step(stack, forward, training, runs[0].train.optimizer)
+    training, step = kept[key]
+
+    def batches() -> Iterator[Any]:
+        while True:
+            order = torch.stack([torch.randperm(len(training)) for _ in range(len(training.index))])
+            yield from order.split(runs[0].train.batch_size, 1)
+
+    def take(count: int) -> float:
+        began = time.perf_counter()
+        for batch, _ in zip(batches(), range(count), strict=False):
+            step(training.index.gather(1, batch), training.labels.gather(1, batch), runs[0].train.optimizer.lr)
+        return time.perf_counter() - began
+
+    if fresh:
+        take(3)  # memory is touched for the first time, and the optimizer makes its moments
+    return take(steps) / steps / len(runs)
+
+
+def stacked_accuracy(runs: tuple[Run, ...], name: str) -> list[float]:
+    from regbench.train import train
+
+    return [row["test_accuracy"] for row in train(runs, dataset(name)).runs]
+
+
+def peak(size: int = 1024, times: int = 6) -> float:
+    """FLOP/s of the best of a few matrix products."""
+    import torch
+
+    torch.set_num_threads(1)
+    a, b, c = (torch.randn(size, size) for _ in range(3))
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        torch.mm(a, b, out=c)
+        took.append(time.perf_counter() - began)
+    return float(2 * size**3 / min(took))
+
+
+def tutorial(run: Run, name: str, workers: int) -> float:
+    """Seconds a step of the tutorial's loop, over an epoch."""
+    from benchmarks.loops import Tutorial
+
+    split = split_of(run, name)
+    seconds, steps = Tutorial(run, images(name), split.train, split.train_labels, workers).epoch()
+    return seconds / steps
+
+
+# The report
+
+
+def spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def planned(text: str | None = None, overrides: tuple[str, ...] = (), path: Path = QUICKSTART) -> Any:
+    if text is None:
+        return plan(configs.load(path, overrides))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "bench.yaml"
+        file.write_text(text)
+        return plan(configs.load(file, overrides))
+
+
+def flops(runs: tuple[Run, ...], image: tuple[int, int, int]) -> float:
+    """Matrix-product work of a step and run: forward, both gradients, no gradient by the images."""
+    from regbench.models import models
+
+    model = runs[0].model
+    macs = models()[model.name].macs(model, image, 10)
+    first = image[0] * image[1] * image[2] * model.widths[0]
+    return float(2 * runs[0].train.batch_size * (3 * macs - first))
+
+
+def grid(say: Callable[[str], None]) -> dict[str, float]:
+    """The quickstart's grid: stacks against the tuned eager loop, against the tutorial, and both accuracies."""
+    ours = [Lab(THREADS | MALLOC) for _ in range(2)]
+    theirs = [Lab(THREADS) for _ in range(2)]
+    book = Lab({})
+    p = planned()
+    # Stacks of one shape stand for it; each lab gets its own.
+    shapes: dict[frozenset[str], list[Any]] = {}
+    for stack in p.stacks:
+        keys = frozenset(k for run in stack.runs for k in run.cell.techniques if k not in ("l1", "l2"))
+        shapes.setdefault(keys, []).append(stack.runs)
+    ratios, per_shape, against_tutorial = [], {k: [] for k in shapes}, []
+    for round_ in range(ROUNDS):
+        mine, eager_, book_ = [], [], []
+        for keys, stacks in shapes.items():
+            pair = [stacks[0], stacks[-1]]
+            mine.append(statistics.mean(together(ours, "stacked", pair, "mnist5k", 8)))
+            cells = {run.cell.label: run for run in stacks[0]}
+            took = [statistics.mean(together(theirs, "eager", run, "mnist5k", 8)) for run in cells.values()]
+            eager_.append(statistics.mean(took))
+            per_shape[keys].append(eager_[-1] / mine[-1])
+            if round_ < 3:
+                best = min(together([book], "tutorial", stacks[0][0], "mnist5k", w)[0] for w in (0, 2))
+                book_.append(best)
+        ratios.append(statistics.mean(eager_) / statistics.mean(mine))
+        if book_:
+            against_tutorial.append(statistics.mean(book_) / (statistics.mean(mine) / 2))
+            say(f"  tutorial {1e3 * statistics.mean(book_):.1f} ms a step")
+        took = f"eager {1e3 * statistics.mean(eager_):.2f}, stacked {1e3 * statistics.mean(mine):.2f} ms"
+        say(f"  round {round_ + 1}: {took} a step and run")
+    for keys, values in per_shape.items():
+        say(f"  against tuned eager, {' + '.join(sorted(keys)) or 'plain'}: {spread(values)}")
+    say(f"against the tuned eager loop, quickstart grid: {spread(ratios)}")
+    say(f"against the tutorial loop, quickstart grid: {spread(against_tutorial)}")
+
+    runs = [stacks[0][:2] for stacks in shapes.values()]
+    gaps = []
+    for pair in zip(runs[::2], runs[1::2], strict=True):
+        steps = 16 * pair[0][0].train.epochs
+        a = together(ours, "stacked_accuracy", list(pair), "mnist5k")
+        b = together(theirs, "eager_accuracy", [r[0] for r in pair], "mnist5k", steps)
+        c = together(theirs, "eager_accuracy", [r[1] for r in pair], "mnist5k", steps)
+        gaps += [x - y for both, e, f in zip(a, b, c, strict=True) for x, y in zip(both, (e, f), strict=True)]
+    mean, error = 100 * statistics.mean(gaps), 100 * statistics.stdev(gaps) / len(gaps) ** 0.5
+    say(f"accuracy, stacked less eager, {len(gaps)} runs: {mean:+.2f} points, standard error {error:.2f}")
+    if abs(mean) > max(1.0, 4 * error):
+        sys.exit("the two loops do not learn the same: no speed is worth comparing")
+    return {"vs_tutorial": statistics.median(against_tutorial), "vs_tuned_eager": statistics.median(ratios)}
+
+
+def convolutions(say: Callable[[str], None]) -> float:
+    """The CNN: a stack of one against eager in channels_last."""
+    ours = [Lab(THREADS | MALLOC) for _ in range(2)]
+    theirs = [Lab(THREADS) for _ in range(2)]
+    p = planned(
+        "dataset: {name: cifar10, train_size: 800, validation_share: 0.1}\n"
+        "model: {name: cnn, channels: [32, 64], widths: [128]}\n"
+        "train: {epochs: 1, optimizer: {name: adam, lr: 0.001}}\nseeds: 1\n"
+        "techniques: {dropout: 0.5, batch_norm: {}, layer_norm: {}}\n"
+    )
+    ratios = []
+    for _ in range(ROUNDS):
+        mine, eager_ = [], []
+        for run in p.runs:
+            mine.append(statistics.mean(together(ours, "stacked", (run,), "noise", 3)))
+            eager_.append(statistics.mean(together(theirs, "eager", run, "noise", 3)))
+        ratios.append(statistics.mean(eager_) / statistics.mean(mine))
+    say(f"against the tuned eager loop, CNN: {spread(ratios)}")
+    return statistics.median(ratios)
+
+
+def peaks(say: Callable[[str], None]) -> dict[str, float]:
+    """The share of the matrix-product peak that training reaches."""
+    labs = [Lab(THREADS | MALLOC) for _ in range(2)]
+    text = (
+        "dataset: {{name: mnist5k, train_size: 2000}}\nmodel: {{name: mlp, widths: [{w}, {w}]}}\n"
+        "train: {{epochs: 1}}\nseeds: 8\ntechniques: {t}\ncombine: {c}\n"
+    )
+    plain = planned(text.format(w=512, t="{}", c="[[]]")).stacks[0].runs
+    noisy = planned(text.format(w=256, t="{dropout: 0.5, batch_norm: {}}", c="[[dropout, batch_norm]]"))
+    both = next(s.runs for s in noisy.stacks if s.runs[0].cell.techniques)
+    shares: dict[str, list[float]] = {"peak_share_plain": [], "peak_share_bn_dropout": []}
+    for _ in range(ROUNDS):
+        limit = statistics.mean(together(labs, "peak"))
+        for key, runs in zip(shares, (plain, both), strict=True):
+            took = statistics.mean(together(labs, "stacked", runs, "mnist5k", 8))
+            shares[key].append(flops(runs, (1, 28, 28)) / took / limit)
+    say(f"share of the matrix-product peak, plain 784-512-512-10: {spread(shares['peak_share_plain'])}")
+    say(f"share of the matrix-product peak, batch norm + dropout at 256: {spread(shares['peak_share_bn_dropout'])}")
+    return {key: statistics.median(values) for key, values in shares.items()}
+
+
+def planning(say: Callable[[str], None]) -> float:
+    """Seconds to plan 10,000 runs."""
+    settings = configs.load(QUICKSTART, ["seeds=417"])
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        count = len(plan(settings).runs)
+        took.append(time.perf_counter() - began)
+    say(f"planning {count:,} runs: {spread(took)} s")
+    return statistics.median(took)
+
+
+@contextmanager
+def memory_of(process: subprocess.Popen[bytes]) -> Iterator[list[float]]:
+    """Collect the PSS of a process and its children, in GB, ten times a second."""
+    samples: list[float] = []
+
+    def children(pid: int) -> list[int]:
+        try:
+            found = [int(c) for t in Path(f"/proc/{pid}/task").iterdir() for c in (t / "children").read_text().split()]
+        except OSError:
+            return []
+        return [pid, *(d for c in found for d in children(c))]
+
+    def watch() -> None:
+        while process.poll() is None:
+            total = 0
+            for pid in children(process.pid):
+                try:
+                    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+                    total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+                except OSError:
+                    continue
+            samples.append(total / 1e6)
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    yield samples
+    thread.join()
+
+
+def whole(say: Callable[[str], None]) -> dict[str, float | None]:
+    """Whole sweeps by the command line: what a quickstart costs beyond its steps, and a full-MNIST sweep's memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "quickstart"
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "regbench", "sweep", QUICKSTART, "--out", out, "--workers", "2"],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wall = time.perf_counter() - began
+        with (out / "epochs.csv").open() as file:
+            steps = sum(float(row["seconds"]) for row in csv.DictReader(file))
+        overhead = 1 - steps / (2 * wall)
+        say(f"quickstart: {wall:.1f} s from start to table; {100 * overhead:.1f}% of 2 cores beyond the training steps")
+        pss: float | None = None
+        if data.find()["mnist"]:
+            sweep = subprocess.Popen(
+                [sys.executable, "-m", "regbench", "sweep", HERE / "configs/mnist.yaml", "--out", f"{folder}/mnist",
+                 "--workers", "2", "--set", "train.epochs=1", "--set", "seeds=2"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            with memory_of(sweep) as samples:
+                sweep.wait()
+            pss = max(samples)
+            say(f"memory of a full-MNIST sweep with 2 workers: {pss:.2f} GB (PSS, highest of {len(samples)} samples)")
+        else:
+            say("memory of a full-MNIST sweep: not measured, the data are not here (set REGBENCH_DATA)")
+    return {"overhead_share": overhead, "pss_gb": pss}
+
+
+def main() -> None:
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    say(f"{cores()} cores, {ROUNDS} rounds; ratios are medians (smallest to largest round), more is faster")
+    results: dict[str, float | None] = {}
+    results |= grid(say)
+    results["vs_tuned_eager_cnn"] = convolutions(say)
+    results |= peaks(say)
+    results["plan_10k_seconds"] = planning(say)
+    results |= whole(say)
+    print(json.dumps({key: value and round(value, 3) for key, value in results.items()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""The commands. Only this module prints or exits; what takes long to import is imported inside the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from regbench.errors import ConfigError, RegbenchError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from regbench.compare import Comparison
+
+app = typer.Typer(
+    help="Which regularizer helps on MNIST/CIFAR, by how much, at what cost and why: with measured evidence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML file that says what to train")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a value: --set train.epochs=5")
+]
+DataDir = Annotated[
+    Path | None, typer.Option(help="folder of the datasets; default: $REGBENCH_DATA, else your cache folder")
+]
+Language = Annotated[
+    Literal["en", "ko"] | None, typer.Option("--lang", help="language of tables; default: from the locale")
+]
+Format = Annotated[
+    Literal["rich", "markdown", "csv", "json"], typer.Option("--format", help="rich is for the terminal")
+]
+
+
+def version(value: bool) -> None:
+    """Print the version and leave."""
+    if value:
+        from regbench import __version__
+
+        print(f"regbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """Options of regbench itself."""
+
+
+@app.command()
+def sweep(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="results directory; default: results/<name>")] = None,
+    data_dir: DataDir = None,
+    executor: Annotated[
+        Literal["serial", "processes"], typer.Option(help="processes: one a core, one thread each")
+    ] = "processes",
+    workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first stack that fails")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and train nothing")] = False,
+    lang: Language = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the table as JSON")] = False,
+) -> None:
+    """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
+    from regbench import config as configs
+    from regbench.plan import plan
+
+    settings = configs.load(config, overrides or [])
+    planned = plan(settings)
+    if dry_run:
+        from regbench import estimate
+
+        estimate.show(settings, planned, stdout(), workers, data_dir)
+        return
+    from regbench import sweep as sweeps
+    from regbench.progress import Progress
+
+    directory = out or Path("results") / settings.name
+    chosen = sweeps.choose_device(device)
+    with Progress() as progress:
+        try:
+            missed = sweeps.run(
+                settings,
+                planned,
+                directory,
+                executor=executor,
+                workers=workers or sweeps.cores(),
+                device=chosen,
+                data_dir=data_dir,
+                fail_fast=fail_fast,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            progress.note(f"stopped; what is finished is kept in {directory}. Go on with: {again()}")
+            raise typer.Exit(130) from None
+    show(directory, "json" if as_json else "rich", lang)
+    if missed:
+        raise typer.Exit(4)
+
+
+@app.command()
+def table(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="a results directory")],
+    form: Format = "rich",
+    lang: Language = None,
+    svg: Annotated[Path | None, typer.Option(help="write the terminal's picture of the table here instead")] = None,
+    width: Annotated[int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")] = None,
+) -> None:
+    """Print the summary table and all cells, rebuilt from a results directory."""
+    show(directory, form, lang, svg, width)
+
+
+@app.command()
+def check(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Validate a config: all that is wrong with it, or what it asks for."""
+    from regbench import config as configs
+    from regbench.plan import plan
+
+    planned = plan(configs.load(config, overrides or []))
+    skipped = f", {len(planned.skips)} skipped" if planned.skips else ""
+    print(f"{config}: fine: {len(planned.cells)} cells, {len(planned.runs)} runs{skipped}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors."""
+    from regbench import config as configs
+
+    print(json.dumps(configs.schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="where to write it")] = Path("config.yaml"),
+) -> None:
+    """Write a commented config to start from."""
+    from regbench import config as configs
+
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(configs.starter())
+    except FileExistsError:
+        raise UsageError(f"{file} exists already; name another file: regbench init other.yaml") from None
+    except OSError as error:
+        raise UsageError(f"can't write {file} ({error.strerror}); choose another folder") from None
+    print(f"wrote {file}; now: regbench sweep {file}")
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[Literal["techniques", "models", "datasets"], typer.Argument(help="what to list")],
+    data_dir: DataDir = None,
+    lang: Language = None,
+) -> None:
+    """List the techniques, models or datasets, with their settings."""
+    from regbench import listing
+
+    stdout().print(getattr(listing, what)(language(lang), data_dir))
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Check versions, torch against torchvision, devices, data and fonts."""
+    from rich.table import Table
+
+    from regbench.doctor import findings
+
+    grid = Table.grid(padding=(0, 2))
+    problems = 0
+    for finding in findings(data_dir):
+        mark = "[red]✗[/]" if finding.remedy else "[green]✓[/]"
+        grid.add_row(mark, finding.what, finding.found + (f" [red]→ {finding.remedy}[/]" if finding.remedy else ""))
+        problems += bool(finding.remedy)
+    stdout().print(grid)
+    if problems:
+        raise typer.Exit(1)
+
+
+def show(
+    directory: Path,
+    form: Literal["rich", "markdown", "csv", "json"],
+    lang: str | None,
+    picture: Path | None = None,
+    width: int | None = None,
+) -> None:
+    """Print the tables of a results directory, or write them as a picture."""
+    from regbench import report
+
+    comparison = compared(directory)
+    if picture:
+        try:
+            picture.write_text(report.svg(comparison, language(lang), width or 120), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"can't write {picture} ({error.strerror})") from None
+    elif form == "rich":
+        stdout(width).print(report.rich(comparison, language(lang)))
+    else:
+        print(report.render(comparison, form, language(lang)))
+
+
+def compared(directory: Path) -> Comparison:
+    """Return the comparison of a results directory, of the cells that its own config asks for."""
+    from regbench import compare, config, records
+    from regbench.plan import plan
+
+    found = records.read(directory)
+    settings = config.load(directory / "config.yaml")
+    return compare.compare(found.runs, plan(settings), settings.analysis)
+
+
+def again() -> str:
+    """Return this command as a person would type it again."""
+    return shlex.join(["regbench", *sys.argv[1:]])
+
+
+def language(asked: str | None) -> str:
+    """Return the language of tables: as asked, else from the locale."""
+    from regbench.locale import default_language
+
+    return asked or default_language(os.environ)
+
+
+def stdout(width: int | None = None) -> Console:
+    """Return the console of results. Where there is no terminal nothing is cut: lines are 120 columns, or $COLUMNS."""
+    from rich.console import Console
+
+    if width is None and not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        width = 120
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def main() -> None:
+    """Run the command line; errors that the user can mend are one sentence on stderr and an exit code."""
+    try:
+        app()
+    except ConfigError as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except RegbenchError as error:
+        print(f"regbench: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,77 @@
+"""`regbench doctor`: what this machine has of what regbench needs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from regbench import __version__, data
+
+PACKAGES = ("torch", "torchvision", "pandas", "numpy", "scipy", "rich", "typer", "pydantic", "pyyaml", "mlxtend")
+
+
+class Finding(NamedTuple):
+    """One line of the report: what was looked at, what was found, and what to do where that is not well."""
+
+    what: str
+    found: str
+    remedy: str = ""
+
+
+def findings(data_dir: Path | None = None) -> Iterator[Finding]:
+    """Yield what was found, a line at a time; `remedy` is empty where all is well."""
+    yield Finding("regbench", __version__)
+    yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
+    for name in PACKAGES:
+        try:
+            yield Finding(name, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, "not installed", f"pip install {name}")
+    yield from torch_and_torchvision()
+    for name, place in data.find(data_dir).items():
+        if not data.sources()[name].NEEDS_PATH:
+            yield Finding(
+                f"data: {name}",
+                str(place) if place else f"not here yet; it is fetched into {data.data_folder(data_dir)}",
+            )
+    yield fonts()
+
+
+def torch_and_torchvision() -> Iterator[Finding]:
+    """Yield whether the two fit together, and the devices that torch sees."""
+    mend = "reinstall both in one go: pip install --force-reinstall torch torchvision"
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Finding("torch", f"does not import: {error}", mend)
+        return
+    try:
+        import torchvision  # noqa: F401  # whether it imports is the question
+    except (ImportError, OSError, RuntimeError) as error:
+        yield Finding("torch with torchvision", f"torchvision does not import: {str(error).splitlines()[0]}", mend)
+    else:
+        yield Finding("torch with torchvision", "they fit together")
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        yield Finding("devices", f"cpu, cuda ({', '.join(names)})")
+    else:
+        yield Finding("devices", "cpu (no CUDA GPU that torch can use)")
+
+
+def fonts() -> Finding:
+    """Return whether a font with Hangul is there, for plots and reports in Korean."""
+    if sys.platform in ("darwin", "win32"):
+        return Finding("font with Hangul", "the system brings one")
+    if shutil.which("fc-list"):
+        listed = subprocess.run(["fc-list", ":lang=ko", "family"], capture_output=True, text=True, check=False).stdout
+        if listed.strip():
+            return Finding("font with Hangul", listed.splitlines()[0].split(",")[0])
+    return Finding(
+        "font with Hangul", "none found", "for Korean pictures install one, such as fonts-noto-cjk or fonts-nanum"
+    )

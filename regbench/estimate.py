@@ -1,0 +1,86 @@
+"""`regbench sweep --dry-run`: what a plan would train, how large it is, and about how long it would take."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from regbench import data
+from regbench.listing import grid
+from regbench.models import models
+from regbench.sweep import cores
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from regbench.config import Config
+    from regbench.plan import Plan
+
+PASSES = 2.6
+"""A step's matrix products over a forward pass's: both gradients, less the first layer's by its images."""
+SHARE = 0.6
+"""The part of a core's matrix-product peak that training reaches on the whole, evaluation and start included."""
+
+
+def show(config: Config, plan: Plan, console: Console, workers: int | None, data_dir: Path | None) -> None:
+    """Print the plan: cells with parameters, runs, stacks, the estimated time, and what is skipped and why."""
+    source = data.sources()[config.dataset.name]
+    image, classes, available = source.IMAGE, source.CLASSES, source.TRAIN
+    if image is None or classes is None or available is None:
+        images = data.load(config.dataset.name, config.dataset.path, data_dir)
+        available, height, width, channels = images.train_images.shape
+        image, classes = (channels, height, width), len(images.classes)
+    trained = config.dataset.train_size or available - round(available * config.dataset.validation_share)
+    console.print(cells(plan, image, classes))
+    for skip in plan.skips:
+        console.print(f"skipped: {skip.label}: {skip.reason}")
+    sizes = sorted({len(stack.runs) for stack in plan.stacks})
+    size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    console.print(f"{len(plan.cells)} cells x {len(config.seeds)} seeds = {len(plan.runs)} runs")
+    console.print(f"{len(plan.stacks)} stacks of {size} runs")
+    forward = models()[config.model.name].macs(config.model, image, classes)
+    macs = len(plan.runs) * config.train.epochs * trained * forward * PASSES
+    processes = min(workers or cores(), len(plan.stacks))
+    seconds = 2 * macs / (SHARE * peak()) / processes
+    console.print(f"about {spoken(seconds)} on {processes} processes of this machine, by its matrix-product speed")
+
+
+def cells(plan: Plan, image: tuple[int, int, int], classes: int) -> Table:
+    """Return each cell with its number of trained parameters."""
+    from regbench.train import assemble
+
+    rows = []
+    for cell in plan.cells:
+        run = next(run for run in plan.runs if run.cell is cell)
+        import torch
+
+        stack = assemble([run], "meta", torch.float32)
+        models()[run.model.name].build(stack, run.model, image, classes)
+        rows.append((cell.label, f"{sum(p.tensor.numel() for p in stack.parameters):,}"))
+    return grid(("cell", "parameters"), rows)
+
+
+def peak() -> float:
+    """Return this machine's matrix-product speed on one core in FLOP/s: the best of a few products of 512 x 512."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    a = torch.ones(512, 512)
+    took = []
+    for _ in range(12):
+        began = time.perf_counter()
+        torch.mm(a, a)
+        took.append(time.perf_counter() - began)
+    torch.set_num_threads(threads)
+    return float(2 * 512**3 / min(took))
+
+
+def spoken(seconds: float) -> str:
+    """Return a time as people say it."""
+    units = [(86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds")]
+    size, name = next(((s, n) for s, n in units if seconds >= 2 * s), units[-1])
+    return f"{max(1, round(seconds / size))} {name}"

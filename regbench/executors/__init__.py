@@ -1,0 +1,34 @@
+"""Executors: a function and items in, outcomes out. They know nothing of torch, of runs or of records.
+
+Every executor is a module with the same `run`, so that the caller swaps one for another. The function gets an item and
+`emit`, which sends an event to the parent; what it returns or raises becomes that item's `Outcome`. One item's failure
+never stops the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Function = Callable[[T, Callable[[object], None]], R]
+
+LONGEST = 400  # characters of an error that are kept; a C++ backtrace is no reason that a person reads
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T, R]):
+    """What became of an item: the `value` that the function returned, or else one line that says why there is none."""
+
+    item: T
+    value: R | None
+    error: str | None
+
+
+def describe(error: BaseException) -> str:
+    """Return `error` as one line: its type and its message, cut at `LONGEST` characters."""
+    line = " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())
+    return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."

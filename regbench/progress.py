@@ -1,0 +1,284 @@
+"""What a sweep shows on stderr while it runs: a live display in a terminal, plain lines anywhere else.
+
+The parent alone draws: workers send events, the sweep hands them on, and one thread here redraws. The remaining time
+follows the planned cost that has been worked off, in which the epochs of stacks in flight count.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from regbench.records import one_line
+
+if TYPE_CHECKING:
+    from regbench.plan import Plan, Stack
+
+# Every word that is shown.
+BEGUN = "{runs} runs to train, in {stacks} stacks"
+RESUMED = "{runs} of {total} runs were finished before"
+STARTING = "starting"
+RUNS = "{done}/{total} runs"
+PER_MINUTE = "{rate:.0f} runs/min"
+PER_RUN = "{time} a run"
+LEFT = "{time} left"
+AND_MORE = "{cell} and {count} more"
+ONE_SEED = "{cells}, seed {seed}"
+SOME_SEEDS = "{cells}, {count} seeds"
+EPOCH = "epoch {epoch}/{epochs}"
+UP_TO = "up to {accuracy:.1%}"
+IN_FLIGHT = "{count} in flight"
+MORE_IN_FLIGHT = "and {count} more in flight"
+BEST = "best so far: {cell}, validation accuracy {accuracy:.1%}"
+MEAN = " (mean of {runs})"
+COUNT = "{count} {status}"
+FINISHED = "finished {stack} ({runs} runs)"
+MISSED = "{status}: {count} of {runs} runs of {stack}: {reason}"
+DONE = "{runs} runs in {time}"
+STOPPED = "stopped after {time}: {done} of {total} runs are finished"
+SECONDS, MINUTES, HOURS = "{s} s", "{m} min {s:02} s", "{h} h {m:02} min"
+
+EVERY = 30.0
+"""Seconds after which plain output says how far it is, though no stack has finished."""
+
+
+@dataclass
+class Flight:
+    """A stack that is training, as far as has been heard of it."""
+
+    stack: Stack
+    label: str
+    epochs: int
+    epoch: int  # the last one heard of
+    heard: float  # when that was, by the clock
+    first: tuple[int, float]  # the first epoch heard of, and when
+    accuracy: float | None = None  # the highest of its runs, when it was last measured
+
+    def share(self) -> float:
+        """Return how much of it is done, 0 to 1."""
+        return self.epoch / self.epochs
+
+    def left(self) -> float:
+        """Return how many seconds it still needs, 0 while that can't be told."""
+        epoch, moment = self.first
+        return (self.epochs - self.epoch) * (self.heard - moment) / max(1, self.epoch - epoch)
+
+
+class Progress:
+    """A sweep's progress. Use it as a context manager; call `start`, then `epoch` and `finished` as things happen."""
+
+    def __init__(
+        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic, every: float = EVERY
+    ) -> None:
+        """Show it on `console`, by default on stderr. clock() and every are in seconds."""
+        self._console = console or Console(stderr=True)
+        self._clock, self._every = clock, every
+        self._drawn = self._console.file.isatty() and self._console.is_terminal and not self._console.is_dumb_terminal
+        self._live: Live | None = None
+        self._closed = threading.Event()
+        self._pending: dict[str, Stack] = {}
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def start(self, plan: Plan, pending: Sequence[Stack], finished: int) -> None:
+        """Begin to train the stacks `pending`; `finished` runs of the plan are finished already."""
+        self._pending = {stack.id: stack for stack in pending}
+        self._total, self._before = len(plan.runs), finished
+        self._runs = sum(len(stack.runs) for stack in pending)
+        self._cost = sum(stack.cost for stack in pending)
+        self._runs_done, self._cost_done = 0, 0.0
+        self._flights: dict[str, Flight] = {}
+        self._accuracies: defaultdict[str, list[float]] = defaultdict(list)
+        self._missed: Counter[str] = Counter()
+        self._best = ""
+        self._first: tuple[float, float, float] | None = None  # the first thing heard: when, runs and cost done by then
+        self._pace: tuple[float, float, float] | None = (
+            None  # by what was heard last: when, seconds a run, seconds left
+        )
+        self._begun = self._said = self._clock()
+        if finished:
+            self.note(RESUMED.format(runs=finished, total=self._total))
+        if pending and self._drawn:
+            # stdout carries the result alone and is left as it is; the display makes way for that result at the end.
+            self._live = Live(get_renderable=self.frame, console=self._console, transient=True, redirect_stdout=False)
+            self._live.start()
+        elif pending:
+            self.note(BEGUN.format(runs=self._total - finished, stacks=len(pending)))
+            threading.Thread(target=self._speak_now_and_then, daemon=True).start()
+
+    def epoch(self, stack: Stack, epoch: int, accuracies: Sequence[float]) -> None:
+        """Hear that `stack` has trained `epoch` (from 1); its runs' validation accuracies, [] if not measured."""
+        now = self._clock()
+        flight = self._flights.get(stack.id)
+        if flight is None:
+            flight = Flight(stack, label(stack), stack.runs[0].train.epochs, epoch, now, (epoch, now))
+            self._flights[stack.id] = flight
+        flight.epoch, flight.heard = epoch, now
+        flight.accuracy = max(accuracies, default=flight.accuracy)
+        self._measure(now)
+
+    def finished(self, stack: Stack, rows: Sequence[Mapping[str, object]]) -> None:
+        """Hear that `stack` is done, with its rows of runs.csv; those that are not `ok` are told of."""
+        self._flights.pop(stack.id, None)
+        self._runs_done += len(stack.runs)
+        self._cost_done += stack.cost
+        for row in rows:
+            if row["status"] == "ok" and isinstance(accuracy := row.get("validation_accuracy"), float):
+                self._accuracies[str(row["cell"])].append(accuracy)
+        if self._accuracies:
+            cell = max(self._accuracies, key=lambda cell: fmean(self._accuracies[cell]))
+            values = self._accuracies[cell]
+            self._best = BEST.format(cell=cell, accuracy=fmean(values))
+            self._best += MEAN.format(runs=len(values)) if len(values) > 1 else ""
+        self._measure(self._clock())
+        for status in ("diverged", "failed"):
+            missed = [row for row in rows if row["status"] == status]
+            if missed:
+                self._missed[status] += len(missed)
+                words = {"status": status, "count": len(missed), "runs": len(rows), "reason": missed[0].get("reason")}
+                self._say(MISSED.format(stack=label(stack), **words), "bold red")
+        if not self._drawn and any(row["status"] != "failed" for row in rows):
+            self._say("; ".join([FINISHED.format(stack=label(stack), runs=len(stack.runs)), self._standing()]))
+
+    def note(self, text: str) -> None:
+        """Show a line that stays."""
+        self._say(text)
+
+    def close(self) -> None:
+        """Take the display away and say what was done."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        if self._live:
+            self._live.stop()
+        if self._pending:
+            elapsed = duration(self._clock() - self._begun)
+            if self._runs_done == self._runs:
+                self._say(", ".join([DONE.format(runs=self._total - self._before, time=elapsed), *self._losses()]))
+            else:
+                self._say(STOPPED.format(time=elapsed, done=round(self._done(self._runs_done)), total=self._total))
+
+    def frame(self) -> Padding:
+        """Return what the display shows now."""
+        whole = Table.grid(expand=True)
+        grid = Table.grid(expand=True, padding=(0, 1))
+        grid.add_column(ratio=1)
+        grid.add_column(justify="right", no_wrap=True)
+        grid.add_row(
+            ProgressBar(total=self._total, completed=self._done(self._worked()[0])), Text(", ".join(self._numbers()))
+        )
+        whole.add_row(grid)
+
+        stacks = Table.grid(expand=True, padding=(0, 1))
+        stacks.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        stacks.add_column(width=max(6, self._console.width // 6))
+        stacks.add_column(justify="right", no_wrap=True)
+        stacks.add_column(justify="right", no_wrap=True)
+        flights = list(self._flights.values())
+        room = max(1, self._console.height - 6)
+        for flight in flights[:room]:
+            stacks.add_row(
+                Text(flight.label),
+                ProgressBar(total=flight.epochs, completed=flight.epoch),
+                Text(EPOCH.format(epoch=flight.epoch, epochs=flight.epochs)),
+                Text("" if flight.accuracy is None else UP_TO.format(accuracy=flight.accuracy), "dim"),
+            )
+        whole.add_row(stacks)
+        if len(flights) > room:
+            whole.add_row(Text(MORE_IN_FLIGHT.format(count=len(flights) - room), "dim"))
+        if self._best:
+            whole.add_row(Text(self._best, "green"))
+        if self._missed:
+            whole.add_row(Text(", ".join(self._losses()), "bold red"))
+        return Padding(whole, (0, len("^C"), 0, 0))  # the terminal writes that at the end, and it must fit on the line
+
+    def _worked(self) -> tuple[float, float]:
+        """Return how many runs are worked off, and how much cost, with the share of stacks in flight."""
+        flights = list(self._flights.values())
+        runs = self._runs_done + sum(flight.share() * len(flight.stack.runs) for flight in flights)
+        return runs, self._cost_done + sum(flight.share() * flight.stack.cost for flight in flights)
+
+    def _measure(self, now: float) -> None:
+        """Take the pace, now that something was heard: between two events the work only seems to stand still."""
+        runs, cost = self._worked()
+        if self._first is None:
+            self._first = now, runs, cost
+        moment, runs_then, cost_then = self._first
+        if cost > cost_then and now > moment:
+            left = (self._cost - cost) * (now - moment) / (cost - cost_then)
+            # At the end a few cores work and the others are idle: no sooner than the last stack.
+            left = max([left, *(flight.left() for flight in self._flights.values())])
+            self._pace = now, (now - moment) / (runs - runs_then), left
+
+    def _done(self, runs: float) -> float:
+        """Return how much of the plan is done once `runs` of this sweep's are; of a stack some may have been before."""
+        return self._before + runs * (self._total - self._before) / self._runs
+
+    def _numbers(self) -> list[str]:
+        numbers = [RUNS.format(done=round(self._done(self._runs_done)), total=self._total)]
+        if self._pace is None:
+            return numbers if self._first else [*numbers, STARTING]
+        moment, pace, left = self._pace
+        left = max(0.0, left - (self._clock() - moment))
+        rate = PER_MINUTE.format(rate=60 / pace) if pace < 30 else PER_RUN.format(time=duration(pace))
+        return [*numbers, rate, LEFT.format(time=duration(left))]
+
+    def _losses(self) -> list[str]:
+        return [COUNT.format(status=status, count=count) for status, count in self._missed.items()]
+
+    def _standing(self) -> str:
+        flights = [IN_FLIGHT.format(count=len(self._flights))] if self._flights else []
+        best = [self._best] if self._best else []
+        return "; ".join([", ".join([*self._numbers(), *flights, *self._losses()]), *best])
+
+    def _say(self, text: str, style: str = "") -> None:
+        """Write a line. That stderr is gone is no reason to stop training."""
+        self._said = self._clock()
+        with suppress(OSError):
+            if self._drawn:
+                self._console.print(Text(one_line(text), style), soft_wrap=True)
+            else:
+                print(one_line(text), file=self._console.file, flush=True)
+
+    def _speak_now_and_then(self) -> None:
+        while not self._closed.wait(self._every / 30):
+            if self._clock() - self._said >= self._every:
+                self._say(self._standing())
+
+
+def label(stack: Stack) -> str:
+    """Return what a stack is called: its first cell, how many others, and which seeds."""
+    cells = list(dict.fromkeys(run.cell.label for run in stack.runs))
+    seeds = {run.seed for run in stack.runs}
+    name = AND_MORE.format(cell=cells[0], count=len(cells) - 1) if len(cells) > 1 else cells[0]
+    name = one_line(name)
+    if len(seeds) == 1:
+        return ONE_SEED.format(cells=name, seed=seeds.pop())
+    return SOME_SEEDS.format(cells=name, count=len(seeds))
+
+
+def duration(seconds: float) -> str:
+    """Return `seconds` in words: 42 s, 3 min 05 s, 2 h 07 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return SECONDS.format(s=whole)
+    if whole < 3600:
+        return MINUTES.format(m=whole // 60, s=whole % 60)
+    return HOURS.format(h=whole // 3600, m=whole % 3600 // 60)

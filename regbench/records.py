@@ -1,0 +1,589 @@
+"""The results directory: what a sweep leaves behind, and all that a table is made of.
+
+`runs.csv` has a row a run, `epochs.csv` a row a run and epoch; beside them stand the resolved config, the environment
+and the dataset's fingerprint. A run's epoch rows are on the disk before its row in `runs.csv`, which is the commit
+mark: what has no row there has not happened. Rows are only ever appended, whole, by the one process that holds the
+lock, and a row is one line. So whatever a kill leaves is mended by dropping a torn last line and the epochs of runs
+that were never committed. A failed run is tried again by the next sweep; its new row, further down, replaces the old.
+
+Neither torch nor (until something is read) pandas is imported.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import math
+import operator
+import os
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+from regbench.errors import RecordsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# text and json: a string, "" where unknown. count: a whole number that is always there. whole, number: NaN where
+# unknown, hence both float64.
+Kind = Literal["text", "json", "count", "whole", "number"]
+
+RUNS: dict[str, Kind] = {
+    "run": "text",
+    "cell": "text",
+    "dataset": "text",
+    "model": "text",
+    "seed": "count",
+    "techniques": "json",
+    "status": "text",
+    "reason": "text",
+    "epochs": "whole",
+    "epoch": "whole",
+    "train_nll": "number",
+    "train_accuracy": "number",
+    "penalty": "number",
+    "train_loss": "number",
+    "validation_nll": "number",
+    "validation_accuracy": "number",
+    "test_nll": "number",
+    "test_accuracy": "number",
+    "test_ece": "number",
+    "gap": "number",
+    "weight_norm": "number",
+    "exact_zeros": "number",
+    "near_zeros": "number",
+    "parameters": "whole",
+    "seconds": "number",
+    "stack": "text",
+    "stack_size": "count",
+    "proof": "json",
+}
+EPOCHS: dict[str, Kind] = {
+    "run": "text",
+    "cell": "text",
+    "seed": "count",
+    "epoch": "count",
+    "lr": "number",
+    "train_loss": "number",
+    "train_accuracy": "number",
+    "penalty": "number",
+    "validation_nll": "number",
+    "validation_accuracy": "number",
+    "seconds": "number",
+}
+DTYPES: dict[Kind, str] = {"text": "str", "json": "str", "count": "int64", "whole": "float64", "number": "float64"}
+
+PARSERS: dict[Kind, Callable[[str], float]] = {
+    "count": int,
+    "whole": lambda cell: float(cell or "nan"),
+    "number": lambda cell: float(cell or "nan"),
+}
+
+FINISHED = ("ok", "diverged")
+STATUSES = (*FINISHED, "failed")
+
+STATUS = list(RUNS).index("status")
+
+IRRELEVANT = ("name", "analysis")  # parts of a config that no run depends on
+DECISIVE = ("regbench", "torch", "numpy", "device", "flags")  # of the environment: another one gives other numbers
+HARMLESS = ("cores", "executor", "workers")  # of the environment: no number depends on them
+
+Row = Mapping[str, object]
+
+
+def one_line(text: str) -> str:
+    """Return `text` without line breaks, control characters (terminal escapes among them) and doubled spaces."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
+
+
+class Results:
+    """A results directory that is being written, by one process at a time. Use it as a context manager.
+
+    `notes` says, a sentence each, what was mended when it was opened and what else the user should know.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        config: Mapping[str, Any],
+        environment: Mapping[str, Any],
+        dataset: Mapping[str, Any],
+    ) -> None:
+        """Lock `directory`, make or mend what it holds, and make sure that it belongs to the same sweep.
+
+        config, environment, dataset: JSON-able, as they go into config.yaml, environment.json and dataset.json. Where
+        the directory holds a sweep already, its first environment is kept, and `name` and `analysis` may change.
+
+        Raises RecordsError where the directory is in use, can't be written, belongs to another config, dataset or
+        environment, or holds what regbench didn't write.
+        """
+        from filelock import FileLock, Timeout
+
+        self.directory = directory
+        self.notes: list[str] = []
+        with _explained(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(directory / "regbench.lock", thread_local=False)
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise RecordsError(
+                    f"{directory} is in use by another process; wait until it is done, end it, or choose another --out"
+                ) from None
+        try:
+            with _explained(directory):
+                self._identify(_plain(config), _plain(environment), _plain(dataset))
+                self._statuses = self._repair()
+                self._file = _identity((directory / "runs.csv").stat())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        self._lock.release()
+
+    def finished(self) -> set[str]:
+        """Return the ids of the runs that need no more training. One that failed is to be tried again."""
+        return {run for run, status in self._statuses.items() if status in FINISHED}
+
+    def append(self, runs: Iterable[Row], epochs: Iterable[Row] = ()) -> None:
+        """Commit rows of runs.csv with their rows of epochs.csv: all of them, or none.
+
+        A row maps columns (of RUNS, of EPOCHS) to values; what it leaves out, None and NaN become empty cells, text
+        becomes one line. A failed run has no epochs: its next try writes its own. On return the rows are on the disk.
+
+        Raises RecordsError where the disk is full, read-only or gone; what was written by then is taken back.
+        """
+        runs, epochs = list(runs), list(epochs)
+        statuses = {str(row["run"]): str(row["status"]) for row in runs}
+        if len(statuses) < len(runs) or statuses.keys() & self.finished():
+            raise ValueError("a run is committed once")
+        if not set(statuses.values()) <= set(STATUSES):
+            raise ValueError(f"a status is one of {', '.join(STATUSES)}")
+        if not all(statuses.get(str(row["run"])) in FINISHED for row in epochs):
+            raise ValueError("rows of epochs come with the row of their run, which is finished")
+        run_lines, epoch_lines = _lines(RUNS, runs), _lines(EPOCHS, epochs)
+        with (
+            _explained(self.directory),
+            (self.directory / "epochs.csv").open("r+b", buffering=0) as epochs_file,
+            (self.directory / "runs.csv").open("r+b", buffering=0) as runs_file,
+        ):
+            if _identity(os.fstat(runs_file.fileno())) != self._file:  # deleted, and made anew by another sweep
+                raise RecordsError(f"{runs_file.name} is no longer the file that this sweep has opened; start it again")
+            epochs_end, runs_end = epochs_file.seek(0, os.SEEK_END), runs_file.seek(0, os.SEEK_END)
+            try:
+                _put(epochs_file, epoch_lines)
+                _put(runs_file, run_lines)
+            except BaseException:  # Ctrl-C too: a caller that goes on must not append to a torn row
+                with suppress(OSError):
+                    runs_file.truncate(runs_end)  # first, for a row here must never lack its epochs
+                    epochs_file.truncate(epochs_end)
+                raise
+        self._statuses |= statuses
+
+    def _identify(self, config: dict[str, Any], environment: dict[str, Any], dataset: dict[str, Any]) -> None:
+        """Write whose results these are, or compare that with what stands there."""
+        here = Records(self.directory)
+        begun = self._holds("runs.csv")  # it is made last
+        if begun or self._holds("config.yaml"):
+            self._refuse("config", _without(here.config, *IRRELEVANT), _without(config, *IRRELEVANT))
+        if begun or self._holds("dataset.json"):
+            self._refuse("dataset", here.dataset, dataset)
+        if begun or self._holds("environment.json"):
+            self._refuse("environment", _only(here.environment, *DECISIVE), _only(environment, *DECISIVE))
+            apart = (*DECISIVE, *HARMLESS)
+            if differences := _differences(_without(here.environment, *apart), _without(environment, *apart)):
+                self.notes.append(f"{self.directory} was begun in another environment: {differences}")
+        if not self._holds("config.yaml") or here.config != config:
+            _write(self.directory / "config.yaml", [_yaml(config)])
+        if not self._holds("environment.json"):
+            _write(self.directory / "environment.json", [_json(environment)])
+        if not self._holds("dataset.json"):
+            _write(self.directory / "dataset.json", [_json(dataset)])
+
+    def _holds(self, name: str) -> bool:
+        return (self.directory / name).exists()
+
+    def _refuse(self, what: str, known: dict[str, Any], new: dict[str, Any]) -> None:
+        if differences := _differences(known, new):
+            raise RecordsError(
+                f"{self.directory} was begun with another {what}: {differences}; "
+                "choose another --out, or move the directory away to start anew"
+            )
+
+    def _repair(self) -> dict[str, str]:
+        """Mend what a kill left in the CSV files, or make them; return the status of every run."""
+        runs, epochs = self.directory / "runs.csv", self.directory / "epochs.csv"
+        for left in self.directory.glob("*.part"):
+            left.unlink()
+        if not self._holds("runs.csv"):
+            if not self._holds("epochs.csv"):
+                _write(epochs, [_header(EPOCHS)])
+            _write(runs, [_header(RUNS)])
+        rows, replaced = _last_rows(runs)
+        if torn := _torn(runs):
+            self.notes.append(f"the last line of {runs} was torn and has been dropped; its run is trained again")
+        if torn or replaced:
+            _write(runs, [_header(RUNS), *(line for _, line in rows.values())])
+        finished = {run.encode() for run, (status, _) in rows.items() if status in FINISHED}
+
+        def keep(line: bytes) -> bool:  # a run's id is hexadecimal, so that no quotes stand around it
+            return line.endswith(b"\n") and line.split(b",", 1)[0] in finished
+
+        if lost := sum(not keep(line) for line in _body(epochs, EPOCHS)):
+            self.notes.append(f"{lost} rows of {epochs} have been dropped: their runs were interrupted")
+            _write(epochs, chain([_header(EPOCHS)], filter(keep, _body(epochs, EPOCHS))))
+        return {run: status for run, (status, _) in rows.items()}
+
+
+class Records:
+    """What a results directory holds, each part read when it is first asked for. Nothing is changed or locked.
+
+    Each part raises RecordsError, with file and line where there is one, for what is missing, foreign or damaged.
+    `notes` says, a sentence each, what was passed over.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.notes: list[str] = []
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config."""
+        return _mapping(self.directory / "config.yaml", yaml.safe_load)
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """Versions, machine and flags of the sweep."""
+        return _mapping(self.directory / "environment.json", json.loads)
+
+    @cached_property
+    def dataset(self) -> dict[str, Any]:
+        """Name, fingerprint, sizes and classes of the dataset."""
+        return _mapping(self.directory / "dataset.json", json.loads)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """A row a run: (runs, columns of RUNS). Of a failed run that was tried again, the last row alone."""
+        path = self.directory / "runs.csv"
+        runs = self._table(path, RUNS)
+        finished = runs["status"].isin(FINISHED)
+        _refuse_rows(path, ~finished & (runs["status"] != "failed"), f"status is none of {', '.join(STATUSES)}")
+        replaced = runs.duplicated("run", keep="last")
+        _refuse_rows(path, replaced & finished, "this run stands there once more further down")
+        return runs[~replaced].reset_index(drop=True)
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """A row a finished run and epoch: (rows, columns of EPOCHS)."""
+        path = self.directory / "epochs.csv"
+        epochs = self._table(path, EPOCHS)
+        finished = self.runs.loc[self.runs["status"].isin(FINISHED), "run"]
+        committed = epochs["run"].isin(finished)
+        _refuse_rows(path, committed & epochs.duplicated(["run", "epoch"]), "this run and epoch stand there twice")
+        return epochs[committed].reset_index(drop=True)
+
+    def _table(self, path: Path, columns: Mapping[str, Kind]) -> pd.DataFrame:
+        import numpy as np
+        import pandas as pd
+
+        # Arrays of numbers and shared strings: three million epochs fit into a few hundred megabytes.
+        data: list[Any] = [array({"count": "q"}.get(kind, "d")) if kind in PARSERS else [] for kind in columns.values()]
+        parsers = [PARSERS.get(kind) for kind in columns.values()]
+        shared: dict[str, str] = {}
+        for number, _, cells in _rows(path, columns):
+            for name, column, parse, cell in zip(columns, data, parsers, cells, strict=True):
+                try:
+                    column.append(parse(cell) if parse else shared.setdefault(cell, cell))
+                except (ValueError, OverflowError) as error:
+                    wanted = "a whole number" if parse is int else "a number"
+                    raise RecordsError(f"{path}:{number}: {name} is {_shortened(repr(cell))}, not {wanted}") from error
+        if _torn(path):
+            self.notes.append(f"the last line of {path} is torn and was passed over")
+        return pd.DataFrame(
+            {
+                name: pd.Series(np.asarray(column) if kind in PARSERS else column, dtype=DTYPES[kind])
+                for (name, kind), column in zip(columns.items(), data, strict=True)
+            }
+        )
+
+
+def read(directory: Path) -> Records:
+    """Return the records in `directory`. Raises RecordsError where there are none."""
+    if not (directory / "runs.csv").is_file():
+        raise RecordsError(f"{directory} holds no runs.csv; give a directory that `regbench sweep` has written")
+    return Records(directory)
+
+
+def finished(directory: Path) -> set[str]:
+    """Return the ids of the finished runs in `directory`, none where nothing has been written there yet.
+
+    Changes and locks nothing. Raises RecordsError for a damaged runs.csv.
+    """
+    path = directory / "runs.csv"
+    if not path.exists():
+        return set()
+    return {run for run, (status, _) in _last_rows(path)[0].items() if status in FINISHED}
+
+
+def _lines(columns: Mapping[str, Kind], rows: Iterable[Row]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        if foreign := row.keys() - columns.keys():
+            raise ValueError(f"no such columns: {', '.join(sorted(foreign))}")
+        writer.writerow([_cell(name, kind, row.get(name)) for name, kind in columns.items()])
+    # A path can hold bytes that are no text; they must not stop a sweep.
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _cell(name: str, kind: Kind, value: object) -> str:
+    """Return the text of one cell.
+
+    Spreadsheets run what begins with = + - or @. Today such a cell could only come from a label of our own, and none
+    begins so; once labels hold names that users chose, this is the place to take the sting out of them.
+    """
+    if kind == "count":
+        return str(operator.index(value))  # type: ignore[arg-type]  # raises TypeError for what is no whole number
+    if value is None or value != value:
+        return ""
+    if kind == "number":
+        return repr(float(value))  # type: ignore[arg-type]  # as above
+    if kind == "whole":
+        return str(operator.index(value))  # type: ignore[arg-type]  # as above
+    return one_line(str(value)) if kind == "text" else _canonical(value)
+
+
+def _canonical(value: object) -> str:
+    """Return `value` as compact JSON with sorted keys; a number that is not finite becomes null."""
+    if isinstance(value, Mapping):
+        value = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in value.items()}
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _header(columns: Iterable[str]) -> bytes:
+    return ",".join(columns).encode() + b"\n"
+
+
+def _check_header(path: Path, line: bytes, columns: Mapping[str, Kind]) -> None:
+    """Raise RecordsError unless `line` names `columns`, in their order."""
+    if line.rstrip(b"\r\n") == _header(columns).rstrip():
+        return
+    found = line.decode("utf-8", "replace").strip().split(",") if line.strip() else []
+    missing = [name for name in columns if name not in found]
+    foreign = [one_line(name) for name in found if name not in columns]
+    reasons = [f"missing columns: {', '.join(missing)}"] if missing else []
+    reasons += [f"foreign columns: {_shortened(', '.join(foreign))}"] if foreign else []
+    raise RecordsError(
+        f"{path}:1: {'; '.join(reasons) or 'columns in another order, or doubled'}; "
+        "this file was not written by this version of regbench"
+    )
+
+
+def _body(path: Path, columns: Mapping[str, Kind]) -> Iterator[bytes]:
+    """Give the lines of a CSV file after its header, which is checked, with their ends."""
+    with _readable(path), path.open("rb") as file:
+        _check_header(path, file.readline(), columns)
+        yield from file
+
+
+def _rows(path: Path, columns: Mapping[str, Kind]) -> Iterator[tuple[int, bytes, list[str]]]:
+    """Give the whole rows of a CSV file, each with the number of its line, that line, and its cells."""
+    for number, line in enumerate(_body(path, columns), 2):
+        if not line.endswith(b"\n"):
+            return  # torn
+        try:
+            (cells,) = csv.reader([line.decode()])
+        except (UnicodeDecodeError, csv.Error) as error:
+            reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else one_line(str(error))
+            raise RecordsError(f"{path}:{number}: {reason}") from error
+        if len(cells) != len(columns):
+            raise RecordsError(f"{path}:{number}: {len(cells)} cells where there are {len(columns)} columns")
+        yield number, line, cells
+
+
+def _torn(path: Path) -> bool:
+    """Whether the last line of a file, which is not empty, has no end."""
+    with _readable(path), path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
+
+
+def _last_rows(path: Path) -> tuple[dict[str, tuple[str, bytes]], bool]:
+    """Return of runs.csv each run's status and line, the last one's of a failed run; and whether any was replaced."""
+    rows: dict[str, tuple[str, bytes]] = {}
+    replaced = False
+    for number, line, cells in _rows(path, RUNS):
+        run, status = cells[0], cells[STATUS]
+        if status not in STATUSES:
+            raise RecordsError(f"{path}:{number}: status is none of {', '.join(STATUSES)}")
+        if run in rows:
+            if rows.pop(run)[0] in FINISHED:
+                raise RecordsError(f"{path}:{number}: run {_shortened(run)} stands there a second time")
+            replaced = True
+        rows[run] = status, line
+    return rows, replaced
+
+
+def _refuse_rows(path: Path, bad: pd.Series[bool], reason: str) -> None:
+    if bad.any():
+        raise RecordsError(f"{path}:{int(bad.to_numpy().argmax()) + 2}: {reason}")
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `value` as it comes back from a file: tuples are lists there."""
+    plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+    return plain
+
+
+def _only(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key in keys}
+
+
+def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key not in keys}
+
+
+def _differences(known: Any, new: Any) -> str:
+    """Say what differs, as `train.epochs was 30, now 5`, the first few of many; nothing where nothing does."""
+    before, after = dict(_leaves(known)), dict(_leaves(new))
+    differences = [
+        f"{key} was {_shown(before, key)}, now {_shown(after, key)}"
+        for key in {**before, **after}
+        if key not in before or key not in after or before[key] != after[key]
+    ]
+    more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
+    return "; ".join(differences[:5]) + more
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and (value or not key):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{key}[{place}]")
+    else:
+        yield key, value
+
+
+def _shown(leaves: Mapping[str, Any], key: str) -> str:
+    return _shortened(json.dumps(leaves[key], ensure_ascii=False, default=str)) if key in leaves else "absent"
+
+
+def _shortened(text: str) -> str:
+    text = one_line(text)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Quote what PyYAML would leave bare or misread: `1e4` is a number in YAML 1.2, and odd line breaks get lost."""
+    style = '"' if not text.isprintable() else "'" if re.match(r"[-+.\d]", text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _yaml(value: Mapping[str, Any]) -> bytes:
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
+    )
+    return text.encode()
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _mapping(path: Path, parse: Callable[[str], object]) -> dict[str, Any]:
+    with _readable(path):
+        data = path.read_bytes()
+    try:
+        value = parse(data.decode())
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise RecordsError(f"{path} can't be understood: {one_line(str(error))}") from error
+    if not isinstance(value, dict):
+        raise RecordsError(f"{path} can't be understood: it holds no mapping")
+    return value
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _put(file: io.FileIO, data: bytes) -> None:
+    """Write `data`, in one call where the system takes it whole, and see it onto the disk."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
+    """Make or replace a file, so that a kill or a full disk leaves the old one or the new one, whole."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()  # a disk that is full is to be no fuller for it
+        raise
+    part.replace(path)
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RecordsError(f"can't read {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _explained(directory: Path) -> Iterator[None]:
+    """Turn what the system says about writing into a sentence with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        match error.errno:
+            case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+                remedy = "make room, then give the same command again: what is finished is kept"
+            case errno.ENOENT | errno.ESTALE:
+                remedy = "was it moved or deleted? Put it back, or give the same command again to start anew"
+            case errno.EEXIST | errno.ENOTDIR:
+                remedy = "it has to be a directory; choose another --out"
+            case _:
+                remedy = "make it writable, or choose another --out"
+        raise RecordsError(f"can't write {directory} ({error.strerror or error}); {remedy}") from error

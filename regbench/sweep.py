@@ -1,0 +1,206 @@
+"""A sweep: the plan's stacks through an executor into a results directory."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import platformdirs
+
+import regbench
+from regbench import data
+from regbench.errors import DataError, TrainingError, UsageError
+from regbench.executors import Outcome, processes, serial
+from regbench.plan import STACK_SIZE, Plan, Stack
+from regbench.records import Results, read
+
+if TYPE_CHECKING:
+    from regbench.config import Config
+    from regbench.pixels import Dataset
+    from regbench.progress import Progress
+    from regbench.train import Records
+
+MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_TOP_PAD_": str(1 << 26)}
+"""glibc gives large blocks back to the system at once and zeroes them anew each step; these keep them."""
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def run(
+    config: Config,
+    plan: Plan,
+    directory: Path,
+    *,
+    executor: str,
+    workers: int,
+    device: str,
+    data_dir: Path | None,
+    fail_fast: bool,
+    progress: Progress,
+) -> int:
+    """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or failed.
+
+    What is finished is on the disk when this returns or raises, KeyboardInterrupt included. Raises TrainingError where
+    `fail_fast` and a stack fails.
+    """
+    images, about = stored(config, data_dir)
+    workers = 1 if device == "cuda" or executor == "serial" else workers
+    with Results(directory, config.resolved(), environment(executor, workers, device), about) as results:
+        for note in results.notes:
+            progress.note(note)
+        done = results.finished()
+        pending = [stack for stack in plan.stacks if any(run.id not in done for run in stack.runs)]
+        progress.start(plan, pending, len(done & {run.id for run in plan.runs}))
+        outcomes = execute(pending, images, executor=executor, workers=workers, device=device, on_epoch=progress.epoch)
+        with closing(outcomes):
+            for outcome in outcomes:
+                stack = outcome.item.stack
+                rows = failed(stack, outcome.error) if outcome.value is None else outcome.value.runs
+                epochs = outcome.value.epochs if outcome.value else []
+                results.append([r for r in rows if r["run"] not in done], [r for r in epochs if r["run"] not in done])
+                progress.finished(stack, rows)
+                if fail_fast and outcome.error:
+                    raise TrainingError(f"stopped by --fail-fast: {outcome.error}")
+        runs = read(directory).runs
+        return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
+
+
+def failed(stack: Stack, error: str | None) -> list[dict[str, Any]]:
+    """Return the rows of a stack that raised: what was to be trained, and the reason."""
+    common = {"status": "failed", "reason": error, "stack": stack.id, "stack_size": len(stack.runs)}
+    return [run.identity() | common for run in stack.runs]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs for one stack."""
+
+    stack: Stack
+    images: Path
+    device: str
+
+
+def execute(
+    pending: list[Stack],
+    images: Path,
+    *,
+    executor: str,
+    workers: int,
+    device: str,
+    on_epoch: Callable[[Stack, int, list[float]], None],
+) -> Generator[Outcome[Job, Records], None, None]:
+    """Yield the outcome of every pending stack, as they come; the costliest start first."""
+    jobs = [Job(stack, images, device) for stack in sorted(pending, key=lambda stack: -stack.cost)]
+
+    def hear(job: Job, event: object) -> None:
+        epoch, accuracies = cast(tuple[int, list[float]], event)
+        on_epoch(job.stack, epoch, accuracies)
+
+    if executor == "serial":
+        yield from serial.run(work, jobs, on_event=hear, initializer=prepare)
+        return
+    yield from processes.run(
+        work, jobs, on_event=hear, workers=workers, initializer=prepare, environment=THREADS | MALLOC
+    )
+
+
+def prepare() -> None:
+    """Set up the process that trains: one thread, and numbers below 1e-38 count as zero (they are slow)."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+def work(job: Job, emit: Callable[[object], None]) -> Records:
+    """Train one stack; emits (epoch, validation accuracies) after each epoch."""
+    from regbench.train import train
+
+    return train(
+        job.stack.runs,
+        dataset(job.images, job.device),
+        job.stack.id,
+        lambda epoch, accuracies: emit((epoch, accuracies)),
+    )
+
+
+@cache
+def dataset(images: Path, device: str) -> Dataset:
+    """Return the stored images on the device; a process opens them once."""
+    from regbench.pixels import Dataset
+
+    return Dataset(data.open_stored(images), device)
+
+
+def stored(config: Config, data_dir: Path | None) -> tuple[Path, dict[str, Any]]:
+    """Load the config's dataset, store it for the workers, and return where, with what dataset.json says of it."""
+    images = data.load(config.dataset.name, config.dataset.path, data_dir)
+    names = hashlib.sha256("\0".join(images.classes).encode()).hexdigest()
+    folder = Path(platformdirs.user_cache_dir("regbench")) / "images" / f"{images.fingerprint[:16]}-{names[:8]}"
+    try:
+        data.open_stored(folder)
+    except DataError:
+        data.store(images, folder)
+    return folder, {
+        "name": config.dataset.name,
+        "fingerprint": images.fingerprint,
+        "train": len(images.train_images),
+        "test": len(images.test_images),
+        "shape": list(images.train_images.shape[1:]),
+        "classes": list(images.classes),
+    }
+
+
+def choose_device(asked: str) -> str:
+    """Return "cpu" or "cuda" for "auto", "cpu" or "cuda". Raises UsageError where there is no such device."""
+    if asked == "cpu":
+        return "cpu"
+    if asked == "auto" and not (Path("/dev/nvidia0").exists() or sys.platform == "win32"):
+        return "cpu"  # asking torch takes seconds
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if asked == "cuda":
+        raise UsageError("--device cuda: torch finds no CUDA GPU here; use --device cpu, or see `regbench doctor`")
+    return "cpu"
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def environment(executor: str, workers: int, device: str) -> dict[str, Any]:
+    """Return what environment.json holds: all that results may depend on beside config and data."""
+    return {
+        "regbench": regbench.__version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("torch", "numpy")},
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": cores(),
+        "threads": 1,
+        "device": device,
+        "executor": executor,
+        "workers": workers,
+        "stack_size": STACK_SIZE,
+        "flags": {"flush_denormal": True, "dtype": "float32"},
+    }
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

@@ -1,0 +1,640 @@
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import regbench
+from regbench import records
+from regbench.errors import RecordsError
+from regbench.records import EPOCHS, RUNS, Results
+
+CONFIG = {
+    "name": "quickstart",
+    "train": {"epochs": 30, "optimizer": {"name": "adam", "lr": 1e-3}},
+    "techniques": {"dropout": [{"p": 0.2}, {"p": 0.5}]},
+    "seeds": [0, 1, 2],
+    "analysis": {"margin": 0.2},
+}
+ENVIRONMENT = {"regbench": "0.1.0", "torch": "2.15.0", "python": "3.11.7", "cores": 2}
+DATASET = {"name": "mnist5k", "fingerprint": "ab12"}
+
+
+def opened(directory, config=CONFIG, environment=ENVIRONMENT, dataset=DATASET):
+    return Results(directory, config, environment, dataset)
+
+
+def run_row(run, status="ok", **cells):
+    return {"run": run, "cell": "baseline", "seed": 0, "status": status, "stack": "s", "stack_size": 1, **cells}
+
+
+def epoch_rows(run, epochs=3):
+    return [{"run": run, "cell": "baseline", "seed": 0, "epoch": epoch, "lr": 1e-3} for epoch in range(1, epochs + 1)]
+
+
+def commit(results, *runs, **cells):
+    results.append([run_row(run, **cells) for run in runs], [row for run in runs for row in epoch_rows(run)])
+
+
+def python(script: str, *arguments: object, **options) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(Path(regbench.__file__).parents[1])}
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, **options)
+
+
+# What is written is what is read
+
+numbers = st.none() | st.floats(allow_nan=False)
+texts = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
+    ["None", "NA", "null", "nan", "-", '"', ","]
+)
+data = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+strategies = {
+    "text": texts,
+    "json": st.dictionaries(texts, data, max_size=3),
+    "count": st.integers(0, 2**62),
+    "whole": st.none() | st.integers(0, 2**53),
+    "number": numbers,
+}
+
+
+@st.composite
+def tables(draw):
+    """Runs with ids of their own and any status, and epochs of those that finished."""
+    runs, epochs = [], []
+    for number in range(draw(st.integers(0, 3))):
+        row = {name: draw(strategies[kind]) for name, kind in RUNS.items()}
+        row |= {"run": f"{number:012x}", "status": draw(st.sampled_from(records.STATUSES))}
+        runs.append(row)
+        for epoch in range(draw(st.integers(0, 2)) if row["status"] != "failed" else 0):
+            row = {name: draw(strategies[kind]) for name, kind in EPOCHS.items()}
+            epochs.append(row | {"run": f"{number:012x}", "epoch": epoch})
+    return runs, epochs
+
+
+def same(read, written, kind):
+    match kind:
+        case "text":
+            return read == records.one_line(written)
+        case "json":
+            return json.loads(read) == written
+        case _:
+            return math.isnan(read) if written is None else read == written
+
+
+@given(tables())
+@settings(max_examples=60, deadline=None)
+def test_every_value_comes_back_as_it_was(rows):
+    with tempfile.TemporaryDirectory() as folder:
+        with opened(Path(folder) / "results") as results:
+            results.append(*rows)
+        found = records.read(Path(folder) / "results")
+        for table, written, columns in ((found.runs, rows[0], RUNS), (found.epochs, rows[1], EPOCHS)):
+            assert list(table.columns) == list(columns)
+            assert len(table) == len(written)
+            for (_, read), row in zip(table.iterrows(), written, strict=True):
+                assert [name for name, kind in columns.items() if not same(read[name], row[name], kind)] == []
+        with opened(Path(folder) / "results") as results:
+            assert results.notes == []
+            assert results.finished() == {row["run"] for row in rows[0] if row["status"] != "failed"}
+
+
+@given(data)
+@settings(deadline=None)
+@example("\x85")
+def test_a_config_comes_back_as_it_was(value):
+    assert yaml.safe_load(records._yaml({"key": value})) == {"key": value}
+
+
+@pytest.mark.parametrize(
+    "name", ["1e4", "010", "0o17", "1_000", ".5", "-1", "+1e3", "off", "no", "null", "true", "2024-01-01"]
+)
+def test_a_name_that_looks_like_something_else_is_quoted(name):
+    assert f"name: '{name}'" in records._yaml({"name": name}).decode()
+
+
+def test_columns_have_declared_types_also_where_everything_is_unknown(tmp_path):
+    with opened(tmp_path) as results:
+        commit(results, "a")
+    found = records.read(tmp_path)
+    for table, columns in ((found.runs, RUNS), (found.epochs, EPOCHS)):
+        assert {name: table[name].dtype for name in columns} == {
+            name: pd.Series([], dtype=records.DTYPES[kind]).dtype for name, kind in columns.items()
+        }
+    assert found.runs["test_accuracy"].isna().all()
+    assert found.runs["reason"].tolist() == [""]
+
+
+def test_unknown_is_an_empty_cell_and_a_float_is_its_shortest_form(tmp_path):
+    with opened(tmp_path) as results:
+        commit(results, "a", train_nll=0.1, test_nll=math.nan, gap=None, seconds=1, proof={"b": 1, "a": math.inf})
+    cells = dict(zip(RUNS, (tmp_path / "runs.csv").read_text().splitlines()[1].split(","), strict=False))
+    assert (cells["train_nll"], cells["test_nll"], cells["gap"], cells["seconds"]) == ("0.1", "", "", "1.0")
+    assert (tmp_path / "runs.csv").read_text().endswith('"{""a"":null,""b"":1}"\n')
+
+
+def test_reasons_stay_on_one_line_and_carry_no_terminal_codes(tmp_path):
+    with opened(tmp_path) as results:
+        results.append([run_row("a", "failed", reason="one\ntwo\r\n\x1b[31mthree\x00 \udc80")])
+    assert records.read(tmp_path).runs["reason"].tolist() == ["one two [31mthree \\udc80"]
+
+
+def test_the_files_beside_the_tables_come_back(tmp_path):
+    opened(tmp_path / "deep" / "down").close()
+    found = records.read(tmp_path / "deep" / "down")
+    assert (found.config, found.environment, found.dataset) == (CONFIG, ENVIRONMENT, DATASET)
+
+
+@pytest.mark.parametrize(
+    ("runs", "epochs"),
+    [
+        ([run_row("a"), run_row("a")], []),
+        ([run_row("known")], []),
+        ([run_row("a", "done")], []),
+        ([run_row("a")], epoch_rows("b")),
+        ([run_row("a", "failed")], epoch_rows("a")),
+        ([run_row("a", accuracy=1.0)], []),
+        ([run_row("a") | {"seed": None}], []),
+    ],
+)
+def test_rows_that_make_no_sense_are_our_own_mistake_and_write_nothing(tmp_path, runs, epochs):
+    with opened(tmp_path) as results:
+        commit(results, "known")
+        before = (tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes()
+        with pytest.raises((ValueError, TypeError)):
+            results.append(runs, epochs)
+        assert before == ((tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes())
+
+
+# Going on
+
+
+def test_finished_are_the_runs_that_are_ok_or_diverged(tmp_path):
+    assert records.finished(tmp_path) == set()
+    with opened(tmp_path) as results:
+        for status in records.STATUSES:
+            results.append([run_row(status, status)])
+        assert results.finished() == {"ok", "diverged"}
+    with opened(tmp_path) as results:
+        assert results.finished() == {"ok", "diverged"}
+    assert records.finished(tmp_path) == {"ok", "diverged"}
+
+
+def test_a_failed_run_stays_visible_until_its_next_try_replaces_it(tmp_path):
+    with opened(tmp_path) as results:
+        results.append([run_row("a", "failed", reason="no memory")])
+        commit(results, "b")
+    assert records.read(tmp_path).runs["reason"].tolist() == ["no memory", ""]
+    with opened(tmp_path) as results:
+        assert results.finished() == {"b"}
+        commit(results, "a")
+        assert results.finished() == {"a", "b"}
+    found = records.read(tmp_path)
+    assert found.runs[["run", "status"]].to_numpy().tolist() == [["b", "ok"], ["a", "ok"]]
+    assert len(found.epochs) == 6
+    with opened(tmp_path) as results:
+        assert results.finished() == {"a", "b"}
+    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 3
+
+
+def test_the_same_sweep_may_go_on_under_another_name_or_margin(tmp_path):
+    opened(tmp_path).close()
+    new = CONFIG | {"name": "other", "analysis": {"margin": 1.0}}
+    with opened(tmp_path, config=new) as results:
+        assert results.notes == []
+    assert records.read(tmp_path).config == new
+
+
+def test_tuples_and_lists_are_the_same_config(tmp_path):
+    opened(tmp_path, config=CONFIG | {"seeds": (0, 1, 2)}).close()
+    opened(tmp_path).close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"config": CONFIG | {"train": {"epochs": 5, "optimizer": {"name": "adam", "lr": 1e-3}}}},
+            ["config", "train.epochs was 30, now 5"],
+        ),
+        (
+            {"config": CONFIG | {"techniques": {"dropout": [{"p": 0.2}, {"p": 0.6}], "l2": [{"strength": 0.01}]}}},
+            ["techniques.dropout[1].p was 0.5, now 0.6", "techniques.l2[0].strength was absent, now 0.01"],
+        ),
+        ({"config": CONFIG | {"seeds": [0, 1]}}, ["seeds was [0, 1, 2], now [0, 1]"]),
+        ({"dataset": DATASET | {"fingerprint": "cd34"}}, ["dataset", 'fingerprint was "ab12", now "cd34"']),
+        ({"environment": ENVIRONMENT | {"regbench": "0.2.0"}}, ["environment", 'regbench was "0.1.0", now "0.2.0"']),
+        ({"environment": ENVIRONMENT | {"device": "cuda"}}, ['device was absent, now "cuda"']),
+    ],
+)
+def test_a_directory_of_another_sweep_is_refused_with_what_differs(tmp_path, change, words):
+    with opened(tmp_path) as results:
+        commit(results, "a")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(RecordsError) as refused:
+        opened(tmp_path, **change)
+    assert [word for word in [*words, str(tmp_path), "--out"] if word not in str(refused.value)] == []
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    opened(tmp_path).close()
+
+
+def test_of_many_differences_a_handful_is_named(tmp_path):
+    opened(tmp_path, config={f"key{n}": n for n in range(9)}).close()
+    with pytest.raises(RecordsError, match=r"key0 was 0, now absent;.*; and 4 more;"):
+        opened(tmp_path, config={})
+
+
+def test_a_config_of_the_users_own_in_the_directory_is_never_overwritten(tmp_path):
+    (tmp_path / "config.yaml").write_text("name: mine  # with a comment\n")
+    with pytest.raises(RecordsError, match="another config"):
+        opened(tmp_path)
+    assert (tmp_path / "config.yaml").read_text() == "name: mine  # with a comment\n"
+
+
+def test_another_machine_is_worth_a_note_and_more_cores_are_not(tmp_path):
+    opened(tmp_path).close()
+    with opened(tmp_path, environment=ENVIRONMENT | {"python": "3.12.1", "cores": 64}) as results:
+        assert len(results.notes) == 1
+        assert 'python was "3.11.7", now "3.12.1"' in results.notes[0]
+        assert "cores" not in results.notes[0]
+    assert records.read(tmp_path).environment == ENVIRONMENT
+
+
+# What a kill leaves
+
+
+def test_a_row_torn_at_any_byte_is_dropped_with_its_epochs_and_nothing_else_is(tmp_path):
+    with opened(tmp_path) as results:
+        commit(results, "a", techniques={"l1": {"strength": 1}}, reason='a "quoted", reason')
+        whole = (tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes()
+        commit(results, "b", techniques={"l1": {"strength": 2}}, reason='a "quoted", reason', proof={"x": 1})
+    both = (tmp_path / "runs.csv").read_bytes()
+    epochs = (tmp_path / "epochs.csv").read_bytes()
+    for end in range(len(whole[0]), len(both)):
+        (tmp_path / "runs.csv").write_bytes(both[:end])
+        (tmp_path / "epochs.csv").write_bytes(epochs)
+        found = records.read(tmp_path)
+        assert found.runs["run"].tolist() == ["a"]
+        assert found.epochs["run"].tolist() == ["a"] * 3
+        assert [note for note in found.notes if "torn" in note] == found.notes
+        assert len(found.notes) == (end > len(whole[0]))
+        with opened(tmp_path) as results:
+            assert results.finished() == {"a"}
+            assert len(results.notes) == 1 + (end > len(whole[0]))
+        assert ((tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes()) == whole
+
+
+def test_epochs_without_a_committed_run_are_dropped_wherever_they_stand(tmp_path):
+    with opened(tmp_path) as results:
+        commit(results, "a", "b")
+    path = tmp_path / "epochs.csv"
+    header, *rows = path.read_bytes().splitlines(keepends=True)
+    lost = [row.replace(b"a,", b"c,", 1) for row in rows[:3]]
+    path.write_bytes(b"".join([header, lost[0], *rows[:4], lost[1], *rows[4:], lost[2][:-5]]))
+    assert sorted(records.read(tmp_path).epochs["run"]) == ["a"] * 3 + ["b"] * 3
+    with opened(tmp_path) as results:
+        assert "3 rows" in results.notes[0]
+    assert path.read_bytes() == b"".join([header, *rows])
+
+
+def test_what_a_kill_left_of_a_file_that_was_replaced_goes_away(tmp_path):
+    opened(tmp_path).close()
+    (tmp_path / "runs.csv.part").write_text("run,ce")
+    opened(tmp_path).close()
+    assert not list(tmp_path.glob("*.part"))
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from regbench.records import Results
+results = Results(Path(sys.argv[1]), {}, {}, {})
+done = len(results.finished())
+while True:
+    names = [f"{number:012x}" for number in range(done, done + 4)]
+    runs = [{"run": name, "cell": "x" * 3000, "seed": 0, "status": "ok", "stack_size": 4, "proof": {"run": name}}
+            for name in names]
+    epochs = [{"run": name, "cell": "baseline", "seed": 0, "epoch": epoch} for name in names for epoch in (1, 2, 3)]
+    results.append(runs, epochs)
+    done += 4
+    print(done, flush=True)
+"""
+
+
+def test_a_writer_killed_at_random_moments_loses_doubles_and_tears_nothing(tmp_path):
+    moments = random.Random(0)
+    told = 0
+    for _ in range(15):
+        writer = python(WRITER, tmp_path)
+        assert writer.stdout is not None
+        told = int(writer.stdout.readline())
+        time.sleep(moments.uniform(0, 0.03))
+        writer.send_signal(signal.SIGKILL)
+        told = max([told, *(int(line) for line in writer.communicate()[0].split())])
+        found = records.read(tmp_path)
+        names = found.runs["run"].tolist()
+        assert names == [f"{number:012x}" for number in range(len(names))]
+        assert len(names) >= told
+        assert [json.loads(proof)["run"] for proof in found.runs["proof"]] == names
+        assert found.epochs[["run", "epoch"]].to_numpy().tolist() == [[n, e] for n in names for e in (1, 2, 3)]
+
+
+# One writer
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from regbench.records import Results
+results = Results(Path(sys.argv[1]), {}, {}, {})
+print("open", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_directory_in_use_is_refused_and_free_again_once_its_user_is_killed(tmp_path):
+    holder = python(HOLDER, tmp_path)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(RecordsError, match="in use by another process") as refused:
+            Results(tmp_path, {}, {}, {})
+        assert str(tmp_path) in str(refused.value)
+        assert "--out" in str(refused.value)
+        assert records.read(tmp_path).runs.empty
+    finally:
+        holder.kill()
+        holder.communicate()
+    Results(tmp_path, {}, {}, {}).close()
+
+
+def test_a_directory_is_free_again_when_it_was_refused_or_closed(tmp_path):
+    with opened(tmp_path), pytest.raises(RecordsError, match="in use"):
+        opened(tmp_path)
+    with pytest.raises(RecordsError, match="another config"):
+        opened(tmp_path, config={})
+    opened(tmp_path).close()
+
+
+# When the disk gives way
+
+FILLER = """
+import resource, sys
+from pathlib import Path
+from regbench.errors import RecordsError
+from regbench.records import Results
+results = Results(Path(sys.argv[1]), {}, {}, {})
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+def commit(number):
+    name = f"{number:012x}"
+    results.append([{"run": name, "cell": "c", "seed": 0, "status": "ok", "stack_size": 1}],
+                   [{"run": name, "cell": sys.argv[3], "seed": 0, "epoch": 1}])
+number = 0
+try:
+    while True:
+        commit(number)
+        number += 1
+except RecordsError as error:
+    print(number)
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+commit(number)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sets a limit of the system")
+@pytest.mark.parametrize("label", ["c", "c" * 500], ids=["runs.csv is full", "epochs.csv is full"])
+def test_a_full_disk_is_one_sentence_and_costs_no_row(tmp_path, label):
+    filler = python(FILLER, tmp_path, 1500, label)
+    out, _ = filler.communicate(timeout=30)
+    assert filler.returncode == 0
+    written, sentence = int(out.splitlines()[0]), out.splitlines()[1]
+    assert written > 0
+    assert str(tmp_path) in sentence
+    assert "make room" in sentence
+    found = records.read(tmp_path)
+    assert (len(found.runs), len(found.epochs), found.notes) == (written + 1, written + 1, [])
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(errno.ENOSPC, "make room"), (errno.EROFS, "make it writable"), (errno.EIO, "Input/output error")],
+)
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_failure_that_shows_only_when_the_data_reach_the_disk_takes_all_back(
+    tmp_path, monkeypatch, code, words, after
+):
+    with opened(tmp_path) as results:
+        commit(results, "a")
+        before = (tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes()
+        with monkeypatch.context() as patch:
+            fail_at(patch, after, OSError(code, os.strerror(code)))
+            with pytest.raises(RecordsError, match=words):
+                commit(results, "b")
+        assert before == ((tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes())
+        assert results.finished() == {"a"}
+        commit(results, "b")
+    assert len(records.read(tmp_path).epochs) == 6
+
+
+def test_a_file_that_could_not_be_replaced_is_the_old_one_and_leaves_no_rest(tmp_path, monkeypatch):
+    opened(tmp_path).close()
+    fail_at(monkeypatch, 0, OSError(errno.ENOSPC, "full"))
+    with pytest.raises(RecordsError, match="make room"):
+        opened(tmp_path, config=CONFIG | {"name": "other"})
+    assert records.read(tmp_path).config == CONFIG
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_ctrl_c_in_the_middle_of_a_commit_takes_all_back(tmp_path, monkeypatch):
+    with opened(tmp_path) as results:
+        with monkeypatch.context() as patch:
+            fail_at(patch, 1, KeyboardInterrupt())
+            with pytest.raises(KeyboardInterrupt):
+                commit(results, "a")
+        commit(results, "a")
+    assert len(records.read(tmp_path).runs) == 1
+    assert len(records.read(tmp_path).epochs) == 3
+
+
+def fail_at(patch, call, error):
+    calls = iter(range(100))
+    fsync = os.fsync
+
+    def failing(file):
+        if next(calls) == call:
+            raise error
+        fsync(file)
+
+    patch.setattr(os, "fsync", failing)
+
+
+def test_a_directory_deleted_in_mid_sweep_is_noticed(tmp_path):
+    with opened(tmp_path / "results") as results:
+        (tmp_path / "results").rename(tmp_path / "elsewhere")
+        with pytest.raises(RecordsError, match="moved or deleted"):
+            commit(results, "a")
+        opened(tmp_path / "results").close()
+        with pytest.raises(RecordsError, match="no longer the file"):
+            commit(results, "a")
+    assert records.read(tmp_path / "results").runs.empty
+
+
+def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for directory in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RecordsError, match="has to be a directory"):
+            opened(directory)
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_may_not_be_written_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(RecordsError, match="make it writable"):
+        opened(tmp_path)
+
+
+# Files that are damaged or not ours
+
+
+@pytest.fixture
+def directory(tmp_path):
+    with opened(tmp_path) as results:
+        commit(results, "a", test_accuracy=0.5, epochs=3, techniques={})
+        commit(results, "b", test_accuracy=0.25, epochs=3, techniques={})
+    return tmp_path
+
+
+def read_all(directory):
+    found = records.read(directory)
+    return found.runs, found.epochs, found.config, found.environment, found.dataset
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("runs.csv", ",test_ece", "", ["runs.csv:1", "missing columns: test_ece"]),
+        ("runs.csv", "test_ece", "colour", ["missing columns: test_ece", "foreign columns: colour"]),
+        ("runs.csv", "run,cell", "cell,run", ["another order"]),
+        ("epochs.csv", "lr", "rate", ["epochs.csv:1", "missing columns: lr; foreign columns: rate"]),
+        ("runs.csv", "0.25", "a quarter", ["runs.csv:3: test_accuracy is 'a quarter', not a number"]),
+        ("runs.csv", "0.25", "True", ["runs.csv:3: test_accuracy is 'True', not a number"]),
+        ("runs.csv", "0.25", "0.2,5", ["runs.csv:3", "29 cells where there are 28 columns"]),
+        ("runs.csv", "b,baseline,", "b,", ["runs.csv:3", "27 cells"]),
+        ("runs.csv", "b,baseline,,,0", "b,baseline,,,", ["runs.csv:3: seed is '', not a whole number"]),
+        ("runs.csv", "b,baseline,,,0", "b,baseline,,,0.5", ["runs.csv:3: seed is '0.5', not a whole number"]),
+        ("runs.csv", "b,baseline", "a,baseline", ["runs.csv:", "once more"]),
+        ("runs.csv", ",ok,", ",done,", ["runs.csv:2", "status"]),
+        ("runs.csv", "baseline", "b\udcffseline", ["runs.csv:2", "not UTF-8"]),
+        ("epochs.csv", "a,baseline,0,2", "a,baseline,0,1", ["epochs.csv:3", "twice"]),
+        ("epochs.csv", "a,baseline,0,2", "a,baseline,0,two", ["epochs.csv:3: epoch is 'two', not a whole number"]),
+        ("config.yaml", "name:", "name: [", ["config.yaml", "can't be understood"]),
+        ("environment.json", "{", "", ["environment.json", "can't be understood"]),
+        ("dataset.json", '"', "", ["dataset.json", "can't be understood"]),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_place(directory, file, old, new, words):
+    text = (directory / file).read_text()
+    assert old in text
+    (directory / file).write_text(text.replace(old, new, 1), errors="surrogateescape")
+    with pytest.raises(RecordsError) as error:
+        read_all(directory)
+    assert [word for word in words if word not in str(error.value)] == []
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("runs.csv", ",test_ece", "", "missing columns: test_ece"),
+        ("epochs.csv", ",lr", "", "missing columns: lr"),
+        ("runs.csv", "b,baseline,", "b,", "runs.csv:3: 27 cells"),
+        ("runs.csv", "b,baseline", "a,baseline", "runs.csv:3: run a stands there a second time"),
+        ("runs.csv", ",ok,", ",done,", "runs.csv:2: status"),
+        ("runs.csv", "baseline", "b\udcffseline", "runs.csv:2: not UTF-8"),
+        ("config.yaml", "name:", "name: [", "can't be understood"),
+    ],
+)
+def test_nothing_is_appended_to_a_damaged_directory_and_nothing_in_it_is_changed(directory, file, old, new, words):
+    text = (directory / file).read_text()
+    (directory / file).write_text(text.replace(old, new, 1), errors="surrogateescape")
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    with pytest.raises(RecordsError, match=words):
+        opened(directory)
+    assert before == {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize("file", ["config.yaml", "environment.json", "dataset.json", "epochs.csv"])
+def test_a_file_that_is_missing_is_named(directory, file):
+    (directory / file).unlink()
+    for use in (read_all, opened):
+        with pytest.raises(RecordsError, match=f"{file}.*No such file"):
+            use(directory)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\x00\xff\n", b'"', b"run"])
+def test_a_file_that_is_no_table_is_refused(directory, content):
+    (directory / "runs.csv").write_bytes(content)
+    for use in (read_all, opened):
+        with pytest.raises(RecordsError, match="missing columns"):
+            use(directory)
+
+
+def test_a_directory_without_records_is_refused_with_what_to_do(tmp_path):
+    for directory in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(RecordsError, match=r"holds no runs.csv; .*regbench sweep"):
+            records.read(directory)
+
+
+def test_runs_are_read_without_the_epochs(directory):
+    (directory / "epochs.csv").unlink()
+    assert len(records.read(directory).runs) == 2
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=100, deadline=None)
+def test_whatever_follows_the_header_is_read_or_refused_never_a_traceback(rubbish):
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        opened(directory).close()
+        for name, columns in (("runs.csv", RUNS), ("epochs.csv", EPOCHS)):
+            with (directory / name).open("ab") as file:
+                file.write(rubbish + b"," * (len(columns) - 1) + b"\n")
+        for use in (read_all, opened):
+            try:
+                found = use(directory)
+                if isinstance(found, Results):
+                    found.close()
+            except RecordsError:
+                pass
+
+
+def test_writing_imports_neither_torch_nor_pandas(tmp_path):
+    script = """
+import sys
+from pathlib import Path
+from regbench import records
+with records.Results(Path(sys.argv[1]), {}, {}, {}) as results:
+    results.append([{"run": "a", "status": "ok", "seed": 0, "stack_size": 1}])
+print(sorted({"torch", "pandas", "scipy"} & set(sys.modules)))
+print(len(records.read(Path(sys.argv[1])).runs), "torch" in sys.modules)
+"""
+    out, _ = python(script, tmp_path).communicate(timeout=60)
+    assert out == "[]\n1 False\n"
