@@ -1,19 +1,16 @@
-"""Optimizers and learning-rate schedules: their settings, and how a stack of runs takes a step.
-
-The updates are `torch.optim`'s own, fused; runs of one learning rate share a parameter group.
-"""
+"""Optimizers and learning-rate schedules: their settings, and how a stack of runs takes a step."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from regbench.settings import Settings
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -24,6 +21,12 @@ class Sgd(Settings):
     lr: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Sgd:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov looks ahead along the momentum, so momentum can't be 0")
+        return self
 
 
 class Adam(Settings):
@@ -88,22 +91,42 @@ def scale(schedule: Constant | StepDecay | Cosine, epoch: float, epochs: int) ->
             )
 
 
-def optimizer(settings: Sgd | Adam | AdamW, tensors: list[Tensor], lr: float | Tensor) -> torch.optim.Optimizer:
-    """Return torch's optimizer over `tensors`, fused; on a GPU `lr` is a tensor, which a captured step reads anew."""
-    import torch
+class Update:
+    """An optimizer's steps over `tensors`, whose gradients are their `.grad`: PyTorch's own fused kernels.
 
-    on_gpu = tensors[0].is_cuda
-    match settings:
-        case Sgd():
-            return torch.optim.SGD(tensors, lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=True)
-        case Adam():
-            make = torch.optim.AdamW if isinstance(settings, AdamW) else torch.optim.Adam
-            return make(
-                tensors,
-                lr,
-                betas=(settings.beta1, settings.beta2),
-                eps=settings.eps,
-                weight_decay=settings.weight_decay if isinstance(settings, AdamW) else 0,
-                fused=True,
-                capturable=on_gpu,
-            )
+    `torch.optim` calls the same kernels, but its first step imports torch's compiler, which takes seconds, and its
+    bookkeeping takes as long as the kernels do on a small model.
+    """
+
+    def __init__(self, settings: Sgd | Adam | AdamW, tensors: Sequence[Tensor]) -> None:
+        import torch
+
+        self.settings, self.tensors = settings, list(tensors)
+        kinds = 1 if isinstance(settings, Sgd) else 2
+        self.moments = [[torch.zeros_like(t, requires_grad=False) for t in tensors] for _ in range(kinds)]
+        self.steps = [torch.zeros((), device=t.device) for t in tensors]
+
+    def state(self) -> list[Tensor]:
+        """Return the tensors that a step changes beside the parameters."""
+        return [*self.steps, *(m for kind in self.moments for m in kind)]
+
+    def __call__(self, lr: float | Tensor) -> None:
+        """Take a step at learning rate `lr`; a tensor where the step is captured on a GPU."""
+        import torch
+
+        gradients = [t.grad for t in self.tensors]
+        common: dict[str, Any] = {"lr": lr, "maximize": False, "grad_scale": None, "found_inf": None}
+        match self.settings:
+            case Sgd() as s:
+                # A first momentum of zeros makes PyTorch's special first step an ordinary one, without dampening.
+                torch._fused_sgd_(
+                    self.tensors, gradients, self.moments[0] if s.momentum else [], momentum=s.momentum,
+                    nesterov=s.nesterov, weight_decay=0, dampening=0, is_first_step=False, **common,
+                )  # fmt: skip
+            case Adam() as s:
+                torch._foreach_add_(self.steps, 1)
+                decays = isinstance(s, AdamW)
+                (torch._fused_adamw_ if decays else torch._fused_adam_)(
+                    self.tensors, gradients, *self.moments, [], self.steps, beta1=s.beta1, beta2=s.beta2, eps=s.eps,
+                    weight_decay=s.weight_decay if isinstance(s, AdamW) else 0, amsgrad=False, **common,
+                )  # fmt: skip

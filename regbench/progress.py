@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
-from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -28,9 +27,10 @@ if TYPE_CHECKING:
     from regbench.plan import Plan, Stack
 
 # Every word that is shown.
-BEGUN = "{runs} runs to train, in {stacks} stacks"
+BEGUN = "{runs} to train, in {stacks}"
 RESUMED = "{runs} of {total} runs were finished before"
 STARTING = "starting"
+RUN, STACK = ("{count} run", "{count} runs"), ("{count} stack", "{count} stacks")  # of one, of several
 RUNS = "{done}/{total} runs"
 PER_MINUTE = "{rate:.0f} runs/min"
 PER_RUN = "{time} a run"
@@ -45,10 +45,10 @@ MORE_IN_FLIGHT = "and {count} more in flight"
 BEST = "best so far: {cell}, validation accuracy {accuracy:.1%}"
 MEAN = " (mean of {runs})"
 COUNT = "{count} {status}"
-FINISHED = "finished {stack} ({runs} runs)"
+FINISHED = "finished {stack} ({runs})"
 MISSED = "{status}: {count} of {runs} runs of {stack}: {reason}"
-DONE = "{runs} runs in {time}"
-STOPPED = "stopped after {time}: {done} of {total} runs are finished"
+DONE = "{runs} in {time}"
+STOPPED = "stopped after {time}, {done} of {total} runs done"
 SECONDS, MINUTES, HOURS = "{s} s", "{m} min {s:02} s", "{h} h {m:02} min"
 
 EVERY = 30.0
@@ -120,7 +120,7 @@ class Progress:
             self._live = Live(get_renderable=self.frame, console=self._console, transient=True, redirect_stdout=False)
             self._live.start()
         elif pending:
-            self.note(BEGUN.format(runs=self._total - finished, stacks=len(pending)))
+            self.note(BEGUN.format(runs=counted(RUN, self._total - finished), stacks=counted(STACK, len(pending))))
             threading.Thread(target=self._speak_now_and_then, daemon=True).start()
 
     def epoch(self, stack: Stack, epoch: int, accuracies: Sequence[float]) -> None:
@@ -155,7 +155,9 @@ class Progress:
                 words = {"status": status, "count": len(missed), "runs": len(rows), "reason": missed[0].get("reason")}
                 self._say(MISSED.format(stack=label(stack), **words), "bold red")
         if not self._drawn and any(row["status"] != "failed" for row in rows):
-            self._say("; ".join([FINISHED.format(stack=label(stack), runs=len(stack.runs)), self._standing()]))
+            self._say(
+                "; ".join([FINISHED.format(stack=label(stack), runs=counted(RUN, len(stack.runs))), self._standing()])
+            )
 
     def note(self, text: str) -> None:
         """Show a line that stays."""
@@ -167,17 +169,23 @@ class Progress:
             return
         self._closed.set()
         if self._live:
-            self._live.stop()
+            with suppress(OSError):
+                self._live.stop()
         if self._pending:
             elapsed = duration(self._clock() - self._begun)
             if self._runs_done == self._runs:
-                self._say(", ".join([DONE.format(runs=self._total - self._before, time=elapsed), *self._losses()]))
+                self._say(
+                    ", ".join(
+                        [DONE.format(runs=counted(RUN, self._total - self._before), time=elapsed), *self._losses()]
+                    )
+                )
             else:
                 self._say(STOPPED.format(time=elapsed, done=round(self._done(self._runs_done)), total=self._total))
 
-    def frame(self) -> Padding:
+    def frame(self) -> Table:
         """Return what the display shows now."""
         whole = Table.grid(expand=True)
+        whole.width = self._console.width - len("^C")  # which a terminal writes at the end: it must not begin a line
         grid = Table.grid(expand=True, padding=(0, 1))
         grid.add_column(ratio=1)
         grid.add_column(justify="right", no_wrap=True)
@@ -207,7 +215,7 @@ class Progress:
             whole.add_row(Text(self._best, "green"))
         if self._missed:
             whole.add_row(Text(", ".join(self._losses()), "bold red"))
-        return Padding(whole, (0, len("^C"), 0, 0))  # the terminal writes that at the end, and it must fit on the line
+        return whole
 
     def _worked(self) -> tuple[float, float]:
         """Return how many runs are worked off, and how much cost, with the share of stacks in flight."""
@@ -272,6 +280,11 @@ def label(stack: Stack) -> str:
     if len(seeds) == 1:
         return ONE_SEED.format(cells=name, seed=seeds.pop())
     return SOME_SEEDS.format(cells=name, count=len(seeds))
+
+
+def counted(words: tuple[str, str], count: int) -> str:
+    """Return `count` with its word, which has a form for one and a form for several."""
+    return words[count != 1].format(count=count)
 
 
 def duration(seconds: float) -> str:

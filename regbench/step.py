@@ -28,8 +28,7 @@ class Step:
         self.stack, self.forward, self.part = stack, forward, part
         self.parameters = stack.parameters
         self.lr = stack.tensor([optimizer.lr] * stack.size)
-        lr = self.lr[0] if self.lr.is_cuda else optimizer.lr
-        self.optimizer = optim.optimizer(optimizer, [p.tensor for p in self.parameters], lr)
+        self.update = optim.Update(optimizer, [p.tensor for p in self.parameters])
         self.nll, self.hits = self.lr.double() * 0, self.lr.double() * 0
         self.seconds = {technique.key: 0.0 for technique in stack.techniques}
         self.graphs: dict[int, Callable[[], None]] = {}
@@ -44,9 +43,7 @@ class Step:
         """Take a step on the images `index` (S, B) with `labels` (S, B)."""
         self.lr.fill_(lr)
         if not self.lr.is_cuda:
-            for group in self.optimizer.param_groups:
-                group["lr"] = lr
-            self.advance(index, labels)
+            self.advance(index, labels, lr)
             return
         size = index.shape[1]
         if size not in self.inputs:
@@ -56,8 +53,8 @@ class Step:
             ours.copy_(theirs)
         self.graphs[size]()
 
-    def advance(self, index: Tensor, labels: Tensor) -> None:
-        """Do the step's work."""
+    def advance(self, index: Tensor, labels: Tensor, lr: float | Tensor) -> None:
+        """Do the step's work; `self.lr` holds the learning rate as well, a run each."""
         stack = self.stack
         logits = self.forward(self.part.images(index))
         targets = stack.by_run(labels)
@@ -73,7 +70,7 @@ class Step:
                 technique.gradients(self.parameters)
                 technique.before_step(self.parameters, self.lr)
                 self.seconds[technique.key] += time.perf_counter() - began
-            self.optimizer.step()
+            self.update(lr)
             for technique in stack.techniques:
                 began = time.perf_counter()
                 technique.after_step(self.parameters, self.lr)
@@ -108,28 +105,26 @@ def capture(step: Step, index: Tensor, labels: Tensor) -> Callable[[], None]:
     """Return the step on `index` and `labels` as a CUDA graph's replay; nothing of the training state has moved."""
 
     def state() -> list[Tensor]:
-        moments = [v for values in step.optimizer.state.values() for v in values.values()]
-        return [*(p.tensor for p in step.parameters), *step.stack.buffers.values(), step.nll, step.hits, *moments]
+        tensors = [p.tensor for p in step.parameters]
+        return [*tensors, *step.stack.buffers.values(), step.nll, step.hits, *step.update.state()]
 
     before = [t.detach().clone() for t in state()]
     streams = step.stack.masks.streams
     draws = {key: generator.get_state() for key, generator in streams.items()}
-    # Steps on a side stream let libraries and optimizer allocate what they keep, which the graph must not own.
+    # Steps on a side stream let the libraries allocate what they keep, which the graph must not own.
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
-            step.advance(index, labels)
+            step.advance(index, labels, step.lr[0])
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     for key, generator in streams.items():
         generator.set_state(draws[key]) if key in draws else generator.manual_seed(generator.initial_seed())
         graph.register_generator_state(generator)
     with torch.cuda.graph(graph):
-        step.advance(index, labels)
+        step.advance(index, labels, step.lr[0])
     with torch.no_grad():
-        for now, then in zip(state(), before, strict=False):
+        for now, then in zip(state(), before, strict=True):
             now.copy_(then)
-        for moment in state()[len(before) :]:  # made by the first step ever: it starts from nothing
-            moment.zero_()
     return graph.replay

@@ -105,7 +105,7 @@ _SCALARS: dict[str, tuple[re.Pattern[str], str, Callable[[str], Any]]] = {
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers = {}  # noqa: RUF012  # PyYAML's own name; it must not be shared with SafeLoader
+    yaml_implicit_resolvers = {}  # PyYAML's own name; it must not be shared with SafeLoader
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:

@@ -1,10 +1,11 @@
 """A run trained the plain way: one network of torch.nn layers, torch.optim, penalties in the loss, autograd.
 
-It shares with regbench the documented random streams and nothing of the engine: neither layers, layout, penalties nor loop.
+It shares with regbench the documented random streams and nothing of the engine: layers, layout, penalties or loop.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -35,7 +36,7 @@ class Net(nn.Module):
             inputs, height, width = outputs, height // 2, width // 2
         sizes = [inputs * height * width, *run.model.widths]
         self.hidden = []
-        for i, (ins, outs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        for i, (ins, outs) in enumerate(itertools.pairwise(sizes), start=1):
             self.add(f"hidden{i}", nn.Linear(ins, outs), (outs,))
             self.hidden.append(f"hidden{i}")
         self.add("output", nn.Linear(sizes[-1], classes), None)
@@ -71,7 +72,7 @@ class Net(nn.Module):
 
     def behind(self, x: Tensor, name: str) -> Tensor:
         dropout = self.technique.get("dropout") if self.training else None
-        norm = self.norms[name] if name in self.norms else None
+        norm = dict(self.norms.items()).get(name)
         settings = self.technique.get("batch_norm") or self.technique.get("layer_norm")
         early = dropout and norm and dropout.place == "before_norm"
         if norm and settings.place == "before_activation":

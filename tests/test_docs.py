@@ -218,7 +218,7 @@ def completed(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("text", YAML)
+@pytest.mark.parametrize("text", YAML, ids=range(len(YAML)))
 def test_every_config_loads(tmp_path: Path, text: str) -> None:
     assert config.load(completed(tmp_path, text))
 
@@ -228,7 +228,7 @@ ANSWERED = re.findall(
 )
 
 
-@pytest.mark.parametrize(("text", "answer"), ANSWERED)
+@pytest.mark.parametrize(("text", "answer"), ANSWERED, ids=range(len(ANSWERED)))
 def test_a_config_gives_the_cells_or_the_errors_that_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, answer: str
 ) -> None:

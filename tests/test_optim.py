@@ -40,25 +40,30 @@ def test_constant_is_constant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("settings", "make", "options"),
     [
-        (
-            optim.Sgd(lr=0.2, momentum=0.8, nesterov=True),
-            {"lr": 0.2, "momentum": 0.8, "nesterov": True, "weight_decay": 0},
-        ),
-        (optim.Adam(lr=0.2, beta1=0.8, eps=1e-6), {"lr": 0.2, "betas": (0.8, 0.999), "eps": 1e-6, "weight_decay": 0}),
-        (optim.AdamW(lr=0.2, weight_decay=0.3), {"lr": 0.2, "betas": (0.9, 0.999), "weight_decay": 0.3}),
+        (optim.Sgd(lr=0.2, momentum=0.8), torch.optim.SGD, {"momentum": 0.8}),
+        (optim.Sgd(lr=0.2, momentum=0.8, nesterov=True), torch.optim.SGD, {"momentum": 0.8, "nesterov": True}),
+        (optim.Sgd(lr=0.2, momentum=0), torch.optim.SGD, {}),
+        (optim.Adam(lr=0.2, beta1=0.8, eps=1e-4), torch.optim.Adam, {"betas": (0.8, 0.999), "eps": 1e-4}),
+        (optim.AdamW(lr=0.2, weight_decay=0.3), torch.optim.AdamW, {"weight_decay": 0.3}),
     ],
 )
-def test_torch_gets_the_settings_as_they_are(settings: optim.Optimizer, expected: dict[str, object]) -> None:
-    made = optim.optimizer(settings, [torch.zeros(1, requires_grad=True)], settings.lr)
-    names = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-    assert type(made).__name__ == names[settings.name]
-    assert {key: made.param_groups[0][key] for key in expected} == expected
+def test_updates_are_torch_optims(settings: optim.Optimizer, make: type, options: dict[str, object]) -> None:
+    draw = torch.Generator().manual_seed(0)
+    ours = [torch.randn(shape, dtype=torch.float64, generator=draw) for shape in ((2, 3, 4), (2, 3))]
+    theirs = [t.clone().requires_grad_() for t in ours]
+    update, plain = optim.Update(settings, ours), make(theirs, lr=1.0, foreach=False, fused=False, **options)
+    for step in range(6):
+        for mine, their in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn(mine.shape, dtype=torch.float64, generator=draw)
+            their.grad = mine.grad.clone()
+        plain.param_groups[0]["lr"] = lr = 0.2 / (step + 1)
+        update(lr), plain.step()
+    for mine, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, their.detach(), rtol=1e-12, atol=1e-12)
 
 
-def test_the_first_adam_step_is_the_learning_rate() -> None:
-    w = torch.zeros(3, requires_grad=True)
-    w.grad = torch.tensor([1e-3, -5.0, 100.0])
-    optim.optimizer(optim.Adam(), [w], 0.01).step()
-    assert w.tolist() == pytest.approx([-0.01, 0.01, -0.01], rel=1e-4)
+def test_nesterov_without_momentum_is_refused() -> None:
+    with pytest.raises(ValueError, match="momentum"):
+        optim.Sgd(nesterov=True, momentum=0)

@@ -19,7 +19,7 @@ from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, Literal
+from typing import Any, Generic, Literal, cast
 
 from regbench.errors import TrainingError
 from regbench.executors import Function, Outcome, R, T, describe
@@ -59,8 +59,8 @@ def run(
         for _ in range(min(workers, len(waiting))):
             start(waiting.popleft(), busy)
         while busy:
-            for connection in wait(list(busy)):
-                assert isinstance(connection, Connection)
+            for ready in wait(list(busy)):
+                connection = cast(Connection, ready)  # on Windows, its like
                 worker = busy[connection]
                 kind, content = _receive(worker)
                 if kind == "event":

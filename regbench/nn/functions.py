@@ -3,7 +3,7 @@
 Units: x (M, features, B), the batch last. Maps: x (B, M*channels, H, W), the runs' channels in turn.
 
 With the batch last, a stack's batch norm is a reduction over contiguous memory, and runs that see the same images share
-one plain matrix product in their first layer.
+them in their first layer without a copy.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SharedLinear(torch.autograd.Function):
         ctx.runs, ctx.bias = runs, b is not None
         y = x.new_empty(w.shape[0], w.shape[1], x.shape[2])
         for s, w_s, y_s in zip(x, w.split(runs), y.split(runs), strict=True):
-            torch.mm(w_s.flatten(0, 1), s, out=y_s.view(-1, x.shape[2]))
+            torch.bmm(w_s, s.expand(len(w_s), -1, -1), out=y_s)
         return y if b is None else y.add_(b.unsqueeze(2))
 
     @staticmethod
@@ -41,7 +41,7 @@ class SharedLinear(torch.autograd.Function):
         dy = dy.contiguous()
         dw = torch.empty_like(w)
         for s, dy_s, dw_s in zip(x, dy.split(ctx.runs), dw.split(ctx.runs), strict=True):
-            torch.mm(dy_s.flatten(0, 1), s.T, out=dw_s.view(-1, w.shape[2]))
+            torch.bmm(dy_s, s.T.expand(len(dy_s), -1, -1), out=dw_s)
         return None, dw, dy.sum(2) if ctx.bias else None, None
 
 
