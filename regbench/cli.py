@@ -30,7 +30,7 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a value: --set train.epochs=5")
 ]
 DataDir = Annotated[
-    Path | None, typer.Option(help="folder of the datasets; default: $REGBENCH_DATA, else your cache folder")
+    Path | None, typer.Option(help="folder of the datasets; default: $REGBENCH_DATA, else your data folder")
 ]
 Language = Annotated[
     Literal["en", "ko"] | None, typer.Option("--lang", help="language of tables; default: from the locale")
@@ -206,9 +206,12 @@ def show(
         except OSError as error:
             raise UsageError(f"can't write {picture} ({error.strerror})") from None
     elif form == "rich":
-        stdout(width).print(report.rich(comparison, language(lang)))
+        if sys.stdout.isatty():
+            stdout(width).print(report.rich(comparison, language(lang)))
+        else:
+            print(report.render(comparison, "rich", language(lang), width), end="")
     else:
-        print(report.render(comparison, form, language(lang)))
+        print(report.render(comparison, form, language(lang)), end="")
 
 
 def compared(directory: Path) -> Comparison:

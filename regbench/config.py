@@ -231,6 +231,17 @@ class _Reader:
         exclude = self.exclude(given.get("exclude", []), listed, combine)
         analysis = self.section(Analysis, given.get("analysis", {}), ("analysis",))
         self.decays_twice(train, listed)
+        self.decays_whole(train, listed)
+        source = sources()[dataset.name] if dataset else None
+        if (
+            model
+            and source
+            and source.IMAGE
+            and (reason := models()[given["model"]["name"]].misfit(model, source.IMAGE))
+        ):
+            self.problem(
+                ("model",), f"this model does not fit the images of {given['dataset']['name']}: {reason}", key=True
+            )
         if given.get("techniques") == {} and not has_cells:
             self.problem(("techniques",), "techniques is empty: nothing to compare", _WANTED["techniques"], key=True)
         if self.document.problems:
@@ -259,6 +270,8 @@ class _Reader:
             allowed = "1 to 64 of the characters a-z, 0-9, - and _ (text that looks like a number goes between quotes)"
             self.problem(("name",), f"name can't be {shown(value)}", allowed)
             return ""
+        if value == "reference":
+            self.problem(("name",), "name can't be reference: results/reference/ holds what is committed")
         return value
 
     def dataset(self, value: Any) -> Dataset | None:
@@ -304,6 +317,13 @@ class _Reader:
         if isinstance(optimizer, optim.AdamW) and optimizer.weight_decay and "weight_decay" in listed:
             what = f"adamw decays the weights by {optimizer.weight_decay}, and techniques.weight_decay does so again"
             self.problem(("train", "optimizer"), what, "{name: adam}, or {name: adamw, weight_decay: 0}")
+
+    def decays_whole(self, train: Train | None, listed: Mapping[str, Any]) -> None:
+        """A step takes away lr x strength of a weight: with 1 or more nothing, or its mirror image, is left."""
+        for settings in listed.get("weight_decay", []):
+            if train and train.optimizer.lr * settings.strength >= 1:
+                what = f"weight_decay {settings.strength} times the learning rate {train.optimizer.lr} is 1 or more"
+                self.problem(("techniques", "weight_decay"), f"{what}: a step would take whole weights away")
 
     def seeds(self, value: Any) -> list[int]:
         """Return the list of seeds."""

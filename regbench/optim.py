@@ -114,7 +114,7 @@ class Update:
         """Take a step at learning rate `lr`; a tensor where the step is captured on a GPU."""
         import torch
 
-        gradients = [t.grad for t in self.tensors]
+        gradients = [t.grad for t in self.tensors if t.grad is not None]
         common: dict[str, Any] = {"lr": lr, "maximize": False, "grad_scale": None, "found_inf": None}
         match self.settings:
             case Sgd() as s:
@@ -125,8 +125,8 @@ class Update:
                 )  # fmt: skip
             case Adam() as s:
                 torch._foreach_add_(self.steps, 1)
-                decays = isinstance(s, AdamW)
-                (torch._fused_adamw_ if decays else torch._fused_adam_)(
+                step: Any = torch._fused_adamw_ if isinstance(s, AdamW) else torch._fused_adam_
+                step(
                     self.tensors, gradients, *self.moments, [], self.steps, beta1=s.beta1, beta2=s.beta2, eps=s.eps,
                     weight_decay=s.weight_decay if isinstance(s, AdamW) else 0, amsgrad=False, **common,
                 )  # fmt: skip

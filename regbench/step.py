@@ -94,8 +94,11 @@ class Step:
     def shares(self, total: float, techniques: Sequence[AbstractSet[str]]) -> list[float]:
         """Return each run's share of the stack's `total` seconds: what a technique's own hooks took falls on its runs.
 
-        `techniques[m]` holds the keys of run m's techniques.
+        `techniques[m]` holds the keys of run m's techniques. On a GPU, where a hook's time can't be told from the
+        step's, all runs share alike.
         """
+        if self.lr.is_cuda:
+            return [total / self.stack.size] * self.stack.size
         common = (total - sum(self.seconds.values())) / self.stack.size
         users = {key: sum(key in mine for mine in techniques) for key in self.seconds}
         return [common + sum(s / users[key] for key, s in self.seconds.items() if key in mine) for mine in techniques]

@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +19,9 @@ import platformdirs
 import regbench
 from regbench import data
 from regbench.errors import DataError, TrainingError, UsageError
-from regbench.executors import Outcome, processes, serial
-from regbench.plan import STACK_SIZE, Plan, Stack
+from regbench.executors import Outcome, describe, processes, serial
+from regbench.models import models
+from regbench.plan import STACK_SIZE, Plan, Run, Stack
 from regbench.records import Results, read
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def run(
     `fail_fast` and a stack fails.
     """
     images, about = stored(config, data_dir)
+    height, width, channels = about["shape"]
+    if reason := models()[config.model.name].misfit(config.model, (channels, height, width)):
+        raise UsageError(f"the model {config.model.name} doesn't fit {config.dataset.name}: {reason}")
     workers = 1 if device == "cuda" or executor == "serial" else workers
     with Results(directory, config.resolved(), environment(executor, workers, device), about) as results:
         for note in results.notes:
@@ -63,7 +67,7 @@ def run(
         with closing(outcomes):
             for outcome in outcomes:
                 stack = outcome.item.stack
-                rows = failed(stack, outcome.error) if outcome.value is None else outcome.value.runs
+                rows = failed(stack.runs, outcome.error, stack) if outcome.value is None else outcome.value.runs
                 epochs = outcome.value.epochs if outcome.value else []
                 results.append([r for r in rows if r["run"] not in done], [r for r in epochs if r["run"] not in done])
                 progress.finished(stack, rows)
@@ -73,10 +77,10 @@ def run(
         return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
 
 
-def failed(stack: Stack, error: str | None) -> list[dict[str, Any]]:
-    """Return the rows of a stack that raised: what was to be trained, and the reason."""
-    common = {"status": "failed", "reason": error, "stack": stack.id, "stack_size": len(stack.runs)}
-    return [run.identity() | common for run in stack.runs]
+def failed(runs: Sequence[Run], reason: str | None, stack: Stack) -> list[dict[str, Any]]:
+    """Return the rows of runs that could not be trained."""
+    common = {"status": "failed", "reason": reason, "stack": stack.id, "stack_size": len(stack.runs)}
+    return [run.identity() | common for run in runs]
 
 
 @dataclass(frozen=True)
@@ -121,15 +125,24 @@ def prepare() -> None:
 
 
 def work(job: Job, emit: Callable[[object], None]) -> Records:
-    """Train one stack; emits (epoch, validation accuracies) after each epoch."""
-    from regbench.train import train
+    """Train one stack; emits (epoch, validation accuracies) after each epoch.
 
-    return train(
-        job.stack.runs,
-        dataset(job.images, job.device),
-        job.stack.id,
-        lambda epoch, accuracies: emit((epoch, accuracies)),
-    )
+    A stack that raises is halved and tried again, so that in the end only the runs at fault are records of a failure.
+    """
+    from regbench.train import Records, train
+
+    images = dataset(job.images, job.device)
+
+    def attempt(runs: tuple[Run, ...]) -> Records:
+        try:
+            return train(runs, images, job.stack.id, lambda epoch, accuracies: emit((epoch, accuracies)))
+        except Exception as error:
+            if len(runs) == 1:
+                return Records(failed(runs, describe(error), job.stack), [])
+        first, second = attempt(runs[: len(runs) // 2]), attempt(runs[len(runs) // 2 :])
+        return Records(first.runs + second.runs, first.epochs + second.epochs)
+
+    return attempt(job.stack.runs)
 
 
 @cache

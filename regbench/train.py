@@ -59,7 +59,7 @@ def train(
         step.reset()
         trained, started = 0, time.perf_counter()
         for batch in order.split(settings.batch_size, 1):
-            if batch.shape[1] == 1 and trained:
+            if batch.shape[1] == 1 < settings.batch_size and trained:
                 break  # a last batch of one has no variance for a batch norm: left out, for every technique alike
             done = epoch - 1 + trained / len(training)
             lr = settings.optimizer.lr * optim.scale(settings.schedule, done, settings.epochs)

@@ -79,11 +79,22 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     optimizer, schedule = (draw(st.sampled_from(of).flatmap(lambda kind: settings(kind, ("name",)))) for of in kinds)
     if optimizer["name"] == "adamw" and "weight_decay" in listed:
         optimizer["weight_decay"] = 0
+    if optimizer.get("nesterov"):
+        optimizer["momentum"] = 0.9
+    if "weight_decay" in listed:
+        optimizer["lr"] = 1e-7  # times the largest strength drawn it is under 1
     train = {"epochs": draw(st.integers(1, 100)), "optimizer": optimizer, "schedule": schedule, "select": "best"}
+    image = sources()[source].IMAGE or (3, 32, 32)
+    fitting = {
+        name: settings(module.Settings, ("name",)).filter(
+            lambda values, module=module: not module.misfit(module.Settings.model_validate(values), image)
+        )
+        for name, module in models().items()
+    }
     config = {
         "name": draw(st.from_regex("[a-z0-9_-]{1,8}", fullmatch=True)),
         "dataset": dataset,
-        "model": draw(st.sampled_from(list(models().values())).flatmap(lambda m: settings(m.Settings, ("name",)))),
+        "model": draw(st.sampled_from(list(fitting)).flatmap(lambda name: fitting[name])),
         "train": train,
         "seeds": draw(st.integers(1, 4) | st.lists(st.integers(0, 2**40), min_size=1, max_size=4, unique=True)),
         "techniques": {key: draw(strengths(key)) for key in listed},

@@ -1,4 +1,4 @@
-"""The models, found by folder: every module here has `Settings`, `build`, `macs` and `STACKED`."""
+"""The models, found by folder: every module here has `Settings`, `build`, `macs`, `misfit` and `STACKED`."""
 
 from __future__ import annotations
 

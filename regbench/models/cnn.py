@@ -29,6 +29,15 @@ class Settings(Base):
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
 
 
+def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
+    """Return why the model can't take images of this shape (channels, height, width), or None."""
+    _, height, width = image
+    most = min(height, width).bit_length() - 1
+    if len(settings.channels) <= most:
+        return None
+    return f"{len(settings.channels)} blocks halve {height}x{width} images to nothing; use at most {most}"
+
+
 def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
     """Return the multiply-adds of one image's forward pass; `image` is (channels, height, width)."""
     inputs, height, width = image

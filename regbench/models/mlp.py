@@ -26,6 +26,11 @@ class Settings(Base):
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
 
 
+def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
+    """Return why the model can't take images of this shape (channels, height, width), or None."""
+    return None
+
+
 def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
     """Return the multiply-adds of one image's forward pass; `image` is (channels, height, width)."""
     channels, height, width = image

@@ -59,7 +59,7 @@ class Masks:
         for seed, runs in zip(self.stack.seeds, self.stack.runs_per_seed, strict=True):
             draws = self._stream(seed, place).integers(LEVELS, size=count, dtype=np.uint16)
             for _ in range(runs):
-                threshold = round(rates[run] * LEVELS)
+                threshold = min(round(rates[run] * LEVELS), LEVELS - 1)
                 np.greater_equal(draws, threshold, out=kept)
                 np.multiply(kept, rows.dtype.type(LEVELS / (LEVELS - threshold)), out=rows[run])
                 dropped.append(count - np.count_nonzero(kept))

@@ -90,8 +90,8 @@ class Stack:
         return torch.tensor(numbers, dtype=self.dtype, device=self.device)
 
     def by_run(self, x: Tensor) -> Tensor:
-        """Return x (seeds, ...) as (M, ...): each seed's entry once for each of its runs."""
-        return x if len(self.seeds) == self.size else x.index_select(0, self.seed_of_run)
+        """Return x (seeds, ...) as (M, ...), each seed's entry once for each of its runs; x (M, ...) stays."""
+        return x if len(x) == self.size else x.index_select(0, self.seed_of_run)
 
     def parameter(
         self,
@@ -166,7 +166,7 @@ class Stack:
         noises = [t for t in self.techniques if type(t).noise is not Technique.noise]
         before = [t.norm for t in norms if t.settings[0].place == "before_activation"]
         after = [t.norm for t in norms if t.settings[0].place == "after_activation"]
-        early = [t.noise for t in noises if norms and t.settings[0].place == "before_norm"]
+        early = [t.noise for t in noises if norms and getattr(t.settings[0], "place", "") == "before_norm"]
         late = [t.noise for t in noises if t.noise not in early]
         ahead, behind = (early, []) if before else ([], early)
         act = ACTIVATIONS[activation]
@@ -190,5 +190,5 @@ class Stack:
 
     def maps(self, x: Tensor) -> Tensor:
         """Return images (seeds, 1 or M, B, H, W, C) as maps (B, M*C, H, W)."""
-        x = x.expand(self.size, *x.shape[1:]) if len(x) == 1 else x if len(x) == self.size else self.by_run(x)
+        x = x.expand(self.size, *x.shape[1:]) if len(x) == 1 else self.by_run(x)
         return x.permute(1, 0, 4, 2, 3).flatten(1, 2)

@@ -18,8 +18,10 @@ config or building a table never loads torch.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from regbench.settings import Settings
@@ -73,6 +75,14 @@ class Technique:
     def clash(cls, mine: Any, others: Mapping[str, Any]) -> str | None:
         """Return why these settings make no sense beside `others` (key to settings), or None."""
         return next((reason for key, reason in cls.conflicts.items() if key in others), None)
+
+    @cached_property
+    def spans(self) -> list[slice]:
+        """The runs that this technique acts on, as slices of neighbours; the others have its neutral settings."""
+        off = (self.neutral or {}).items()
+        acts = [not off or any(getattr(s, name) != value for name, value in off) for s in self.settings]
+        edges = [0, *(m for m in range(1, len(acts)) if acts[m] != acts[m - 1]), len(acts)]
+        return [slice(a, b) for a, b in itertools.pairwise(edges) if acts[a]]
 
     def chosen(self, parameters: Sequence[Parameter]) -> list[Parameter]:
         """Return the parameters that this technique acts on: the weights, or all where `include` says so."""

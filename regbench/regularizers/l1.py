@@ -80,15 +80,18 @@ class L1(Technique):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.signs: dict[str, Tensor] = {}
+        self.signs: dict[tuple[str, int], Tensor] = {}
 
     def gradients(self, parameters: Sequence[Parameter]) -> None:
         """Add strength * sign(w)."""
         if self.settings[0].step == "subgradient":
             for p in self.chosen(parameters):
-                # Memory that is kept: a fresh block of this size each step costs more in page faults than the signs do.
-                self.signs[p.name] = subgradient(p.tensor, self.signs.get(p.name))
-                p.gradient.addcmul_(self.signs[p.name], p.column(self.vectors["strength"]))
+                strength = p.column(self.vectors["strength"])
+                for span in self.spans:
+                    # Memory that is kept: a fresh block a step costs more in page faults than the signs do.
+                    key = p.name, span.start
+                    self.signs[key] = subgradient(p.tensor[span], self.signs.get(key))
+                    p.gradient[span].addcmul_(self.signs[key], strength[span])
 
     def after_step(self, parameters: Sequence[Parameter], lr: Tensor) -> None:
         """Soft-threshold by lr * strength."""

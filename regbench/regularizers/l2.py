@@ -65,4 +65,6 @@ class L2(Technique):
     def gradients(self, parameters: Sequence[Parameter]) -> None:
         """Add 2 * strength * w."""
         for p in self.chosen(parameters):
-            p.gradient.addcmul_(p.tensor, p.column(self.vectors["strength"]), value=2)
+            strength = p.column(self.vectors["strength"])
+            for span in self.spans:
+                p.gradient[span].addcmul_(p.tensor[span], strength[span], value=2)

@@ -1,0 +1,142 @@
+"""The command line: what a person types, sees and gets back as an exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from regbench import __version__
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = ROOT / "configs/quickstart.yaml"
+
+
+def regbench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "regbench", *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd,
+        env=os.environ | {"COLUMNS": "160"} | environment, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom regbench import cli\nsys.argv = ['regbench', '--help']\n"
+        "try:\n    cli.main()\nexcept SystemExit as done:\n"
+        "    heavy = {'torch', 'torchvision', 'pandas', 'scipy'} & set(sys.modules)\n"
+        "    print(done.code, sorted(heavy))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
+    for command in ("sweep", "table", "check", "schema", "init", "list", "doctor"):
+        assert command in done.stdout
+
+
+def test_the_version_is_the_packages() -> None:
+    assert regbench("--version").stdout == f"regbench {__version__}\n"
+
+
+def test_check_says_what_a_config_asks_for_without_loading_torch() -> None:
+    done = regbench("check", QUICKSTART)
+    assert done.returncode == 0
+    assert done.stdout.endswith("fine: 24 cells, 120 runs, 8 skipped\n")
+
+
+def test_a_bad_config_is_every_problem_a_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("dataset: {name: mnist5}\nmodel: {name: mlp}\ntechniques: {dropuot: 0.5}\n")
+    done = regbench("sweep", "bad.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["bad.yaml:1:17", "bad.yaml:3:14"]
+    assert "did you mean 'mnist5k'" in lines[0]
+    assert "did you mean 'dropout'" in lines[1]
+
+
+def test_a_missing_config_is_one_sentence(tmp_path: Path) -> None:
+    done = regbench("sweep", "nowhere.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "nowhere.yaml" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_misspelt_option_is_a_usage_error() -> None:
+    assert regbench("sweep", QUICKSTART, "--epochs", "3").returncode == 2
+
+
+def test_cuda_without_a_gpu_is_one_sentence(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    done = regbench("sweep", QUICKSTART, "--device", "cuda", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "no CUDA GPU" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_dry_run_shows_cells_runs_stacks_parameters_time_and_reasons(tmp_path: Path) -> None:
+    done = regbench("sweep", QUICKSTART, "--dry-run", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "24 cells x 5 seeds = 120 runs" in done.stdout
+    assert "12 stacks of 10 runs" in done.stdout
+    assert "269,322" in done.stdout  # 784 x 256 + 256 + 256 x 256 + 256 + 256 x 10 + 10
+    assert "skipped: batch_norm + layer_norm:" in done.stdout
+    assert "about" in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_committed_schema_is_the_one_that_is_printed() -> None:
+    assert json.loads(regbench("schema").stdout) == json.loads((ROOT / "configs/schema.json").read_text())
+
+
+def test_init_writes_a_config_that_checks_and_never_overwrites(tmp_path: Path) -> None:
+    assert regbench("init", "mine.yaml", cwd=tmp_path).returncode == 0
+    assert regbench("check", "mine.yaml", cwd=tmp_path).returncode == 0
+    before = (tmp_path / "mine.yaml").read_text()
+    again = regbench("init", "mine.yaml", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    assert (tmp_path / "mine.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(("what", "named"), [("techniques", "max_norm"), ("models", "cnn"), ("datasets", "kmnist")])
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_list_names_what_there_is(what: str, named: str, lang: str) -> None:
+    done = regbench("list", what, "--lang", lang)
+    assert done.returncode == 0
+    assert named in done.stdout
+
+
+def test_doctor_checks_torch_against_torchvision() -> None:
+    done = regbench("doctor")
+    assert "torch with torchvision" in done.stdout
+    assert done.returncode == ("→" in done.stdout)
+
+
+def test_a_directory_without_records_is_one_sentence(tmp_path: Path) -> None:
+    done = regbench("table", tmp_path)
+    assert done.returncode == 1
+    assert "holds no runs.csv" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_model_that_does_not_fit_the_images_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "dataset: {name: mnist5k}\nmodel: {name: cnn, channels: [4, 4, 4, 4, 4]}\ntechniques: {dropout: 0.5}\n"
+    )
+    done = regbench("check", "a.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "use at most 4" in done.stderr
+
+
+def test_a_decay_that_takes_whole_weights_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "dataset: {name: mnist5k}\nmodel: {name: mlp}\n"
+        "train: {optimizer: {name: sgd, lr: 0.5}}\ntechniques: {weight_decay: [0.1, 2.0]}\n"
+    )
+    done = regbench("check", "a.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "weight_decay 2.0 times the learning rate 0.5" in done.stderr

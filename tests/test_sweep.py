@@ -1,0 +1,215 @@
+"""Sweeps by the command line, in real processes: what is trained, kept, resumed, and refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from regbench import config, records, sweep
+from regbench.plan import plan
+
+TINY = """
+name: tiny
+dataset: {name: mnist5k, train_size: 300, validation_share: 0.1, label_noise: 0.1}
+model: {name: mlp, widths: [16]}
+train: {epochs: 2, batch_size: 64, optimizer: {name: adam, lr: 0.003}}
+seeds: 2
+techniques: {l2: 0.01, dropout: 0.5, batch_norm: {}, layer_norm: {}}
+combine: factorial
+"""
+SLOW = TINY.replace("epochs: 2", "epochs: 60").replace("widths: [16]", "widths: [64]")
+TIMES = ["seconds"]
+
+
+def regbench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "regbench", *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd,
+        env=os.environ | {"COLUMNS": "160"} | environment, timeout=240, check=False,
+    )  # fmt: skip
+
+
+def written(folder: Path, text: str, name: str = "tiny.yaml") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def metrics(directory: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    found = records.read(directory)
+    runs, epochs = found.runs.sort_values("run"), found.epochs.sort_values(["run", "epoch"])
+    return runs.drop(columns=TIMES).reset_index(drop=True), epochs.drop(columns=TIMES).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, subprocess.CompletedProcess[str]]:
+    """A finished sweep: its config, its results directory, and what the command said."""
+    folder = tmp_path_factory.mktemp("sweep")
+    file = written(folder, TINY)
+    return file, folder / "results/tiny", regbench("sweep", file, cwd=folder)
+
+
+Swept = tuple[Path, Path, subprocess.CompletedProcess[str]]
+
+
+def test_a_sweep_trains_every_planned_run_and_prints_the_table(swept: Swept) -> None:
+    file, directory, done = swept
+    assert done.returncode == 0, done.stderr
+    planned = plan(config.load(file))
+    runs = records.read(directory).runs
+    assert set(runs["run"]) == {run.id for run in planned.runs}
+    assert set(runs["status"]) == {"ok"}
+    assert len(records.read(directory).epochs) == 2 * len(runs)
+    assert "dropout" in done.stdout
+    assert "batch_norm and layer_norm would both normalize the same place" in done.stdout
+
+
+def test_stdout_is_the_result_alone_and_stderr_the_progress(swept: Swept) -> None:
+    _, directory, done = swept
+    assert done.stdout == regbench("table", directory).stdout
+    assert "24 runs to train" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_rerun_trains_nothing_and_prints_the_same_table(swept: Swept) -> None:
+    file, directory, done = swept
+    before = (directory / "runs.csv").read_bytes()
+    again = regbench("sweep", file, cwd=file.parent)
+    assert again.returncode == 0
+    assert again.stdout == done.stdout
+    assert (directory / "runs.csv").read_bytes() == before
+
+
+def test_the_same_plan_gives_the_same_metrics_to_the_last_digit_in_any_executor(swept: Swept, tmp_path: Path) -> None:
+    file, directory, _ = swept
+    done = regbench("sweep", file, "--executor", "serial", "--out", tmp_path / "serial")
+    assert done.returncode == 0, done.stderr
+    for ours, theirs in zip(metrics(directory), metrics(tmp_path / "serial"), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+def test_json_is_one_document(swept: Swept) -> None:
+    file, _, _ = swept
+    document = json.loads(regbench("sweep", file, "--json", cwd=file.parent).stdout)
+    assert document["schema_version"] == 1
+
+
+def test_records_say_what_they_were_made_with(swept: Swept) -> None:
+    _, directory, _ = swept
+    environment = json.loads((directory / "environment.json").read_text())
+    dataset = json.loads((directory / "dataset.json").read_text())
+    assert environment["torch"]
+    assert environment["threads"] == 1
+    assert len(dataset["fingerprint"]) == 64
+    assert config.load(directory / "config.yaml").name == "tiny"
+
+
+def test_a_directory_of_a_different_config_is_refused_with_what_differs(swept: Swept) -> None:
+    file, directory, _ = swept
+    done = regbench("sweep", file, "--set", "train.epochs=3", "--out", directory)
+    assert done.returncode == 1
+    assert "train.epochs was 2, now 3" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_directory_in_use_is_refused(swept: Swept) -> None:
+    file, directory, _ = swept
+    settings = config.load(file)
+    here = sweep.environment("processes", 2, "cpu")
+    dataset = json.loads((directory / "dataset.json").read_text())
+    with records.Results(directory, settings.resolved(), here, dataset):
+        done = regbench("sweep", file, "--out", directory)
+    assert done.returncode == 1
+    assert "in use by another process" in done.stderr
+
+
+def test_a_diverged_run_is_a_row_with_its_reason_the_rest_goes_on_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    text = TINY.replace("{name: adam, lr: 0.003}", "{name: sgd, lr: 0.01}")
+    text = text.replace("l2: 0.01, dropout: 0.5, batch_norm: {}, layer_norm: {}", "l2: [0.01, 1.0e+30]")
+    done = regbench("sweep", written(tmp_path, text), "--out", tmp_path / "out")
+    assert done.returncode == 4, done.stderr
+    runs = records.read(tmp_path / "out").runs.groupby("cell")["status"].unique().map(list).to_dict()
+    assert runs == {"baseline": ["ok"], "l2(strength=0.01)": ["ok"], "l2(strength=1e+30)": ["diverged"]}
+    assert "no finite number in epoch 1" in done.stdout
+
+
+def test_a_run_that_raises_is_one_failed_row_and_its_stack_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from regbench import train
+
+    settings = config.load(written(tmp_path, TINY))
+    stack = plan(settings).stacks[0]
+    culprit, real = stack.runs[2].id, train.train
+
+    def sometimes(runs: object, *arguments: object) -> train.Records:
+        if any(run.id == culprit for run in runs):  # type: ignore[attr-defined]
+            raise ValueError("this run can't be trained")
+        return real(runs, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train, "train", sometimes)
+    images, _ = sweep.stored(settings, None)
+    rows = sweep.work(sweep.Job(stack, images, "cpu"), lambda event: None).runs
+    assert {row["run"] for row in rows} == {run.id for run in stack.runs}
+    assert {row["run"]: row["reason"] for row in rows if row["status"] == "failed"} == {
+        culprit: "ValueError: this run can't be trained"
+    }
+
+
+def started(file: Path, out: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "regbench", "sweep", str(file), "--out", str(out), "--workers", "2"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for_rows(directory: Path, rows: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        file = directory / "runs.csv"
+        if file.exists() and file.read_bytes().count(b"\n") > rows:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the sweep wrote nothing")
+
+
+def test_a_killed_sweep_resumes_to_the_metrics_of_one_never_stopped(tmp_path: Path) -> None:
+    file = written(tmp_path, SLOW)
+    assert regbench("sweep", file, "--out", tmp_path / "whole").returncode == 0
+    for rows in (0, 1):
+        process = started(file, tmp_path / "killed")
+        wait_for_rows(tmp_path / "killed", 8 * rows)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    done = regbench("sweep", file, "--out", tmp_path / "killed")
+    assert done.returncode == 0, done.stderr
+    for ours, theirs in zip(metrics(tmp_path / "killed"), metrics(tmp_path / "whole"), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
+    file = written(tmp_path, SLOW)
+    process = started(file, tmp_path / "out")
+    wait_for_rows(tmp_path / "out", 1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Go on with: regbench sweep" in errors
+    assert "Traceback" not in errors
+    assert len(records.read(tmp_path / "out").runs) > 0
+
+
+@pytest.mark.skipif("REGBENCH_DATA" not in os.environ, reason="full MNIST is needed: set REGBENCH_DATA to its folder")
+def test_full_mnist_trains_for_real(tmp_path: Path) -> None:
+    file = Path(__file__).parents[1] / "configs/mnist.yaml"
+    done = regbench(
+        "sweep", file, "--out", tmp_path / "out", "--set", "train.epochs=1", "--set", "seeds=1",
+        "--set", "techniques={dropout: 0.5}", "--set", "dataset.train_size=20000",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert records.read(tmp_path / "out").runs["test_accuracy"].min() > 0.9
