@@ -22,6 +22,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -99,6 +100,14 @@ DECISIVE = ("regbench", "torch", "numpy", "device", "flags")  # of the environme
 HARMLESS = ("cores", "executor", "workers")  # of the environment: no number depends on them
 
 Row = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a trained stack leaves: rows for runs.csv and for epochs.csv."""
+
+    runs: list[dict[str, Any]]
+    epochs: list[dict[str, Any]]
 
 
 def one_line(text: str) -> str:

@@ -22,13 +22,12 @@ from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, describe, processes, serial
 from regbench.models import models
 from regbench.plan import STACK_SIZE, Plan, Run, Stack
-from regbench.records import Results, read
+from regbench.records import Results, Rows, read
 
 if TYPE_CHECKING:
     from regbench.config import Config
     from regbench.pixels import Dataset
     from regbench.progress import Progress
-    from regbench.train import Records
 
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_TOP_PAD_": str(1 << 26)}
 """glibc gives large blocks back to the system at once and zeroes them anew each step; these keep them."""
@@ -100,7 +99,7 @@ def execute(
     workers: int,
     device: str,
     on_epoch: Callable[[Stack, int, list[float]], None],
-) -> Generator[Outcome[Job, Records], None, None]:
+) -> Generator[Outcome[Job, Rows], None, None]:
     """Yield the outcome of every pending stack, as they come; the costliest start first."""
     jobs = [Job(stack, images, device) for stack in sorted(pending, key=lambda stack: -stack.cost)]
 
@@ -124,23 +123,23 @@ def prepare() -> None:
     torch.set_flush_denormal(True)
 
 
-def work(job: Job, emit: Callable[[object], None]) -> Records:
+def work(job: Job, emit: Callable[[object], None]) -> Rows:
     """Train one stack; emits (epoch, validation accuracies) after each epoch.
 
     A stack that raises is halved and tried again, so that in the end only the runs at fault are records of a failure.
     """
-    from regbench.train import Records, train
+    from regbench.train import train
 
     images = dataset(job.images, job.device)
 
-    def attempt(runs: tuple[Run, ...]) -> Records:
+    def attempt(runs: tuple[Run, ...]) -> Rows:
         try:
             return train(runs, images, job.stack.id, lambda epoch, accuracies: emit((epoch, accuracies)))
         except Exception as error:
             if len(runs) == 1:
-                return Records(failed(runs, describe(error), job.stack), [])
+                return Rows(failed(runs, describe(error), job.stack), [])
         first, second = attempt(runs[: len(runs) // 2]), attempt(runs[len(runs) // 2 :])
-        return Records(first.runs + second.runs, first.epochs + second.epochs)
+        return Rows(first.runs + second.runs, first.epochs + second.epochs)
 
     return attempt(job.stack.runs)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from regbench import evaluate, optim
 from regbench.models import models
 from regbench.nn.stack import Stack
 from regbench.randomness import stream
+from regbench.records import Rows
 from regbench.regularizers import techniques
 from regbench.step import Step
 
@@ -25,20 +25,12 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Records:
-    """What a trained stack leaves: rows for runs.csv and for epochs.csv (regbench.records has the columns)."""
-
-    runs: list[Row]
-    epochs: list[Row]
-
-
 def train(
     runs: Sequence[Run],
     dataset: Dataset,
     stack_id: str = "",
     on_epoch: Callable[[int, list[float]], None] = lambda epoch, accuracy: None,
-) -> Records:
+) -> Rows:
     """Train `runs` (of one shape; runs of one seed neighbours) as one stack and return their records.
 
     `on_epoch` hears each epoch's number, from 1, and the runs' validation accuracies, [] where they were not measured.
@@ -50,7 +42,7 @@ def train(
     training, validation, test = dataset.parts(one_of_each_seed(runs))
     step = Step(stack, forward, training, settings.optimizer)
     orders = [stream(seed, "batch order") for seed in stack.seeds]
-    kept = Snapshot(stack)
+    best = Snapshot(stack) if settings.select == "best" else None
     diverged_in = np.zeros(stack.size, dtype=int)
     history: list[Row] = []
 
@@ -65,58 +57,77 @@ def train(
             lr = settings.optimizer.lr * optim.scale(settings.schedule, done, settings.epochs)
             step(training.index.gather(1, batch), training.labels.gather(1, batch), lr)
             trained += batch.shape[1]
-        losses = (step.nll / trained).tolist()
-        training_seconds = time.perf_counter() - started
-        measured: Row = {"train_loss": losses, "train_accuracy": (step.hits / trained).tolist()}
-        diverged_in[(diverged_in == 0) & ~np.isfinite(losses)] = epoch
-        measured["penalty"] = [sum(p) for p in zip([0.0] * stack.size, *step.penalties().values(), strict=True)]
+        now = {"train_loss": (step.nll / trained).tolist(), "train_accuracy": (step.hits / trained).tolist()}
+        seconds = time.perf_counter() - started
+        now["penalty"] = [sum(parts) for parts in zip([0.0] * stack.size, *step.penalties().values(), strict=True)]
+        diverged_in[(diverged_in == 0) & ~np.isfinite(now["train_loss"])] = epoch
         if epoch % settings.evaluate_every == 0 or epoch == settings.epochs:
             scores = evaluate.evaluate(stack, forward, validation)
-            measured |= {"validation_nll": scores.nll, "validation_accuracy": scores.accuracy}
-            if settings.select == "best":
-                kept.keep_better(scores.accuracy, epoch)
-        history.append(
-            {"epoch": epoch, "lr": lr, "measured": measured, "alive": diverged_in == 0, "seconds": training_seconds}
-        )
-        on_epoch(epoch, list(measured.get("validation_accuracy", [])))
+            now |= {"validation_nll": scores.nll.tolist(), "validation_accuracy": scores.accuracy.tolist()}
+            if best:
+                best.keep_better(scores.accuracy, epoch)
+        history.append({"epoch": epoch, "lr": lr, "seconds": seconds, "alive": diverged_in == 0, "measured": now})
+        on_epoch(epoch, now.get("validation_accuracy", []))
         if diverged_in.all():
             break
 
-    if settings.select == "best":
-        kept.restore()
-    else:
-        kept.epoch[:] = settings.epochs
-    scored = {
-        "train": evaluate.evaluate(stack, forward, training),
-        "validation": evaluate.evaluate(stack, forward, validation),
-        "test": evaluate.evaluate(stack, forward, test),
+    if best:
+        best.restore()
+    parts = {"train": training, "validation": validation, "test": test}
+    scored = {name: evaluate.evaluate(stack, forward, part) for name, part in parts.items()}
+    ended = best.epoch if best else np.full(stack.size, settings.epochs)
+    rows = run_rows(runs, step, scored, ended, diverged_in, stack_id)
+    shares = step.shares(time.perf_counter() - began, [run.cell.techniques.keys() for run in runs])
+    for row, share in zip(rows, shares, strict=True):
+        row["seconds"] = share
+    return Rows(rows, epoch_rows(runs, history, [share / sum(shares) for share in shares]))
+
+
+def run_rows(
+    runs: Sequence[Run],
+    step: Step,
+    scored: Mapping[str, evaluate.Scores],
+    ended: NDArray[np.int_],
+    diverged_in: NDArray[np.int_],
+    stack_id: str,
+) -> list[Row]:
+    """Return the rows for runs.csv, but for their seconds.
+
+    scored: scores on "train", "validation" and "test". ended, diverged_in: (M,) the epoch that was tested, and that in
+    which the loss was lost (0: never).
+    """
+    penalties, proof, weights = step.penalties(), step.proof(), evaluate.weights(step.parameters)
+    common = {
+        "parameters": sum(p.tensor[0].numel() for p in step.parameters),
+        "stack": stack_id,
+        "stack_size": len(runs),
     }
-    penalties, proof, weights = step.penalties(), step.proof(), evaluate.weights(stack.parameters)
-    seconds = step.shares(time.perf_counter() - began, [run.cell.techniques.keys() for run in runs])
-    size = sum(p.tensor[0].numel() for p in stack.parameters)
     rows = []
     for m, run in enumerate(runs):
-        row = run.identity() | {"epochs": len(history), "parameters": size, "seconds": seconds[m]}
-        row |= {"stack": stack_id, "stack_size": stack.size}
+        row = run.identity() | common
         if diverged_in[m]:
             reason = f"the training loss was no finite number in epoch {diverged_in[m]}"
-            row |= {"status": "diverged", "reason": reason, "epochs": int(diverged_in[m])}
-        else:
-            mine = {key: penalty[m] for key, penalty in penalties.items() if key in run.cell.techniques}
-            row |= {"status": "ok", "epoch": int(kept.epoch[m])} | measures(scored, m) | weights[m]
-            row |= {"penalty": sum(mine.values()), "train_loss": row["train_nll"] + sum(mine.values())}
-            row["proof"] = {f"{key}.penalty_share": penalty / row["train_loss"] for key, penalty in mine.items()}
-            row["proof"] |= {name: v[m] for name, v in proof.items() if name.split(".")[0] in run.cell.techniques}
+            rows.append(row | {"status": "diverged", "reason": reason, "epochs": int(diverged_in[m])})
+            continue
+        mine = {key: penalty[m] for key, penalty in penalties.items() if key in run.cell.techniques}
+        row |= {"status": "ok", "epochs": run.train.epochs, "epoch": int(ended[m])} | measures(scored, m) | weights[m]
+        row |= {"penalty": sum(mine.values()), "train_loss": row["train_nll"] + sum(mine.values())}
+        row["proof"] = {f"{key}.penalty_share": p / row["train_loss"] for key, p in mine.items() if p}
+        row["proof"] |= {name: v[m] for name, v in proof.items() if name.split(".")[0] in run.cell.techniques}
         rows.append(row)
-    epochs = [
+    return rows
+
+
+def epoch_rows(runs: Sequence[Run], history: Sequence[Row], shares: Sequence[float]) -> list[Row]:
+    """Return the rows for epochs.csv, run by run; `shares` (M,) is each run's part of the stack's time."""
+    return [
         {"run": run.id, "cell": run.cell.label, "seed": run.seed, "epoch": past["epoch"], "lr": past["lr"]}
         | {name: values[m] for name, values in past["measured"].items()}
-        | {"seconds": past["seconds"] * seconds[m] / sum(seconds)}
+        | {"seconds": past["seconds"] * shares[m]}
         for m, run in enumerate(runs)
         for past in history
         if past["alive"][m]
     ]
-    return Records(rows, epochs)
 
 
 def measures(scored: Mapping[str, evaluate.Scores], m: int) -> Row:

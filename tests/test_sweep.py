@@ -93,6 +93,19 @@ def test_the_same_plan_gives_the_same_metrics_to_the_last_digit_in_any_executor(
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
+def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
+    file = written(tmp_path, TINY.replace("combine: factorial", "combine: one_at_a_time"))
+    code = (
+        "import sys\nfrom regbench import cli\n"
+        f"sys.argv = ['regbench', 'sweep', {str(file)!r}, '--out', {str(tmp_path / 'out')!r}]\n"
+        "if __name__ == '__main__':\n    try:\n        cli.main()\n    except SystemExit as done:\n"
+        "        print(done.code, 'torch' in sys.modules)\n"
+    )
+    script = written(tmp_path, code, "script.py")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, cwd=Path.cwd())
+    assert done.stdout.splitlines()[-1] == "0 False"
+
+
 def test_json_is_one_document(swept: Swept) -> None:
     file, _, _ = swept
     document = json.loads(regbench("sweep", file, "--json", cwd=file.parent).stdout)
@@ -147,7 +160,7 @@ def test_a_run_that_raises_is_one_failed_row_and_its_stack_goes_on(
     stack = plan(settings).stacks[0]
     culprit, real = stack.runs[2].id, train.train
 
-    def sometimes(runs: object, *arguments: object) -> train.Records:
+    def sometimes(runs: object, *arguments: object) -> records.Rows:
         if any(run.id == culprit for run in runs):  # type: ignore[attr-defined]
             raise ValueError("this run can't be trained")
         return real(runs, *arguments)  # type: ignore[arg-type]
