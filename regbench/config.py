@@ -232,13 +232,11 @@ class _Reader:
         analysis = self.section(Analysis, given.get("analysis", {}), ("analysis",))
         self.decays_twice(train, listed)
         self.decays_whole(train, listed)
-        source = sources()[dataset.name] if dataset else None
-        if (
-            model
-            and source
-            and source.IMAGE
-            and (reason := models()[given["model"]["name"]].misfit(model, source.IMAGE))
-        ):
+        source = sources().get(dataset.name) if dataset else None
+        reason = (
+            models()[given["model"]["name"]].misfit(model, source.IMAGE) if model and source and source.IMAGE else ""
+        )
+        if reason:
             self.problem(
                 ("model",), f"this model does not fit the images of {given['dataset']['name']}: {reason}", key=True
             )

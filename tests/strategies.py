@@ -26,7 +26,7 @@ def values(shape: Any) -> st.SearchStrategy[Any]:
             return st.integers(least, shape.get("maximum", least + 500))
         case {"type": "number"}:
             least = shape.get("minimum", shape.get("exclusiveMinimum", -1e6))
-            most = shape.get("maximum", shape.get("exclusiveMaximum", 1e6))
+            most = shape.get("maximum", shape.get("exclusiveMaximum", 0.9))  # a rate times a decay must stay under 1
             above, below = "exclusiveMinimum" in shape, "exclusiveMaximum" in shape
             return st.floats(least, most, exclude_min=above, exclude_max=below)
         case {"type": "array"}:
@@ -81,8 +81,6 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         optimizer["weight_decay"] = 0
     if optimizer.get("nesterov"):
         optimizer["momentum"] = 0.9
-    if "weight_decay" in listed:
-        optimizer["lr"] = 1e-7  # times the largest strength drawn it is under 1
     train = {"epochs": draw(st.integers(1, 100)), "optimizer": optimizer, "schedule": schedule, "select": "best"}
     image = sources()[source].IMAGE or (3, 32, 32)
     fitting = {
