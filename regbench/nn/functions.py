@@ -139,7 +139,12 @@ def layer_norm_units(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Ten
 
 def layer_norm_maps(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
     """Normalize maps x (B, M*C, H, W) over each run's (C, H, W); scale and shift are (M, C, H, W)."""
-    unit = F.group_norm(x, len(scale), eps=eps)  # a group a run: its own C, H, W together
+    runs, *shape = scale.shape
+    if runs == 1:
+        # A single run's maps lie with the channels last: read in that order they are one contiguous row an image.
+        rows, w, b = x.permute(0, 2, 3, 1), scale[0].permute(1, 2, 0), shift[0].permute(1, 2, 0)
+        return F.layer_norm(rows, w.shape, w, b, eps).permute(0, 3, 1, 2)
+    unit = F.layer_norm(x.unflatten(1, (runs, -1)), shape, eps=eps).flatten(1, 2)
     return torch.addcmul(shift.flatten(0, 1), unit, scale.flatten(0, 1))
 
 

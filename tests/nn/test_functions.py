@@ -105,12 +105,19 @@ def test_batch_norm_of_maps_is_torch_batch_norm_a_channel() -> None:
 
 
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
-def test_layer_norm_of_maps_is_torch_layer_norm_over_channels_height_and_width(memory: torch.memory_format) -> None:
-    x, scale, shift = maps(RUNS, 2), random(RUNS, 2, 6, 4, seed=1), random(RUNS, 2, 6, 4, seed=2)
-    expected = torch.cat([F.layer_norm(x[:, 2 * m : 2 * m + 2], (2, 6, 4), scale[m], shift[m]) for m in range(RUNS)], 1)
-    torch.testing.assert_close(
-        functions.layer_norm_maps(x.contiguous(memory_format=memory), scale, shift, 1e-5), expected
-    )
+@pytest.mark.parametrize("runs", [1, 3])
+def test_layer_norm_of_maps_is_torch_layer_norm_over_channels_height_and_width(
+    memory: torch.memory_format, runs: int
+) -> None:
+    x = maps(runs, 2).contiguous(memory_format=memory).requires_grad_()
+    scale, shift = leaves((runs, 2, 6, 4), (runs, 2, 6, 4))
+    weight = random(*x.shape, seed=9)
+    ours = functions.layer_norm_maps(x, scale, shift, 1e-5)
+    theirs = torch.cat([F.layer_norm(x[:, 2 * m : 2 * m + 2], (2, 6, 4), scale[m], shift[m]) for m in range(runs)], 1)
+    torch.testing.assert_close(ours, theirs)
+    all_of = [x, scale, shift]
+    for a, e in zip(gradients((ours * weight).sum(), all_of), gradients((theirs * weight).sum(), all_of), strict=True):
+        torch.testing.assert_close(a, e)
 
 
 def test_flattened_maps_keep_a_run_together_with_channels_fastest() -> None:
