@@ -69,7 +69,7 @@ def sweep(
     ] = "processes",
     workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first stack that fails")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first run that fails")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and train nothing")] = False,
     lang: Language = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the table as JSON")] = False,

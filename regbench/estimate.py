@@ -50,13 +50,13 @@ def show(config: Config, plan: Plan, console: Console, workers: int | None, data
 
 def cells(plan: Plan, image: tuple[int, int, int], classes: int) -> Table:
     """Return each cell with its number of trained parameters."""
+    import torch
+
     from regbench.train import assemble
 
     rows = []
     for cell in plan.cells:
         run = next(run for run in plan.runs if run.cell is cell)
-        import torch
-
         stack = assemble([run], "meta", torch.float32)
         models()[run.model.name].build(stack, run.model, image, classes)
         rows.append((cell.label, f"{sum(p.tensor.numel() for p in stack.parameters):,}"))

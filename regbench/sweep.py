@@ -49,7 +49,7 @@ def run(
     """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or failed.
 
     What is finished is on the disk when this returns or raises, KeyboardInterrupt included. Raises TrainingError where
-    `fail_fast` and a stack fails.
+    `fail_fast` and a run fails.
     """
     images, about = stored(config, data_dir)
     height, width, channels = about["shape"]
@@ -70,8 +70,9 @@ def run(
                 epochs = outcome.value.epochs if outcome.value else []
                 results.append([r for r in rows if r["run"] not in done], [r for r in epochs if r["run"] not in done])
                 progress.finished(stack, rows)
-                if fail_fast and outcome.error:
-                    raise TrainingError(f"stopped by --fail-fast: {outcome.error}")
+                faults = [row for row in rows if row["status"] == "failed"]
+                if fail_fast and faults:
+                    raise TrainingError(f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}")
         runs = read(directory).runs
         return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
 

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 from regbench import config, records, sweep
+from regbench.errors import TrainingError
 from regbench.plan import plan
+from regbench.progress import Progress
 
 TINY = """
 name: tiny
@@ -172,6 +174,39 @@ def test_a_run_that_raises_is_one_failed_row_and_its_stack_goes_on(
     assert {row["run"]: row["reason"] for row in rows if row["status"] == "failed"} == {
         culprit: "ValueError: this run can't be trained"
     }
+
+
+@pytest.mark.parametrize("fail_fast", [True, False])
+def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fail_fast: bool
+) -> None:
+    from regbench import train
+
+    settings = config.load(written(tmp_path, TINY))
+    planned = plan(settings)
+    culprit, real = planned.stacks[0].runs[0].id, train.train
+
+    def sometimes(runs: object, *arguments: object) -> records.Rows:
+        if any(run.id == culprit for run in runs):  # type: ignore[attr-defined]
+            raise ValueError("this run can't be trained")
+        return real(runs, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train, "train", sometimes)
+
+    def run() -> int:
+        return sweep.run(
+            settings, planned, tmp_path / "out", executor="serial", workers=1, device="cpu", data_dir=None,
+            fail_fast=fail_fast, progress=Progress(),
+        )  # fmt: skip
+
+    if fail_fast:
+        with pytest.raises(TrainingError, match="baseline: ValueError: this run can't be trained"):
+            run()
+    else:
+        assert run() == 1
+    runs = records.read(tmp_path / "out").runs
+    assert runs[runs["status"] == "failed"]["run"].tolist() == [culprit]
+    assert (len(runs) < len(planned.runs)) == fail_fast
 
 
 def started(file: Path, out: Path) -> "subprocess.Popen[str]":
