@@ -1,7 +1,6 @@
 """The command line: what a person types, sees and gets back as an exit code."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +8,10 @@ from pathlib import Path
 import pytest
 
 from regbench import __version__
+from tests.command import regbench
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "configs/quickstart.yaml"
-
-
-def regbench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "regbench", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd,
-        env=os.environ | {"COLUMNS": "160"} | environment, timeout=120, check=False,
-    )  # fmt: skip
 
 
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:

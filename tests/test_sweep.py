@@ -15,6 +15,7 @@ from regbench import config, records, sweep
 from regbench.errors import TrainingError
 from regbench.plan import plan
 from regbench.progress import Progress
+from tests.command import regbench
 
 TINY = """
 name: tiny
@@ -27,14 +28,6 @@ combine: factorial
 """
 SLOW = TINY.replace("epochs: 2", "epochs: 60").replace("widths: [16]", "widths: [64]")
 TIMES = ["seconds"]
-
-
-def regbench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "regbench", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd,
-        env=os.environ | {"COLUMNS": "160"} | environment, timeout=240, check=False,
-    )  # fmt: skip
 
 
 def written(folder: Path, text: str, name: str = "tiny.yaml") -> Path:
