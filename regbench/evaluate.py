@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +18,20 @@ from regbench.pixels import Part
 
 BATCH = 1000
 """Images evaluated at a time; it changes speed and memory, not results."""
+SIZES = (-6, 1, 70)
+"""Of the histogram of weights: log10 of the smallest and largest |w|, and the bins between."""
+FILTERS = 16
+"""Units of the first layer whose weights are kept for a picture."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One number a run for each measure, shape (M,), float64."""
+    """One number a run for each measure, shape (M,), float64; and which of the n images were right, (M, n)."""
 
     nll: NDArray[np.float64]
     accuracy: NDArray[np.float64]
     ece: NDArray[np.float64]
+    correct: NDArray[np.bool_]
 
 
 @torch.no_grad()
@@ -47,6 +54,7 @@ def evaluate(stack: Stack, forward: Callable[[Tensor], Tensor], part: Part) -> S
         nll=torch.cat(nll, 1).mean(1).cpu().numpy(),
         accuracy=hits.mean(1),
         ece=calibration_error(torch.cat(confidence, 1).double().cpu().numpy(), hits),
+        correct=hits,
     )
 
 
@@ -71,7 +79,7 @@ def weights(parameters: Sequence[Parameter]) -> list[dict[str, float]]:
 
     Near is below 1e-3 in absolute value; an exact zero is a near one too.
     """
-    flat = torch.cat([p.tensor.flatten(1) for p in parameters if p.kind == "weight"], 1)
+    flat = _weights(parameters)
     count = flat.shape[1]
     norms = flat.double().square().sum(1).sqrt().tolist()
     exact, near = (flat == 0).sum(1).tolist(), (flat.abs() < 1e-3).sum(1).tolist()
@@ -79,3 +87,35 @@ def weights(parameters: Sequence[Parameter]) -> list[dict[str, float]]:
         {"weight_norm": n, "exact_zeros": e / count, "near_zeros": z / count}
         for n, e, z in zip(norms, exact, near, strict=True)
     ]
+
+
+@torch.no_grad()
+def histograms(parameters: Sequence[Parameter]) -> list[list[int]]:
+    """Return how many of each run's weights lie in each bin of size: (M lists of 71 counts).
+
+    Bins of log10 |w| are 0.1 wide, from 1e-6 to 10; the first bin holds all that is smaller, zeros included, the last
+    all that is larger.
+    """
+    low, high, bins = SIZES
+    exponents = _weights(parameters).abs().log10_().clamp_(low - 0.05, high - 0.05)
+    return [torch.histc(e.float().cpu(), bins + 1, low - (high - low) / bins, high).int().tolist() for e in exponents]
+
+
+@torch.no_grad()
+def filters(parameters: Sequence[Parameter], run: int, image: tuple[int, int, int]) -> dict[str, Any]:
+    """Return the incoming weights of the first layer's first units of one run, as 8-bit pictures.
+
+    image: (channels, height, width) of the images. The result has shape [units, height, width, channels], the `scale`
+    that 255 stands for (0: -scale) and the pixels as base64.
+    """
+    w = next(p.tensor for p in parameters if p.kind == "weight")[run, :FILTERS].cpu().double()
+    # A linear layer sees an image with its channels last, a convolution's filter has them first.
+    w = w.view(len(w), *image[1:], image[0]) if w.dim() == 2 else w.permute(0, 2, 3, 1)
+    scale = max(float(w.abs().max()), 1e-30)
+    pixels = ((w / scale + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
+    return {"shape": list(w.shape), "scale": scale, "pixels": base64.b64encode(pixels.tobytes()).decode()}
+
+
+def _weights(parameters: Sequence[Parameter]) -> Tensor:
+    """Return all weights, (M, n)."""
+    return torch.cat([p.tensor.flatten(1) for p in parameters if p.kind == "weight"], 1)

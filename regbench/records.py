@@ -1,16 +1,18 @@
 """The results directory: what a sweep leaves behind, and all that a table is made of.
 
-`runs.csv` has a row a run, `epochs.csv` a row a run and epoch; beside them stand the resolved config, the environment
-and the dataset's fingerprint. A run's epoch rows are on the disk before its row in `runs.csv`, which is the commit
-mark: what has no row there has not happened. Rows are only ever appended, whole, by the one process that holds the
-lock, and a row is one line. So whatever a kill leaves is mended by dropping a torn last line and the epochs of runs
-that were never committed. A failed run is tried again by the next sweep; its new row, further down, replaces the old.
+`runs.csv` has a row a run, `epochs.csv` a row a run and epoch, `details.csv` what pictures and closer looks need of a
+run; beside them stand the resolved config, the environment and the dataset's fingerprint. A run's other rows are on the
+disk before its row in `runs.csv`, which is the commit mark: what has no row there has not happened. Rows are only ever
+appended, whole, by the one process that holds the lock, and a row is one line. So whatever a kill leaves is mended by
+dropping a torn last line and the rows of runs that were never committed. A failed run is tried again by the next sweep;
+its new row, further down, replaces the old.
 
 Neither torch nor (until something is read) pandas is imported.
 """
 
 from __future__ import annotations
 
+import base64
 import csv
 import errno
 import io
@@ -21,19 +23,22 @@ import os
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import yaml
 
 from regbench.errors import RecordsError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 # text and json: a string, "" where unknown. count: a whole number that is always there. whole, number: NaN where
 # unknown, hence both float64.
@@ -67,6 +72,9 @@ RUNS: dict[str, Kind] = {
     "seconds": "number",
     "stack": "text",
     "stack_size": "count",
+    "split_hash": "text",
+    "init_hash": "text",
+    "order_hash": "text",
     "proof": "json",
 }
 EPOCHS: dict[str, Kind] = {
@@ -82,6 +90,16 @@ EPOCHS: dict[str, Kind] = {
     "validation_accuracy": "number",
     "seconds": "number",
 }
+DETAILS: dict[str, Kind] = {
+    "run": "text",
+    "cell": "text",
+    "seed": "count",
+    "correct": "text",
+    "weights": "json",
+    "filters": "json",
+}
+BESIDE = {"epochs.csv": EPOCHS, "details.csv": DETAILS}
+"""The files whose rows count where runs.csv has their run."""
 DTYPES: dict[Kind, str] = {"text": "str", "json": "str", "count": "int64", "whole": "float64", "number": "float64"}
 
 PARSERS: dict[Kind, Callable[[str], float]] = {
@@ -104,10 +122,20 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Rows:
-    """What a trained stack leaves: rows for runs.csv and for epochs.csv."""
+    """What a trained stack leaves: rows for runs.csv, for epochs.csv and for details.csv."""
 
-    runs: list[dict[str, Any]]
-    epochs: list[dict[str, Any]]
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    details: list[dict[str, Any]] = field(default_factory=list)
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(self.runs + other.runs, self.epochs + other.epochs, self.details + other.details)
+
+    def without(self, runs: AbstractSet[str]) -> Rows:
+        """Return the rows of all other runs."""
+        return Rows(
+            *([row for row in rows if row["run"] not in runs] for rows in (self.runs, self.epochs, self.details))
+        )
 
 
 def one_line(text: str) -> str:
@@ -172,38 +200,41 @@ class Results:
         """Return the ids of the runs that need no more training. One that failed is to be tried again."""
         return {run for run, status in self._statuses.items() if status in FINISHED}
 
-    def append(self, runs: Iterable[Row], epochs: Iterable[Row] = ()) -> None:
-        """Commit rows of runs.csv with their rows of epochs.csv: all of them, or none.
+    def append(self, rows: Rows) -> None:
+        """Commit rows of runs.csv with their rows of the other files: all of them, or none.
 
-        A row maps columns (of RUNS, of EPOCHS) to values; what it leaves out, None and NaN become empty cells, text
-        becomes one line. A failed run has no epochs: its next try writes its own. On return the rows are on the disk.
+        A row maps columns (of RUNS, EPOCHS, DETAILS) to values; what it leaves out, None and NaN become empty cells,
+        text becomes one line. A failed run has no other rows: its next try writes its own. On return the rows are on
+        the disk.
 
         Raises RecordsError where the disk is full, read-only or gone; what was written by then is taken back.
         """
-        runs, epochs = list(runs), list(epochs)
-        statuses = {str(row["run"]): str(row["status"]) for row in runs}
-        if len(statuses) < len(runs) or statuses.keys() & self.finished():
+        statuses = {str(row["run"]): str(row["status"]) for row in rows.runs}
+        if len(statuses) < len(rows.runs) or statuses.keys() & self.finished():
             raise ValueError("a run is committed once")
         if not set(statuses.values()) <= set(STATUSES):
             raise ValueError(f"a status is one of {', '.join(STATUSES)}")
-        if not all(statuses.get(str(row["run"])) in FINISHED for row in epochs):
-            raise ValueError("rows of epochs come with the row of their run, which is finished")
-        run_lines, epoch_lines = _lines(RUNS, runs), _lines(EPOCHS, epochs)
-        with (
-            _explained(self.directory),
-            (self.directory / "epochs.csv").open("r+b", buffering=0) as epochs_file,
-            (self.directory / "runs.csv").open("r+b", buffering=0) as runs_file,
-        ):
-            if _identity(os.fstat(runs_file.fileno())) != self._file:  # deleted, and made anew by another sweep
-                raise RecordsError(f"{runs_file.name} is no longer the file that this sweep has opened; start it again")
-            epochs_end, runs_end = epochs_file.seek(0, os.SEEK_END), runs_file.seek(0, os.SEEK_END)
+        if not all(statuses.get(str(row["run"])) in FINISHED for row in (*rows.epochs, *rows.details)):
+            raise ValueError("rows of epochs and details come with the row of their run, which is finished")
+        # In the order of writing: runs.csv, the commit mark, comes last.
+        lines = {
+            "epochs.csv": _lines(EPOCHS, rows.epochs),
+            "details.csv": _lines(DETAILS, rows.details),
+            "runs.csv": _lines(RUNS, rows.runs),
+        }
+        with _explained(self.directory), ExitStack() as opened:
+            files = [opened.enter_context((self.directory / name).open("r+b", buffering=0)) for name in lines]
+            if _identity(os.fstat(files[-1].fileno())) != self._file:  # deleted, and made anew by another sweep
+                raise RecordsError(f"{files[-1].name} is no longer the file that this sweep has opened; start it again")
+            ends = [file.seek(0, os.SEEK_END) for file in files]
             try:
-                _put(epochs_file, epoch_lines)
-                _put(runs_file, run_lines)
+                for file, data in zip(files, lines.values(), strict=True):
+                    _put(file, data)
             except BaseException:  # Ctrl-C too: a caller that goes on must not append to a torn row
                 with suppress(OSError):
-                    runs_file.truncate(runs_end)  # first, for a row here must never lack its epochs
-                    epochs_file.truncate(epochs_end)
+                    # The commit mark first, for a row there must never lack its others.
+                    for file, end in zip(reversed(files), reversed(ends), strict=True):
+                        file.truncate(end)
                 raise
         self._statuses |= statuses
 
@@ -239,12 +270,13 @@ class Results:
 
     def _repair(self) -> dict[str, str]:
         """Mend what a kill left in the CSV files, or make them; return the status of every run."""
-        runs, epochs = self.directory / "runs.csv", self.directory / "epochs.csv"
+        runs = self.directory / "runs.csv"
         for left in self.directory.glob("*.part"):
             left.unlink()
         if not self._holds("runs.csv"):
-            if not self._holds("epochs.csv"):
-                _write(epochs, [_header(EPOCHS)])
+            for name, columns in BESIDE.items():
+                if not self._holds(name):
+                    _write(self.directory / name, [_header(columns)])
             _write(runs, [_header(RUNS)])
         rows, replaced = _last_rows(runs)
         if torn := _torn(runs):
@@ -256,9 +288,11 @@ class Results:
         def keep(line: bytes) -> bool:  # a run's id is hexadecimal, so that no quotes stand around it
             return line.endswith(b"\n") and line.split(b",", 1)[0] in finished
 
-        if lost := sum(not keep(line) for line in _body(epochs, EPOCHS)):
-            self.notes.append(f"{lost} rows of {epochs} have been dropped: their runs were interrupted")
-            _write(epochs, chain([_header(EPOCHS)], filter(keep, _body(epochs, EPOCHS))))
+        for name, columns in BESIDE.items():
+            path = self.directory / name
+            if lost := sum(not keep(line) for line in _body(path, columns)):
+                self.notes.append(f"{lost} rows of {path} have been dropped: their runs were interrupted")
+                _write(path, chain([_header(columns)], filter(keep, _body(path, columns))))
         return {run: status for run, (status, _) in rows.items()}
 
 
@@ -302,15 +336,23 @@ class Records:
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """A row a finished run and epoch: (rows, columns of EPOCHS)."""
-        path = self.directory / "epochs.csv"
-        epochs = self._table(path, EPOCHS)
+        return self._committed("epochs.csv", ["run", "epoch"])
+
+    @cached_property
+    def details(self) -> pd.DataFrame:
+        """A row a run that was tested: (rows, columns of DETAILS)."""
+        return self._committed("details.csv", ["run"])
+
+    def _committed(self, name: str, key: list[str]) -> pd.DataFrame:
+        """Return the rows of a file that belong to finished runs; `key` names the columns that make a row unique."""
+        path = self.directory / name
+        table = self._table(path, BESIDE[name])
         finished = self.runs.loc[self.runs["status"].isin(FINISHED), "run"]
-        committed = epochs["run"].isin(finished)
-        _refuse_rows(path, committed & epochs.duplicated(["run", "epoch"]), "this run and epoch stand there twice")
-        return epochs[committed].reset_index(drop=True)
+        committed = table["run"].isin(finished)
+        _refuse_rows(path, committed & table.duplicated(key), f"this {' and '.join(key)} stand there twice")
+        return table[committed].reset_index(drop=True)
 
     def _table(self, path: Path, columns: Mapping[str, Kind]) -> pd.DataFrame:
-        import numpy as np
         import pandas as pd
 
         # Arrays of numbers and shared strings: three million epochs fit into a few hundred megabytes.
@@ -332,6 +374,19 @@ class Records:
                 for (name, kind), column in zip(columns.items(), data, strict=True)
             }
         )
+
+
+def pack(bits: NDArray[np.bool_]) -> str:
+    """Return bits (n,) as text, a character for six of them: which test images a run classified right."""
+    return base64.b64encode(np.packbits(bits).tobytes()).decode()
+
+
+def unpack(text: str, n: int) -> NDArray[np.bool_]:
+    """Return the n bits that `pack` made text of. Raises ValueError where there are fewer, or it is no such text."""
+    data = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
+    if len(data) != -(-n // 8):
+        raise ValueError(f"{8 * len(data)} bits where there should be {n}")
+    return np.unpackbits(data, count=n).astype(bool)
 
 
 def read(directory: Path) -> Records:

@@ -66,15 +66,15 @@ class Step:
             self.nll += nll.sum(1)
             self.hits += (logits.argmax(1) == targets).sum(1)
             for technique in stack.techniques:
-                began = time.perf_counter()
+                began = time.thread_time()
                 technique.gradients(self.parameters)
                 technique.before_step(self.parameters, self.lr)
-                self.seconds[technique.key] += time.perf_counter() - began
+                self.seconds[technique.key] += time.thread_time() - began
             self.update(lr)
             for technique in stack.techniques:
-                began = time.perf_counter()
+                began = time.thread_time()
                 technique.after_step(self.parameters, self.lr)
-                self.seconds[technique.key] += time.perf_counter() - began
+                self.seconds[technique.key] += time.thread_time() - began
 
     @torch.no_grad()
     def penalties(self) -> dict[str, list[float]]:

@@ -66,11 +66,10 @@ def run(
         with closing(outcomes):
             for outcome in outcomes:
                 stack = outcome.item.stack
-                rows = failed(stack.runs, outcome.error, stack) if outcome.value is None else outcome.value.runs
-                epochs = outcome.value.epochs if outcome.value else []
-                results.append([r for r in rows if r["run"] not in done], [r for r in epochs if r["run"] not in done])
-                progress.finished(stack, rows)
-                faults = [row for row in rows if row["status"] == "failed"]
+                rows = outcome.value or Rows(failed(stack.runs, outcome.error, stack))
+                results.append(rows.without(done))
+                progress.finished(stack, rows.runs)
+                faults = [row for row in rows.runs if row["status"] == "failed"]
                 if fail_fast and faults:
                     raise TrainingError(f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}")
         runs = read(directory).runs
@@ -138,9 +137,8 @@ def work(job: Job, emit: Callable[[object], None]) -> Rows:
             return train(runs, images, job.stack.id, lambda epoch, accuracies: emit((epoch, accuracies)))
         except Exception as error:
             if len(runs) == 1:
-                return Rows(failed(runs, describe(error), job.stack), [])
-        first, second = attempt(runs[: len(runs) // 2]), attempt(runs[len(runs) // 2 :])
-        return Rows(first.runs + second.runs, first.epochs + second.epochs)
+                return Rows(failed(runs, describe(error), job.stack))
+        return attempt(runs[: len(runs) // 2]) + attempt(runs[len(runs) // 2 :])
 
     return attempt(job.stack.runs)
 

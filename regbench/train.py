@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,12 @@ from regbench import evaluate, optim
 from regbench.models import models
 from regbench.nn.stack import Stack
 from regbench.randomness import stream
-from regbench.records import Rows
+from regbench.records import Rows, pack
 from regbench.regularizers import techniques
 from regbench.step import Step
 
 if TYPE_CHECKING:
-    from regbench.pixels import Dataset
+    from regbench.pixels import Dataset, Part
     from regbench.plan import Run
 
 Row = dict[str, Any]
@@ -35,11 +36,12 @@ def train(
 
     `on_epoch` hears each epoch's number, from 1, and the runs' validation accuracies, [] where they were not measured.
     """
-    began = time.perf_counter()
+    began = now_on(dataset.device)
     settings = runs[0].train
     stack = assemble(runs, dataset.device, dataset.dtype)
     forward = models()[runs[0].model.name].build(stack, runs[0].model, dataset.shape, dataset.classes)
     training, validation, test = dataset.parts(one_of_each_seed(runs))
+    shared = Shared(stack, training, validation)
     step = Step(stack, forward, training, settings.optimizer)
     orders = [stream(seed, "batch order") for seed in stack.seeds]
     best = Snapshot(stack) if settings.select == "best" else None
@@ -47,9 +49,11 @@ def train(
     history: list[Row] = []
 
     for epoch in range(1, settings.epochs + 1):
-        order = dataset.tensor(np.stack([o.permutation(len(training)) for o in orders]))
+        permutations = np.stack([o.permutation(len(training)) for o in orders])
+        shared.see(permutations)
+        order = dataset.tensor(permutations)
         step.reset()
-        trained, started = 0, time.perf_counter()
+        trained, started = 0, now_on(dataset.device)
         for batch in order.split(settings.batch_size, 1):
             if batch.shape[1] == 1 < settings.batch_size and trained:
                 break  # a last batch of one has no variance for a batch norm: left out, for every technique alike
@@ -58,7 +62,7 @@ def train(
             step(training.index.gather(1, batch), training.labels.gather(1, batch), lr)
             trained += batch.shape[1]
         now = {"train_loss": (step.nll / trained).tolist(), "train_accuracy": (step.hits / trained).tolist()}
-        seconds = time.perf_counter() - started
+        seconds = now_on(dataset.device) - started
         now["penalty"] = [sum(parts) for parts in zip([0.0] * stack.size, *step.penalties().values(), strict=True)]
         diverged_in[(diverged_in == 0) & ~np.isfinite(now["train_loss"])] = epoch
         if epoch % settings.evaluate_every == 0 or epoch == settings.epochs:
@@ -77,10 +81,19 @@ def train(
     scored = {name: evaluate.evaluate(stack, forward, part) for name, part in parts.items()}
     ended = best.epoch if best else np.full(stack.size, settings.epochs)
     rows = run_rows(runs, step, scored, ended, diverged_in, stack_id)
-    shares = step.shares(time.perf_counter() - began, [run.cell.techniques.keys() for run in runs])
-    for row, share in zip(rows, shares, strict=True):
-        row["seconds"] = share
-    return Rows(rows, epoch_rows(runs, history, [share / sum(shares) for share in shares]))
+    shares = step.shares(now_on(dataset.device) - began, [run.cell.techniques.keys() for run in runs])
+    for row, share, hashes in zip(rows, shares, shared.by_run(), strict=True):
+        row |= {"seconds": share} | hashes
+    epochs = epoch_rows(runs, history, [share / sum(shares) for share in shares])
+    return Rows(rows, epochs, detail_rows(runs, step, scored["test"], diverged_in, dataset.shape))
+
+
+def now_on(device: torch.device) -> float:
+    """Return a clock's seconds: this thread's own on a CPU, where other programs would lengthen the time on the wall.
+
+    A run's cost is then what it computes, however busy the machine is.
+    """
+    return time.perf_counter() if device.type == "cuda" else time.thread_time()
 
 
 def run_rows(
@@ -114,6 +127,31 @@ def run_rows(
         row |= {"penalty": sum(mine.values()), "train_loss": row["train_nll"] + sum(mine.values())}
         row["proof"] = {f"{key}.penalty_share": p / row["train_loss"] for key, p in mine.items() if p}
         row["proof"] |= {name: v[m] for name, v in proof.items() if name.split(".")[0] in run.cell.techniques}
+        rows.append(row)
+    return rows
+
+
+def detail_rows(
+    runs: Sequence[Run],
+    step: Step,
+    test: evaluate.Scores,
+    diverged_in: NDArray[np.int_],
+    image: tuple[int, int, int],
+) -> list[Row]:
+    """Return the rows for details.csv, of the runs that were tested.
+
+    Filters are kept for the first run of each cell in the stack: one picture of a cell is enough.
+    """
+    histograms = evaluate.histograms(step.parameters)
+    rows, pictured = [], set()
+    for m, run in enumerate(runs):
+        if diverged_in[m]:
+            continue
+        row = {"run": run.id, "cell": run.cell.label, "seed": run.seed}
+        row |= {"correct": pack(test.correct[m]), "weights": histograms[m]}
+        if run.cell.label not in pictured:
+            row["filters"] = evaluate.filters(step.parameters, m, image)
+            pictured.add(run.cell.label)
         rows.append(row)
     return rows
 
@@ -156,6 +194,42 @@ def assemble(runs: Sequence[Run], device: torch.device | str, dtype: torch.dtype
             neutral = example.model_copy(update=dict(technique.neutral or {}))
             used[technique] = [neutral if settings is None else settings for settings in mine]
     return Stack([run.seed for run in runs], used, device, dtype)
+
+
+class Shared:
+    """Hashes of what the runs of a seed must have in common for their differences to be paired.
+
+    Split with its labels, initial weights (layers that only some techniques have are no part of it), and the order of
+    the images in every epoch: equal hashes, equal bytes.
+    """
+
+    def __init__(self, stack: Stack, training: Part, validation: Part) -> None:
+        self.stack = stack
+        of_seed = zip(training.index, training.labels, validation.index, strict=True)
+        self.split = [digest(*parts) for parts in of_seed]
+        weights = [p.tensor.detach() for p in stack.parameters if p.kind == "weight"]
+        self.init = [digest(*(w[m] for w in weights)) for m in range(stack.size)]
+        self.orders = [hashlib.sha256() for _ in stack.seeds]
+
+    def see(self, permutations: NDArray[np.int64]) -> None:
+        """Take note of an epoch's order of images, (seeds, n)."""
+        for order, permutation in zip(self.orders, permutations, strict=True):
+            order.update(permutation.tobytes())
+
+    def by_run(self) -> list[dict[str, str]]:
+        """Return each run's columns of runs.csv."""
+        return [
+            {"split_hash": self.split[s], "init_hash": init, "order_hash": self.orders[s].hexdigest()[:16]}
+            for s, init in zip(self.stack.seed_of_run.tolist(), self.init, strict=True)
+        ]
+
+
+def digest(*tensors: torch.Tensor) -> str:
+    """Return 16 hexadecimal digits that stand for the tensors' bytes."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(tensor.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 class Snapshot:

@@ -15,7 +15,7 @@ COLUMNS = [
     *("run", "cell", "dataset", "model", "seed", "techniques", "status", "reason", "epochs", "epoch"),
     *("train_nll", "train_accuracy", "penalty", "train_loss", "validation_nll", "validation_accuracy"),
     *("test_nll", "test_accuracy", "test_ece", "gap", "weight_norm", "exact_zeros", "near_zeros", "parameters"),
-    *("seconds", "stack", "stack_size", "proof"),
+    *("seconds", "stack", "stack_size", "split_hash", "init_hash", "order_hash", "proof"),
 ]
 
 ACCURACY = {
@@ -68,6 +68,7 @@ def records(plan: Plan, key: int = 1) -> pd.DataFrame:
             "test_ece": 0.05, "gap": gap, "weight_norm": 20.0, "exact_zeros": 0.0, "near_zeros": 0.1,
             "parameters": 269322, "seconds": 1.1 * np.prod([TIME.get(k, 1.1) for k in keys]) * rng.normal(1, 0.02),
             "stack": stack[run.id].id, "stack_size": len(stack[run.id].runs), "proof": "{}",
+            "split_hash": f"{run.seed:016x}", "init_hash": f"{run.seed:016x}", "order_hash": f"{run.seed:016x}",
         }  # fmt: skip
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -154,7 +154,7 @@ def proofs(technique: type[Technique]) -> Iterator[str]:
 KINDS = {"text": "text", "json": "JSON", "count": "whole number", "whole": "whole number", "number": "number"}
 
 
-@pytest.mark.parametrize(("file", "columns"), [("runs.csv", records.RUNS), ("epochs.csv", records.EPOCHS)])
+@pytest.mark.parametrize(("file", "columns"), [("runs.csv", records.RUNS), *records.BESIDE.items()])
 def test_every_column_is_described_in_its_order_with_its_kind(file: str, columns: dict[str, records.Kind]) -> None:
     described = rows(section("docs/records.md", f"`{file}`"))
     assert {name: cells[1] for name, cells in described.items()} == {name: KINDS[k] for name, k in columns.items()}
@@ -181,8 +181,8 @@ def test_the_way_to_read_the_csv_files_gives_what_was_written(tmp_path: Path, mo
     row = common | {"run": tricky, "seed": 0, "reason": "None"}
     other = common | {"run": "000000000001", "seed": 1, "status": "ok", "test_accuracy": 0.1 + 0.2}
     with records.Results(tmp_path / "results" / "quickstart", {}, {}, {}) as results:
-        results.append([row | {"status": "failed"}])
-        results.append([row | {"status": "ok", "test_accuracy": 1 / 3}, other])
+        results.append(records.Rows([row | {"status": "failed"}]))
+        results.append(records.Rows([row | {"status": "ok", "test_accuracy": 1 / 3}, other]))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     ours, theirs, paired = (text for page, lang, text in BLOCKS if (page, lang) == ("docs/records.md", "python"))

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 import regbench
 from regbench import records
 from regbench.errors import RecordsError
-from regbench.records import EPOCHS, RUNS, Results
+from regbench.records import BESIDE, EPOCHS, RUNS, Results, Rows
 
 CONFIG = {
     "name": "quickstart",
@@ -46,8 +47,22 @@ def epoch_rows(run, epochs=3):
     return [{"run": run, "cell": "baseline", "seed": 0, "epoch": epoch, "lr": 1e-3} for epoch in range(1, epochs + 1)]
 
 
+def detail_row(run):
+    return {"run": run, "cell": "baseline", "seed": 0, "correct": "AAA=", "weights": [0, 1]}
+
+
 def commit(results, *runs, **cells):
-    results.append([run_row(run, **cells) for run in runs], [row for run in runs for row in epoch_rows(run)])
+    results.append(
+        Rows(
+            [run_row(run, **cells) for run in runs],
+            [row for run in runs for row in epoch_rows(run)],
+            [detail_row(run) for run in runs],
+        )
+    )
+
+
+def contents(directory):
+    return [(directory / name).read_bytes() for name in ("runs.csv", *BESIDE)]
 
 
 def python(script: str, *arguments: object, **options) -> subprocess.Popen[str]:
@@ -105,7 +120,7 @@ def same(read, written, kind):
 def test_every_value_comes_back_as_it_was(rows):
     with tempfile.TemporaryDirectory() as folder:
         with opened(Path(folder) / "results") as results:
-            results.append(*rows)
+            results.append(Rows(*rows))
         found = records.read(Path(folder) / "results")
         for table, written, columns in ((found.runs, rows[0], RUNS), (found.epochs, rows[1], EPOCHS)):
             assert list(table.columns) == list(columns)
@@ -153,7 +168,7 @@ def test_unknown_is_an_empty_cell_and_a_float_is_its_shortest_form(tmp_path):
 
 def test_reasons_stay_on_one_line_and_carry_no_terminal_codes(tmp_path):
     with opened(tmp_path) as results:
-        results.append([run_row("a", "failed", reason="one\ntwo\r\n\x1b[31mthree\x00 \udc80")])
+        results.append(Rows([run_row("a", "failed", reason="one\ntwo\r\n\x1b[31mthree\x00 \udc80")]))
     assert records.read(tmp_path).runs["reason"].tolist() == ["one two [31mthree \\udc80"]
 
 
@@ -178,10 +193,10 @@ def test_the_files_beside_the_tables_come_back(tmp_path):
 def test_rows_that_make_no_sense_are_our_own_mistake_and_write_nothing(tmp_path, runs, epochs):
     with opened(tmp_path) as results:
         commit(results, "known")
-        before = (tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes()
+        before = contents(tmp_path)
         with pytest.raises((ValueError, TypeError)):
-            results.append(runs, epochs)
-        assert before == ((tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes())
+            results.append(Rows(runs, epochs))
+        assert before == contents(tmp_path)
 
 
 # Going on
@@ -191,7 +206,7 @@ def test_finished_are_the_runs_that_are_ok_or_diverged(tmp_path):
     assert records.finished(tmp_path) == set()
     with opened(tmp_path) as results:
         for status in records.STATUSES:
-            results.append([run_row(status, status)])
+            results.append(Rows([run_row(status, status)]))
         assert results.finished() == {"ok", "diverged"}
     with opened(tmp_path) as results:
         assert results.finished() == {"ok", "diverged"}
@@ -200,7 +215,7 @@ def test_finished_are_the_runs_that_are_ok_or_diverged(tmp_path):
 
 def test_a_failed_run_stays_visible_until_its_next_try_replaces_it(tmp_path):
     with opened(tmp_path) as results:
-        results.append([run_row("a", "failed", reason="no memory")])
+        results.append(Rows([run_row("a", "failed", reason="no memory")]))
         commit(results, "b")
     assert records.read(tmp_path).runs["reason"].tolist() == ["no memory", ""]
     with opened(tmp_path) as results:
@@ -284,22 +299,23 @@ def test_another_machine_is_worth_a_note_and_more_cores_are_not(tmp_path):
 def test_a_row_torn_at_any_byte_is_dropped_with_its_epochs_and_nothing_else_is(tmp_path):
     with opened(tmp_path) as results:
         commit(results, "a", techniques={"l1": {"strength": 1}}, reason='a "quoted", reason')
-        whole = (tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes()
+        whole = contents(tmp_path)
         commit(results, "b", techniques={"l1": {"strength": 2}}, reason='a "quoted", reason', proof={"x": 1})
-    both = (tmp_path / "runs.csv").read_bytes()
-    epochs = (tmp_path / "epochs.csv").read_bytes()
+    both, epochs, details = contents(tmp_path)
     for end in range(len(whole[0]), len(both)):
         (tmp_path / "runs.csv").write_bytes(both[:end])
         (tmp_path / "epochs.csv").write_bytes(epochs)
+        (tmp_path / "details.csv").write_bytes(details)
         found = records.read(tmp_path)
         assert found.runs["run"].tolist() == ["a"]
         assert found.epochs["run"].tolist() == ["a"] * 3
+        assert found.details["run"].tolist() == ["a"]
         assert [note for note in found.notes if "torn" in note] == found.notes
         assert len(found.notes) == (end > len(whole[0]))
         with opened(tmp_path) as results:
             assert results.finished() == {"a"}
-            assert len(results.notes) == 1 + (end > len(whole[0]))
-        assert ((tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes()) == whole
+            assert len(results.notes) == 2 + (end > len(whole[0]))
+        assert contents(tmp_path) == whole
 
 
 def test_epochs_without_a_committed_run_are_dropped_wherever_they_stand(tmp_path):
@@ -325,7 +341,7 @@ def test_what_a_kill_left_of_a_file_that_was_replaced_goes_away(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from regbench.records import Results
+from regbench.records import Results, Rows
 results = Results(Path(sys.argv[1]), {}, {}, {})
 done = len(results.finished())
 while True:
@@ -333,7 +349,8 @@ while True:
     runs = [{"run": name, "cell": "x" * 3000, "seed": 0, "status": "ok", "stack_size": 4, "proof": {"run": name}}
             for name in names]
     epochs = [{"run": name, "cell": "baseline", "seed": 0, "epoch": epoch} for name in names for epoch in (1, 2, 3)]
-    results.append(runs, epochs)
+    details = [{"run": name, "cell": "baseline", "seed": 0, "correct": "A" * 2000} for name in names]
+    results.append(Rows(runs, epochs, details))
     done += 4
     print(done, flush=True)
 """
@@ -355,6 +372,7 @@ def test_a_writer_killed_at_random_moments_loses_doubles_and_tears_nothing(tmp_p
         assert len(names) >= told
         assert [json.loads(proof)["run"] for proof in found.runs["proof"]] == names
         assert found.epochs[["run", "epoch"]].to_numpy().tolist() == [[n, e] for n in names for e in (1, 2, 3)]
+        assert found.details["run"].tolist() == names
 
 
 # One writer
@@ -362,7 +380,7 @@ def test_a_writer_killed_at_random_moments_loses_doubles_and_tears_nothing(tmp_p
 HOLDER = """
 import sys, time
 from pathlib import Path
-from regbench.records import Results
+from regbench.records import Results, Rows
 results = Results(Path(sys.argv[1]), {}, {}, {})
 print("open", flush=True)
 time.sleep(600)
@@ -399,13 +417,14 @@ FILLER = """
 import resource, sys
 from pathlib import Path
 from regbench.errors import RecordsError
-from regbench.records import Results
+from regbench.records import Results, Rows
 results = Results(Path(sys.argv[1]), {}, {}, {})
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 def commit(number):
     name = f"{number:012x}"
-    results.append([{"run": name, "cell": "c", "seed": 0, "status": "ok", "stack_size": 1}],
-                   [{"run": name, "cell": sys.argv[3], "seed": 0, "epoch": 1}])
+    results.append(Rows([{"run": name, "cell": "c", "seed": 0, "status": "ok", "stack_size": 1}],
+                        [{"run": name, "cell": sys.argv[3], "seed": 0, "epoch": 1}],
+                        [{"run": name, "cell": sys.argv[4], "seed": 0}]))
 number = 0
 try:
     while True:
@@ -420,9 +439,13 @@ commit(number)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sets a limit of the system")
-@pytest.mark.parametrize("label", ["c", "c" * 500], ids=["runs.csv is full", "epochs.csv is full"])
-def test_a_full_disk_is_one_sentence_and_costs_no_row(tmp_path, label):
-    filler = python(FILLER, tmp_path, 1500, label)
+@pytest.mark.parametrize(
+    "labels",
+    [("c", "c"), ("c" * 500, "c"), ("c", "c" * 500)],
+    ids=[f"{name} is full" for name in ("runs.csv", *BESIDE)],
+)
+def test_a_full_disk_is_one_sentence_and_costs_no_row(tmp_path, labels):
+    filler = python(FILLER, tmp_path, 1500, *labels)
     out, _ = filler.communicate(timeout=30)
     assert filler.returncode == 0
     written, sentence = int(out.splitlines()[0]), out.splitlines()[1]
@@ -430,25 +453,25 @@ def test_a_full_disk_is_one_sentence_and_costs_no_row(tmp_path, label):
     assert str(tmp_path) in sentence
     assert "make room" in sentence
     found = records.read(tmp_path)
-    assert (len(found.runs), len(found.epochs), found.notes) == (written + 1, written + 1, [])
+    assert (len(found.runs), len(found.epochs), len(found.details), found.notes) == (*[written + 1] * 3, [])
 
 
 @pytest.mark.parametrize(
     ("code", "words"),
     [(errno.ENOSPC, "make room"), (errno.EROFS, "make it writable"), (errno.EIO, "Input/output error")],
 )
-@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_failure_that_shows_only_when_the_data_reach_the_disk_takes_all_back(
     tmp_path, monkeypatch, code, words, after
 ):
     with opened(tmp_path) as results:
         commit(results, "a")
-        before = (tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes()
+        before = contents(tmp_path)
         with monkeypatch.context() as patch:
             fail_at(patch, after, OSError(code, os.strerror(code)))
             with pytest.raises(RecordsError, match=words):
                 commit(results, "b")
-        assert before == ((tmp_path / "runs.csv").read_bytes(), (tmp_path / "epochs.csv").read_bytes())
+        assert before == contents(tmp_path)
         assert results.finished() == {"a"}
         commit(results, "b")
     assert len(records.read(tmp_path).epochs) == 6
@@ -524,7 +547,7 @@ def directory(tmp_path):
 
 def read_all(directory):
     found = records.read(directory)
-    return found.runs, found.epochs, found.config, found.environment, found.dataset
+    return found.runs, found.epochs, found.details, found.config, found.environment, found.dataset
 
 
 @pytest.mark.parametrize(
@@ -536,8 +559,8 @@ def read_all(directory):
         ("epochs.csv", "lr", "rate", ["epochs.csv:1", "missing columns: lr; foreign columns: rate"]),
         ("runs.csv", "0.25", "a quarter", ["runs.csv:3: test_accuracy is 'a quarter', not a number"]),
         ("runs.csv", "0.25", "True", ["runs.csv:3: test_accuracy is 'True', not a number"]),
-        ("runs.csv", "0.25", "0.2,5", ["runs.csv:3", "29 cells where there are 28 columns"]),
-        ("runs.csv", "b,baseline,", "b,", ["runs.csv:3", "27 cells"]),
+        ("runs.csv", "0.25", "0.2,5", ["runs.csv:3", "32 cells where there are 31 columns"]),
+        ("runs.csv", "b,baseline,", "b,", ["runs.csv:3", "30 cells"]),
         ("runs.csv", "b,baseline,,,0", "b,baseline,,,", ["runs.csv:3: seed is '', not a whole number"]),
         ("runs.csv", "b,baseline,,,0", "b,baseline,,,0.5", ["runs.csv:3: seed is '0.5', not a whole number"]),
         ("runs.csv", "b,baseline", "a,baseline", ["runs.csv:", "once more"]),
@@ -545,6 +568,8 @@ def read_all(directory):
         ("runs.csv", "baseline", "b\udcffseline", ["runs.csv:2", "not UTF-8"]),
         ("epochs.csv", "a,baseline,0,2", "a,baseline,0,1", ["epochs.csv:3", "twice"]),
         ("epochs.csv", "a,baseline,0,2", "a,baseline,0,two", ["epochs.csv:3: epoch is 'two', not a whole number"]),
+        ("details.csv", "weights,", "", ["details.csv:1", "missing columns: weights"]),
+        ("details.csv", "b,baseline", "a,baseline", ["details.csv:3", "twice"]),
         ("config.yaml", "name:", "name: [", ["config.yaml", "can't be understood"]),
         ("environment.json", "{", "", ["environment.json", "can't be understood"]),
         ("dataset.json", '"', "", ["dataset.json", "can't be understood"]),
@@ -565,7 +590,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(directory, file, old, 
     [
         ("runs.csv", ",test_ece", "", "missing columns: test_ece"),
         ("epochs.csv", ",lr", "", "missing columns: lr"),
-        ("runs.csv", "b,baseline,", "b,", "runs.csv:3: 27 cells"),
+        ("runs.csv", "b,baseline,", "b,", "runs.csv:3: 30 cells"),
         ("runs.csv", "b,baseline", "a,baseline", "runs.csv:3: run a stands there a second time"),
         ("runs.csv", ",ok,", ",done,", "runs.csv:2: status"),
         ("runs.csv", "baseline", "b\udcffseline", "runs.csv:2: not UTF-8"),
@@ -581,7 +606,7 @@ def test_nothing_is_appended_to_a_damaged_directory_and_nothing_in_it_is_changed
     assert before == {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-@pytest.mark.parametrize("file", ["config.yaml", "environment.json", "dataset.json", "epochs.csv"])
+@pytest.mark.parametrize("file", ["config.yaml", "environment.json", "dataset.json", *BESIDE])
 def test_a_file_that_is_missing_is_named(directory, file):
     (directory / file).unlink()
     for use in (read_all, opened):
@@ -603,8 +628,9 @@ def test_a_directory_without_records_is_refused_with_what_to_do(tmp_path):
             records.read(directory)
 
 
-def test_runs_are_read_without_the_epochs(directory):
-    (directory / "epochs.csv").unlink()
+def test_runs_are_read_without_the_other_files(directory):
+    for name in BESIDE:
+        (directory / name).unlink()
     assert len(records.read(directory).runs) == 2
 
 
@@ -614,7 +640,7 @@ def test_whatever_follows_the_header_is_read_or_refused_never_a_traceback(rubbis
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         opened(directory).close()
-        for name, columns in (("runs.csv", RUNS), ("epochs.csv", EPOCHS)):
+        for name, columns in {"runs.csv": RUNS, **BESIDE}.items():
             with (directory / name).open("ab") as file:
                 file.write(rubbish + b"," * (len(columns) - 1) + b"\n")
         for use in (read_all, opened):
@@ -632,9 +658,17 @@ import sys
 from pathlib import Path
 from regbench import records
 with records.Results(Path(sys.argv[1]), {}, {}, {}) as results:
-    results.append([{"run": "a", "status": "ok", "seed": 0, "stack_size": 1}])
+    results.append(records.Rows([{"run": "a", "status": "ok", "seed": 0, "stack_size": 1}]))
 print(sorted({"torch", "pandas", "scipy"} & set(sys.modules)))
 print(len(records.read(Path(sys.argv[1])).runs), "torch" in sys.modules)
 """
     out, _ = python(script, tmp_path).communicate(timeout=60)
     assert out == "[]\n1 False\n"
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_bits_come_back_as_they_were_packed(bits):
+    text = records.pack(np.array(bits, dtype=bool))
+    assert records.unpack(text, len(bits)).tolist() == bits
+    with pytest.raises(ValueError, match="bits where there should be"):
+        records.unpack(text, len(bits) + 8)

@@ -14,6 +14,7 @@ import torch
 from regbench import config, data
 from regbench.pixels import Dataset, channel_moments
 from regbench.plan import Run, plan
+from regbench.records import unpack
 from regbench.regularizers import techniques
 from regbench.train import train
 from tests.reference import train_plainly
@@ -199,6 +200,27 @@ def test_the_proximal_step_gives_exact_zeros_and_the_subgradient_does_not(tmp_pa
     zeros = {run.cell.techniques["l1"].step: train([run], Dataset(images)).runs[0]["exact_zeros"] for run in many}
     assert zeros["proximal"] > 0.3
     assert zeros["subgradient"] < 0.01
+
+
+def test_runs_of_a_seed_share_split_initial_weights_and_order_and_their_hashes_say_so(
+    tmp_path: Path, images: data.Images
+) -> None:
+    dataset = Dataset(images)
+    cells = ["{}", "{l1: 1.0e-3}", "{dropout: 0.5}", "{batch_norm: {}}", "{layer_norm: {}, dropout: 0.5}"]
+    rows = [row for cell in cells for row in train(runs(tmp_path, [cell]), dataset).runs]
+    for name in ("split_hash", "init_hash", "order_hash"):
+        of_seed = [{row[name] for row in rows if row["seed"] == seed} for seed in (0, 7)]
+        assert [len(hashes) for hashes in of_seed] == [1, 1], name
+        assert of_seed[0] != of_seed[1], name
+
+
+def test_details_hold_which_test_images_were_right_and_every_weight(tmp_path: Path, images: data.Images) -> None:
+    rows = train(runs(tmp_path, ["{}", "{l1: 1.0e-3}"]), Dataset(images))
+    assert [row["run"] for row in rows.details] == [row["run"] for row in rows.runs]
+    for row, detail in zip(rows.runs, rows.details, strict=True):
+        assert unpack(detail["correct"], len(images.test_labels)).mean() == row["test_accuracy"]
+        assert 0 < sum(detail["weights"]) < row["parameters"]
+    assert len([detail for detail in rows.details if "filters" in detail]) == 2
 
 
 def test_epoch_rows_hold_the_running_loss_and_the_learning_rate(tmp_path: Path, images: data.Images) -> None:
