@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from regbench import report
 from regbench.cli import compared
+from regbench.locale import languages
+from regbench.report import blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results/reference"
-BLOCK = re.compile(r"(<!-- table (\S+) (en|ko) -->\n).*?(<!-- /table -->)", re.DOTALL)
-"""Where a document shows a table: between `<!-- table quickstart en -->` and `<!-- /table -->`."""
 
 
 def built() -> Iterator[tuple[Path, str]]:
     """Yield every file that holds a table, with what it must hold."""
-    blocks = {}
-    for folder in sorted(path.parent for path in REFERENCE.glob("*/runs.csv")):
-        comparison = compared(folder)
-        for lang in ("en", "ko"):
-            blocks[folder.name, lang] = markdown = report.render(comparison, "markdown", lang)
-            yield folder / f"table.{lang}.md", markdown
-            yield folder / f"table.{lang}.svg", report.svg(comparison, lang, 140, f"regbench sweep {folder.name}.yaml")
+    found = {folder.name: compared(folder) for folder in sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))}
+    for name, comparison in found.items():
+        folder = REFERENCE / name
+        for lang in languages():
+            yield folder / f"table.{lang}.md", report.render(comparison, "markdown", lang)
+            yield folder / f"table.{lang}.svg", report.svg(comparison, lang, 140, f"regbench sweep {name}.yaml")
         yield folder / "table.json", report.render(comparison, "json")
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         text = page.read_text(encoding="utf-8")
-        if BLOCK.search(text):
-            yield page, BLOCK.sub(lambda m: f"{m[1]}{first_table(blocks[m[2], m[3]])}\n{m[4]}", text)
-
-
-def first_table(markdown: str) -> str:
-    """Return the lines of the first table, without what stands around it."""
-    lines = markdown.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
-    end = next((i for i, line in enumerate(lines[start:], start) if not line.startswith("|")), len(lines))
-    return "\n".join(lines[start:end])
+        for name in sorted(blocks.names(text)):
+            text, _ = blocks.fill(text, name, found[name], str(page))
+        yield page, text
 
 
 def main(mode: str) -> int:
@@ -53,11 +43,9 @@ def main(mode: str) -> int:
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
         else:
-            changed = difflib.unified_diff(
-                old.splitlines(), text.splitlines(), "committed", "rebuilt", lineterm="", n=0
-            )
-            print(f"{path.relative_to(ROOT)} is not what its CSV says; `make tables` rebuilds it")
-            print("\n".join(line[:200] for line in list(changed)[:12]))
+            name = str(path.relative_to(ROOT))
+            print(f"{name} is not what its CSV says ({blocks.changes(old, text)}); `make tables` rebuilds it")
+            print("\n".join(blocks.difference(old, text, name).splitlines()[:12]))
     return 3 if different and mode == "check" else 0
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -35,8 +36,9 @@ DataDir = Annotated[
 Language = Annotated[
     Literal["en", "ko"] | None, typer.Option("--lang", help="language of tables; default: from the locale")
 ]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="a results directory")]
 Format = Annotated[
-    Literal["rich", "markdown", "csv", "json"], typer.Option("--format", help="rich is for the terminal")
+    Literal["rich", "markdown", "latex", "csv", "json"], typer.Option("--format", help="rich is for the terminal")
 ]
 
 
@@ -70,42 +72,61 @@ def sweep(
     workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first run that fails")] = False,
+    extend: Annotated[int | None, typer.Option(min=1, metavar="N", help="add N seeds to a finished sweep")] = None,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="add seeds by the config's rule while a verdict is undecided")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and train nothing")] = False,
     lang: Language = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the table as JSON")] = False,
 ) -> None:
     """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
     from regbench import config as configs
+    from regbench import sweep as sweeps
     from regbench.plan import plan
+    from regbench.progress import Progress
 
     settings = configs.load(config, overrides or [])
-    planned = plan(settings)
+    directory = out or Path("results") / settings.name
+    settings = sweeps.grown(settings, directory)
+    if until_decided and settings.sequential is None:
+        raise UsageError(
+            f"--until-decided: {config} declares no rule for it, such as sequential: {{step: 5, most: 20}}; it has to "
+            "stand there before the first run, since the intervals depend on it"
+        )
+    # An extension that was interrupted is finished first: the same command goes on.
+    if extend and not sweeps.pending(settings, directory):
+        settings = settings.extended(extend)
     if dry_run:
         from regbench import estimate
 
-        estimate.show(settings, planned, stdout(), workers, data_dir)
+        estimate.show(settings, plan(settings), stdout(), workers, data_dir)
         return
-    from regbench import sweep as sweeps
-    from regbench.progress import Progress
-
-    directory = out or Path("results") / settings.name
     chosen = sweeps.choose_device(device)
-    with Progress() as progress:
-        try:
-            missed = sweeps.run(
-                settings,
-                planned,
-                directory,
-                executor=executor,
-                workers=workers or sweeps.cores(),
-                device=chosen,
-                data_dir=data_dir,
-                fail_fast=fail_fast,
-                progress=progress,
+    while True:
+        with Progress() as progress:
+            try:
+                missed = sweeps.run(
+                    settings,
+                    plan(settings),
+                    directory,
+                    executor=executor,
+                    workers=workers or sweeps.cores(),
+                    device=chosen,
+                    data_dir=data_dir,
+                    fail_fast=fail_fast,
+                    progress=progress,
+                )
+            except KeyboardInterrupt:
+                progress.note(f"stopped; what is finished is kept in {directory}. Go on with: {again()}")
+                raise typer.Exit(130) from None
+            more = settings.next_look() if until_decided else 0
+            if missed or not more or not undecided(directory):
+                break
+            progress.note(
+                f"{undecided(directory)} verdicts are undecided after {len(settings.seeds)} seeds: {more} more"
             )
-        except KeyboardInterrupt:
-            progress.note(f"stopped; what is finished is kept in {directory}. Go on with: {again()}")
-            raise typer.Exit(130) from None
+            settings = settings.extended(more)
     show(directory, "json" if as_json else "rich", lang)
     if missed:
         raise typer.Exit(4)
@@ -113,14 +134,122 @@ def sweep(
 
 @app.command()
 def table(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="a results directory")],
+    directory: Directory,
     form: Format = "rich",
     lang: Language = None,
     svg: Annotated[Path | None, typer.Option(help="write the terminal's picture of the table here instead")] = None,
     width: Annotated[int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")] = None,
+    write: Annotated[Path | None, typer.Option(metavar="FILE", help="fill this document's table blocks")] = None,
+    check: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="exit with 3 where this document's tables are out of date")
+    ] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="append the tables to the CI job's summary page")] = False,
 ) -> None:
     """Print the summary table and all cells, rebuilt from a results directory."""
-    show(directory, form, lang, svg, width)
+    if write or check:
+        document(directory, write, check)
+    elif not summary:
+        show(directory, form, lang, svg, width)
+    if summary:
+        append_summary(directory, language(lang))
+
+
+def document(directory: Path, write: Path | None, check: Path | None) -> None:
+    """Bring the tables in a document up to date, or say what is out of date in it."""
+    from regbench import records
+    from regbench.report import blocks
+
+    comparison, name = compared(directory), str(records.read(directory).config.get("name", directory.name))
+    for file in filter(None, (write, check)):
+        try:
+            old = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"can't read {file} ({getattr(error, 'strerror', 'it is not UTF-8 text')})") from None
+        new, count = blocks.fill(old, name, comparison, str(file))
+        if not count:
+            raise UsageError(
+                f"{file} has no place for the tables of {name}; put these two lines where they belong: "
+                f"<!-- table {name} en --> and <!-- /table -->"
+            )
+        if file is check and new != old:
+            print(blocks.difference(old, new, str(file)))
+            told = f"{file}: {blocks.changes(old, new)}; regbench table {directory} --write {file} rebuilds it"
+            print(f"regbench: {told}", file=sys.stderr)
+            raise typer.Exit(3)
+        if file is write and new != old:
+            try:
+                file.write_text(new, encoding="utf-8")
+            except OSError as error:
+                raise UsageError(f"can't write {file} ({error.strerror})") from None
+
+
+def append_summary(directory: Path, lang: str) -> None:
+    """Append the tables to the page that a CI job shows, where there is one."""
+    from regbench import report
+
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not page:
+        print("regbench: no CI job's summary here ($GITHUB_STEP_SUMMARY is not set)", file=sys.stderr)
+        return
+    try:
+        with Path(page).open("a", encoding="utf-8") as opened:
+            opened.write(report.render(compared(directory), "markdown", lang) + "\n")
+    except OSError as error:
+        raise UsageError(f"can't write the CI job's summary {page} ({error.strerror})") from None
+
+
+@app.command()
+def audit(directory: Directory, lang: Language = None) -> None:
+    """Show that runs of one seed shared split, initial weights and batch order; exit with 3 where they did not."""
+    from regbench import records
+    from regbench.listing import grid
+    from regbench.pairing import hashes
+
+    found = hashes(records.read(directory).runs)
+    rows = []
+    for each in found:
+        same = [f"{values[0]} ✓" if len(values) == 1 else f"✗ {len(values)} different" for values in each.values()]
+        rows.append((str(each.seed), str(each.runs), *same))
+    stdout().print(grid(("seed", "runs", "split and labels", "initial weights", "batch order"), rows))
+    broken = [each.seed for each in found if any(len(values) != 1 for values in each.values())]
+    if broken:
+        print(f"regbench: not paired: seeds {', '.join(map(str, broken))}", file=sys.stderr)
+        raise typer.Exit(3)
+
+
+@app.command()
+def versus(
+    directory: Directory,
+    one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, as the table names it")],
+    other: Annotated[str, typer.Argument(metavar="CELL", help="the cell to compare it with")] = "baseline",
+    lang: Language = None,
+) -> None:
+    """Compare any two cells: the paired difference, and McNemar's test on the test images, seed by seed."""
+    from regbench import config, records
+    from regbench.locale import words
+    from regbench.pairing import versus as pair
+    from regbench.plan import plan
+    from regbench.report import pairs
+
+    planned = plan(config.load(directory / "config.yaml"))
+    result = pair(compared(directory), records.read(directory).details, planned, one, other)
+    stdout().print(pairs.rich(result, words(language(lang))))
+
+
+@app.command()
+def diff(
+    one: Annotated[Path, typer.Argument(metavar="A", help="a results directory")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="another")],
+) -> None:
+    """Say what changed between two results directories: config, environment, data, metrics, verdicts."""
+    from regbench.changes import changes
+
+    found = changes(one, other, compared(one), compared(other))
+    for line in found.lines():
+        print(line)
+    if found.lines():
+        raise typer.Exit(3)
+    print("no difference in config, environment, data, metrics or verdicts")
 
 
 @app.command()
@@ -191,7 +320,7 @@ def doctor(data_dir: DataDir = None) -> None:
 
 def show(
     directory: Path,
-    form: Literal["rich", "markdown", "csv", "json"],
+    form: Literal["rich", "markdown", "latex", "csv", "json"],
     lang: str | None,
     picture: Path | None = None,
     width: int | None = None,
@@ -214,6 +343,12 @@ def show(
         print(report.render(comparison, form, language(lang)), end="")
 
 
+def undecided(directory: Path) -> int:
+    """Return how many comparisons of a results directory have no verdict yet."""
+    effects = [cell.effect for cell in compared(directory).cells if cell.effect]
+    return sum(effect.verdict in ("undecided", "too_few") for effect in effects)
+
+
 def compared(directory: Path) -> Comparison:
     """Return the comparison of a results directory, of the cells that its own config asks for."""
     from regbench import compare, config, records
@@ -221,7 +356,15 @@ def compared(directory: Path) -> Comparison:
 
     found = records.read(directory)
     settings = config.load(directory / "config.yaml")
-    return compare.compare(found.runs, plan(settings), settings.analysis)
+    comparison = compare.compare(
+        found.runs,
+        plan(settings),
+        settings.analysis,
+        found.details,
+        int(found.dataset.get("test", 0)),
+        settings.looks,
+    )
+    return replace(comparison, digest=found.digest())
 
 
 def again() -> str:

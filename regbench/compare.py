@@ -7,8 +7,9 @@ shown; among several strengths of a technique, validation selects.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,8 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from regbench import stats
+from regbench.effects import Effects, effects
+from regbench.errors import RecordsError
+from regbench.plan import label
+from regbench.records import unpack
 from regbench.regularizers import techniques
-from regbench.stats import Array, Estimate, Verdict
+from regbench.stats import Array, Estimate, NoiseParts, Verdict
 
 if TYPE_CHECKING:
     from regbench.config import Analysis
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 NOTE = {"l1_l2": ("l1", "l2"), "dropout": ("dropout",), "batch_norm": ("batch_norm",), "layer_norm": ("layer_norm",)}
 """The rows of the study note's summary table, in its order, each with the techniques that it names."""
 
-MEASURES = ("test_accuracy", "validation_accuracy", "gap", "seconds")
+MEASURES = ("test_accuracy", "test_nll", "validation_accuracy", "gap", "near_zeros", "weight_norm", "seconds")
 
 
 @dataclass(frozen=True)
@@ -34,20 +39,42 @@ class Effect:
     """A cell against the baseline, over the seeds that both have. Accuracies are shares: 0.01 is one point."""
 
     accuracy: Estimate
-    """Difference of test accuracy."""
+    """Difference of test accuracy; of the test error it is the same with the other sign."""
+    nll: Estimate
+    """Difference of the test NLL, nats."""
     gap: Estimate
     """Difference of the gap between train and test accuracy."""
+    near_zeros: Estimate
+    """Difference of the share of weights near 0."""
+    weight_norm: Estimate
+    """Ratio of the weights' norms, like `time`."""
     time: Estimate
     """Ratio of seconds: geometric mean, the ends of the logarithms' interval, no sd. Unknown where `time_shared`."""
     time_shared: bool
     """A run of this cell and the baseline's trained in one stack that charged both alike: their times aren't apart."""
+    standardized: float
+    """Mean over standard deviation of the accuracy's differences, corrected for few seeds."""
+    correlation: float
+    """Of the two accuracies over the seeds: what pairing rests on."""
+    pairing: float
+    """Variance of the differences over that of two unpaired runs: under 1 where pairing pays."""
     p: float
     p_holm: float
+    sign_flip_p: float
+    """Of the sign-flip permutation test, which asks for no normal differences."""
     equivalence_p: float
     equivalence_p_holm: float
     verdict: Verdict
     more_seeds: int | None
     """Further seeds that would bring a verdict; None where there is one, or where `stats.MOST_SEEDS` aren't enough."""
+
+    def tests_disagree(self, alpha: float) -> bool:
+        """Whether the t test and the sign-flip test fall on two sides of `alpha`, before any correction.
+
+        With n pairs the sign-flip p is never under 2 / 2^n: where that is above alpha already, it says nothing.
+        """
+        able = 2.0 ** (1 - self.accuracy.n) < alpha
+        return able and math.isfinite(self.p) and (self.p < alpha) != (self.sign_flip_p < alpha)
 
 
 @dataclass(frozen=True)
@@ -110,6 +137,8 @@ class Comparison:
     margin: float
     """Of equivalence, as a share of the test set."""
     confidence: float
+    """Of each interval, at each of `looks`."""
+    looks: int
     planned: int
     """Seeds of the plan."""
     family: int
@@ -122,6 +151,33 @@ class Comparison:
     failures: tuple[Failure, ...]
     foreign: int
     """Records that belong to no run of the plan; they are left out."""
+    by_seed: Mapping[str, Mapping[int, float]]
+    """Cell to seed to test accuracy, of the finished runs."""
+    effects: Effects | None
+    """Main effects and interactions, where the cells are enough of a factorial to have any."""
+    noise: NoiseParts | None
+    """Where the error of a difference comes from: the median over the cells; None where details.csv was not read."""
+    images: int
+    """In the test set, 0 where unknown."""
+    digest: str = ""
+    """Stands for config, data and code of the records."""
+
+    def difference(self, label: str, other: str) -> Estimate:
+        """Return the paired difference of the test accuracies of two cells, over the seeds that both have."""
+        mine, theirs = self.by_seed[label], self.by_seed[other]
+        return stats.estimate([mine[seed] - theirs[seed] for seed in mine if seed in theirs], self.confidence)
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that would get a verdict with probability `POWER`, by the cells' median spread.
+
+        At the level that Holm's correction asks of the first comparison.
+        """
+        found = [cell.effect.accuracy for cell in self.cells if cell.effect and cell.effect.accuracy.sd > 0]
+        if not found:
+            return math.nan
+        n, sd = (float(np.median([getattr(e, name) for e in found])) for name in ("n", "sd"))
+        return stats.detectable(int(n), sd, (1 - self.confidence) / max(1, self.family))
 
     @property
     def baseline(self) -> CellResult:
@@ -129,12 +185,21 @@ class Comparison:
         return next(cell for cell in self.cells if not cell.techniques)
 
 
-def compare(runs: pd.DataFrame, plan: Plan, analysis: Analysis) -> Comparison:
+def compare(
+    runs: pd.DataFrame,
+    plan: Plan,
+    analysis: Analysis,
+    details: pd.DataFrame | None = None,
+    images: int = 0,
+    looks: int = 1,
+) -> Comparison:
     """Return the comparison of the plan's cells by their records.
 
     `runs` has the columns of runs.csv, in any order of rows (of a run's several rows the last counts), and
-    `analysis.margin` is in points of accuracy. Missing runs, failed runs and missing values are stated results, never
-    errors.
+    `analysis.margin` is in points of accuracy. `details` has the columns of details.csv, `images` is the size of the
+    test set; without them the error that comes from the test set stays unknown. `looks` says how often verdicts may be
+    looked at while seeds are added: intervals and levels are those of each look. Missing runs, failed runs and missing
+    values are stated results, never errors.
     """
     index = {run.id: i for i, run in enumerate(plan.runs)}
     records = runs.drop_duplicates("run", keep="last")
@@ -150,16 +215,18 @@ def compare(runs: pd.DataFrame, plan: Plan, analysis: Analysis) -> Comparison:
         rows_of[run.cell.label][run.seed] = i
     baseline = {seed: i for seed, i in rows_of[plan.cells[0].label].items() if finished[i]}
     margin = analysis.margin / 100
+    alpha = stats.look_alpha(1 - analysis.confidence, looks)
+    confidence = 1 - alpha
 
     cells = []
     for cell in plan.cells:
         rows = {seed: i for seed, i in sorted(rows_of[cell.label].items()) if finished[i]}
         taken = list(rows.values())
-        measured = {name: stats.estimate(values[name][taken], analysis.confidence) for name in MEASURES}
+        measured = {name: stats.estimate(values[name][taken], confidence) for name in MEASURES}
         effect = None
         if cell.techniques:
             pairs = np.array([(i, baseline[seed]) for seed, i in rows.items() if seed in baseline], int).reshape(-1, 2)
-            effect = _effect(pairs[:, 0], pairs[:, 1], values, stacks, margin, analysis.confidence)
+            effect = _effect(pairs[:, 0], pairs[:, 1], values, stacks, margin, confidence)
         cells.append(
             CellResult(
                 label=cell.label,
@@ -174,14 +241,21 @@ def compare(runs: pd.DataFrame, plan: Plan, analysis: Analysis) -> Comparison:
                 effect=effect,
             )
         )
-    cells, family = _judged(cells, margin, 1 - analysis.confidence)
+    cells, family = _judged(cells, margin, alpha)
+    by_seed = {
+        label: {seed: float(values["test_accuracy"][i]) for seed, i in sorted(rows.items()) if finished[i]}
+        for label, rows in rows_of.items()
+    }
+    seeds = sorted({run.seed for run in plan.runs})
+    accuracy = np.array([[by_seed[cell.label].get(seed, np.nan) for seed in seeds] for cell in plan.cells])
     first = plan.runs[0]
     return Comparison(
         dataset=first.dataset,
         model=first.model,
         train=first.train,
         margin=margin,
-        confidence=analysis.confidence,
+        confidence=confidence,
+        looks=looks,
         planned=len({run.seed for run in plan.runs}),
         family=family,
         cells=tuple(_ranked(cells)),
@@ -189,7 +263,45 @@ def compare(runs: pd.DataFrame, plan: Plan, analysis: Analysis) -> Comparison:
         skips=tuple(plan.skips),
         failures=_failures(plan, records, finished),
         foreign=foreign,
+        by_seed=by_seed,
+        effects=effects([_hashable(cell.techniques) for cell in plan.cells], accuracy, confidence),
+        noise=None if details is None else _noise(plan, details, images),
+        images=images,
     )
+
+
+def _hashable(combination: Mapping[str, Any]) -> dict[str, str]:
+    return {key: settings.model_dump_json() for key, settings in combination.items()}
+
+
+def correct(details: pd.DataFrame, plan: Plan, images: int) -> dict[str, dict[int, NDArray[np.bool_]]]:
+    """Return cell to seed to which test images the run got right, (images,). Raises RecordsError for damaged bits."""
+    known = {run.id: run for run in plan.runs}
+    found: dict[str, dict[int, NDArray[np.bool_]]] = {}
+    for run_id, bits in zip(details["run"], details["correct"], strict=True):
+        if run_id in known and bits:
+            run = known[run_id]
+            try:
+                found.setdefault(run.cell.label, {})[run.seed] = unpack(bits, images)
+            except ValueError as error:
+                raise RecordsError(f"details.csv: the bits of run {run_id} can't be read ({error})") from error
+    return found
+
+
+def _noise(plan: Plan, details: pd.DataFrame, images: int) -> NoiseParts | None:
+    """Return the median over the cells of what makes up the error of their difference to the baseline."""
+    bits = correct(details, plan, images)
+    base = bits.pop(plan.cells[0].label, {})
+    parts = []
+    for mine in bits.values():
+        both = [seed for seed in mine if seed in base]
+        if len(both) > 1:
+            parts.append(
+                stats.noise_parts(np.array([mine[seed].astype(np.int8) - base[seed].astype(np.int8) for seed in both]))
+            )
+    if not parts:
+        return None
+    return NoiseParts(*(float(np.median([getattr(part, f.name) for part in parts])) for f in fields(NoiseParts)))
 
 
 def _effect(
@@ -203,14 +315,30 @@ def _effect(
     """Return a cell's effect, without its verdict; `mine` and `theirs` (pairs,) are rows of one seed each."""
     seconds = np.stack([values["seconds"][mine], values["seconds"][theirs]])
     shared = bool(((stacks[mine] == stacks[theirs]) & (stacks[mine] != "") & (seconds[0] == seconds[1])).any())
-    seconds = np.where((seconds > 0) & (not shared), seconds, np.nan)
-    logs = stats.estimate(np.log(seconds[0]) - np.log(seconds[1]), confidence)
-    differences = values["test_accuracy"][mine] - values["test_accuracy"][theirs]
+    seconds = np.where(not shared, seconds, np.nan)
+
+    def difference(name: str) -> Estimate:
+        return stats.estimate(values[name][mine] - values[name][theirs], confidence)
+
+    def ratio(above: Array, below: Array) -> Estimate:
+        known = (above > 0) & (below > 0)
+        logs = stats.estimate(np.log(above[known]) - np.log(below[known]), confidence)
+        return Estimate(logs.n, *(float(np.exp(x)) for x in (logs.mean, np.nan, logs.low, logs.high)))
+
+    accuracies = values["test_accuracy"][mine], values["test_accuracy"][theirs]
+    differences = accuracies[0] - accuracies[1]
     return Effect(
         accuracy=stats.estimate(differences, confidence),
-        gap=stats.estimate(values["gap"][mine] - values["gap"][theirs], confidence),
-        time=Estimate(logs.n, *(float(np.exp(x)) for x in (logs.mean, np.nan, logs.low, logs.high))),
+        nll=difference("test_nll"),
+        gap=difference("gap"),
+        near_zeros=difference("near_zeros"),
+        weight_norm=ratio(values["weight_norm"][mine], values["weight_norm"][theirs]),
+        time=ratio(*seconds),
         time_shared=shared,
+        standardized=float(stats.standardized(differences)),
+        correlation=float(stats.correlation(*accuracies)),
+        pairing=float(stats.pairing_gain(*accuracies)),
+        sign_flip_p=float(stats.sign_flip_p(differences, rng=np.random.default_rng(0))),
         p=float(stats.difference_p(differences)),
         p_holm=np.nan,
         equivalence_p=float(stats.equivalence_p(differences, margin)),
@@ -294,3 +422,23 @@ def _failures(plan: Plan, records: pd.DataFrame, finished: NDArray[np.bool_]) ->
             found.setdefault(group, []).append(run.seed)
     groups = sorted(found.items(), key=lambda item: order[item[0][0]])
     return tuple(Failure(label, status, tuple(sorted(seeds)), reason) for (label, status, reason), seeds in groups)
+
+
+def single_strengths(cells: Sequence[CellResult]) -> dict[str, str]:
+    """Return a technique with its strength, "l2(strength=0.01)", to its key, where the sweep has one strength of it."""
+    used: dict[str, set[str]] = {}
+    for cell in cells:
+        for key, settings in cell.techniques.items():
+            used.setdefault(key, set()).add(label({key: settings}))
+    return {next(iter(used[key])): key for key in techniques() if len(used.get(key, ())) == 1}
+
+
+def shortened(name: str, single: Mapping[str, str]) -> str:
+    """Return a cell's label without the strengths that are the same in the whole sweep."""
+    return " + ".join(single.get(part, part) for part in name.split(" + "))
+
+
+def short_names(cells: Sequence[CellResult]) -> dict[str, str]:
+    """Return each cell's label to its short name."""
+    single = single_strengths(cells)
+    return {cell.label: shortened(cell.label, single) for cell in cells}

@@ -25,7 +25,7 @@ from regbench.settings import Settings
 from regbench.wording import shown
 from regbench.yaml12 import Loc, Place, Problem, dump, parse, read
 
-__all__ = ["Analysis", "Config", "Dataset", "Train", "load", "schema", "starter"]
+__all__ = ["Analysis", "Config", "Dataset", "Sequential", "Train", "load", "schema", "starter"]
 
 SEEDS = 10_000
 RUNS = 100_000
@@ -74,6 +74,13 @@ class Analysis(Settings):
     confidence: float = Field(0.95, gt=0, lt=1, description="confidence of the intervals")
 
 
+class Sequential(Settings):
+    """By what rule `--until-decided` adds seeds; declared before the first run, since intervals depend on it."""
+
+    step: int = Field(5, ge=1, description="seeds added at a time, while any verdict is undecided")
+    most: int = Field(20, ge=2, description="seeds at most")
+
+
 class Config(Settings):
     """A whole config, resolved: every default filled in, every strength and seed listed."""
 
@@ -83,6 +90,9 @@ class Config(Settings):
     """The `Settings` of one of the modules in regbench.models; `model.name` says which."""
     train: Train
     seeds: list[int]
+    rounds: list[int]
+    """How many of the seeds, in their order, were trained at a time; stacks hold runs of one round."""
+    sequential: Sequential | None
     techniques: dict[str, list[SerializeAsAny[Settings]]]
     """Key to the listed strengths, in the order of tables."""
     combine: Mode | list[dict[str, list[SerializeAsAny[Settings]]]]
@@ -98,6 +108,24 @@ class Config(Settings):
     def text(self) -> str:
         """Return the resolved config as YAML."""
         return dump(self.resolved())
+
+    @property
+    def looks(self) -> int:
+        """How often the verdicts may be looked at while seeds are added: once without a sequential rule."""
+        if self.sequential is None:
+            return 1
+        return 1 + -(-max(0, self.sequential.most - self.rounds[0]) // self.sequential.step)
+
+    def next_look(self) -> int:
+        """Return how many seeds the sequential rule would add now, 0 where it has come to its end."""
+        if self.sequential is None:
+            return 0
+        return max(0, min(self.sequential.step, self.sequential.most - len(self.seeds)))
+
+    def extended(self, by: int) -> Config:
+        """Return the config with a round of `by` more seeds, the smallest that it doesn't have."""
+        new = list(itertools.islice((seed for seed in itertools.count() if seed not in set(self.seeds)), by))
+        return self.model_copy(update={"seeds": [*self.seeds, *new], "rounds": [*self.rounds, by]})
 
     def combinations(self) -> Iterator[tuple[Combination, str | None]]:
         """Yield each set of techniques that is asked for, with the reason why it is left out, or None.
@@ -226,6 +254,8 @@ class _Reader:
         model = self.named(given["model"], kinds, ("model",)) if "model" in given else None
         train = self.train(given.get("train", {}))
         seeds = self.seeds(given.get("seeds", 5))
+        rounds = self.rounds(given["rounds"], seeds) if "rounds" in given else [len(seeds)]
+        sequential = self.section(Sequential, given["sequential"], ("sequential",)) if "sequential" in given else None
         listed = self.techniques(given.get("techniques", {}))
         combine = self.combine(given.get("combine", MODES[0]), listed)
         exclude = self.exclude(given.get("exclude", []), listed, combine)
@@ -251,6 +281,8 @@ class _Reader:
                 "model": model,
                 "train": train,
                 "seeds": seeds,
+                "rounds": rounds,
+                "sequential": sequential,
                 "techniques": listed,
                 "combine": combine,
                 "exclude": exclude,
@@ -342,6 +374,15 @@ class _Reader:
         if len(value) > SEEDS:
             self.problem(("seeds",), f"{len(value):,} seeds are too many", allowed)
         return value
+
+    def rounds(self, value: Any, seeds: list[int]) -> list[int]:
+        """Return how many seeds each round has."""
+        allowed = f"a list of whole numbers of at least 1 whose sum is the number of seeds, {len(seeds)}"
+        whole = isinstance(value, list) and all(type(n) is int and n >= 1 for n in value)
+        if not whole or (seeds and sum(value) != len(seeds)):
+            self.problem(("rounds",), f"rounds can't be {shown(value)}", allowed)
+            return [len(seeds)]
+        return list(value)
 
     def techniques(self, value: Any) -> dict[str, list[Settings]]:
         """Return key to listed strengths; a technique with a problem has an empty list."""
@@ -567,6 +608,7 @@ _WANTED = {
     "optimizer": "a mapping such as {name: adam, lr: 0.001}",
     "schedule": "a mapping such as {name: cosine}",
     "analysis": "a mapping such as {margin: 0.2}",
+    "sequential": "a mapping such as {step: 5, most: 20}",
 }
 
 
@@ -588,6 +630,7 @@ def _elsewhere_all() -> dict[str, str]:
         ("train", Train.model_fields),
         *((f"train.{key}", kind.model_fields) for key in ("schedule", "optimizer") for kind in _kinds(key).values()),
         ("analysis", Analysis.model_fields),
+        ("sequential", Sequential.model_fields),
         ("techniques", techniques()),
         ("", Config.model_fields),
     ]
@@ -659,6 +702,17 @@ def schema() -> dict[str, Any]:
                     "uniqueItems": True,
                 },
             ],
+        },
+        "rounds": {
+            "description": "how many of the seeds were trained at a time; --extend writes it",
+            "type": ["array", "null"],
+            "items": {"type": "integer", "minimum": 1},
+            "minItems": 1,
+        },
+        "sequential": {
+            **_section_shape(wording.shapes(Sequential), []),
+            "description": Sequential.__doc__,
+            "type": ["object", "null"],
         },
         "techniques": {
             **cell,

@@ -92,16 +92,20 @@ def plan(config: Config) -> Plan:
         common["dataset"]["path"] = config.dataset.path.name
     runs: list[Run] = []
     groups: dict[Hashable, list[Run]] = {}
+    round_of = dict(
+        zip(config.seeds, itertools.chain.from_iterable([i] * n for i, n in enumerate(config.rounds)), strict=True)
+    )
     for cell in cells:
-        group = groups.setdefault(structure(cell, config), [])
+        alike = structure(cell, config)
         described = common | {"techniques": {key: s.model_dump(mode="json") for key, s in cell.techniques.items()}}
         for seed in config.seeds:
             run_id = digest(json.dumps(described | {"seed": seed}, sort_keys=True, separators=(",", ":")))
             run = Run(run_id, cell, seed, config.dataset, config.model, config.train)
             runs.append(run)
-            group.append(run)
+            groups.setdefault((round_of[seed], alike), []).append(run)
 
     most = STACK_SIZE if models()[config.model.name].STACKED else 1
+    # Seeds that are added later train in stacks of their own, so that the stacks of the earlier ones stay as they were.
     position = {seed: i for i, seed in enumerate(config.seeds)}
     each = cost(config)
     stacks = [

@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import csv
 import errno
+import hashlib
 import io
 import json
 import math
@@ -114,6 +115,7 @@ STATUSES = (*FINISHED, "failed")
 STATUS = list(RUNS).index("status")
 
 IRRELEVANT = ("name", "analysis")  # parts of a config that no run depends on
+GROWS = ("seeds", "rounds")  # parts of a config that may become longer: what is finished stays as it is
 DECISIVE = ("regbench", "torch", "numpy", "device", "flags")  # of the environment: another one gives other numbers
 HARMLESS = ("cores", "executor", "workers")  # of the environment: no number depends on them
 
@@ -243,7 +245,9 @@ class Results:
         here = Records(self.directory)
         begun = self._holds("runs.csv")  # it is made last
         if begun or self._holds("config.yaml"):
-            self._refuse("config", _without(here.config, *IRRELEVANT), _without(config, *IRRELEVANT))
+            known, new = (_without(c, *IRRELEVANT) for c in (here.config, config))
+            grown = _only(new, *GROWS) if is_extension(known, new) else {}
+            self._refuse("config", known | grown, new)
         if begun or self._holds("dataset.json"):
             self._refuse("dataset", here.dataset, dataset)
         if begun or self._holds("environment.json"):
@@ -322,6 +326,12 @@ class Records:
         """Name, fingerprint, sizes and classes of the dataset."""
         return _mapping(self.directory / "dataset.json", json.loads)
 
+    def digest(self) -> str:
+        """Return 12 hexadecimal digits that stand for what the results depend on: config, data, versions and code."""
+        decisive = _only(self.environment, *DECISIVE, "code")
+        parts = [_without(self.config, *IRRELEVANT), _only(self.dataset, "fingerprint"), decisive]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
     @cached_property
     def runs(self) -> pd.DataFrame:
         """A row a run: (runs, columns of RUNS). Of a failed run that was tried again, the last row alone."""
@@ -374,6 +384,12 @@ class Records:
                 for (name, kind), column in zip(columns.items(), data, strict=True)
             }
         )
+
+
+def is_extension(config: Mapping[str, Any], longer: Mapping[str, Any]) -> bool:
+    """Whether `longer` has the seeds of `config` in the same rounds, and more of them, or the same."""
+    pairs = [(config.get(key) or [], longer.get(key) or []) for key in GROWS]
+    return all(new[: len(old)] == old for old, new in pairs)
 
 
 def pack(bits: NDArray[np.bool_]) -> str:
@@ -525,16 +541,21 @@ def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
-def _differences(known: Any, new: Any) -> str:
-    """Say what differs, as `train.epochs was 30, now 5`, the first few of many; nothing where nothing does."""
+def differences(known: Any, new: Any) -> list[str]:
+    """Say what differs between two pieces of plain data, each as `train.epochs was 30, now 5`."""
     before, after = dict(_leaves(known)), dict(_leaves(new))
-    differences = [
+    return [
         f"{key} was {_shown(before, key)}, now {_shown(after, key)}"
         for key in {**before, **after}
         if key not in before or key not in after or before[key] != after[key]
     ]
-    more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
-    return "; ".join(differences[:5]) + more
+
+
+def _differences(known: Any, new: Any) -> str:
+    """Return the first few differences as one sentence's part; nothing where nothing differs."""
+    found = differences(known, new)
+    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+    return "; ".join(found[:5]) + more
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

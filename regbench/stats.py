@@ -13,7 +13,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import nctdtr, stdtr, stdtrit
+from scipy.optimize import brentq
+from scipy.special import bdtr, gammaln, nctdtr, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 Verdict = Literal["helps", "hurts", "equivalent", "undecided", "too_few", "no_spread"]
@@ -22,6 +23,8 @@ FEWEST_SEEDS = 5
 """With fewer pairs there is no verdict: three seeds can't show whether differences look normal at all."""
 POWER = 0.8
 """The chance of a verdict that `more_seeds` plans for."""
+FLIPS = 1 << 16
+"""Sign patterns that `sign_flip_p` goes through at most; of more it draws so many."""
 MOST_SEEDS = 1000
 """`more_seeds` looks no further."""
 
@@ -164,3 +167,111 @@ def more_seeds(n: int, mean: float, sd: float, margin: float, alpha: float) -> i
         middle = (too_few + many) // 2
         too_few, many = (too_few, middle) if enough(middle) else (middle, many)
     return many - n
+
+
+def standardized(differences: ArrayLike) -> Array:
+    """Return the mean of `differences` (..., n) over their standard deviation, corrected for small n.
+
+    Hedges' (1981) g of the paired differences: the factor is gamma(m / 2) / (sqrt(m / 2) gamma((m - 1) / 2)) for
+    m = n - 1 degrees of freedom, NaN for n < 3.
+    """
+    d = np.asarray(differences, dtype=float)
+    mean, sd = moments(d)
+    m = d.shape[-1] - 1
+    if m < 2:
+        return np.full(d.shape[:-1], np.nan)
+    factor = math.exp(gammaln(m / 2) - gammaln((m - 1) / 2)) / math.sqrt(m / 2)
+    return np.asarray(factor * mean / np.where(sd > 0, sd, np.nan))
+
+
+def sign_flip_p(differences: ArrayLike, rng: np.random.Generator | None = None) -> float:
+    """Return the two-sided p of the sign-flip permutation test (Fisher 1935): `differences` (n,) are symmetric about 0.
+
+    It goes through all 2^n patterns of signs where these are `FLIPS` at most; else it draws as many from `rng`, which
+    is needed there, and counts the observed one among them. NaN for n = 0 or a difference that is not finite.
+    """
+    d = np.asarray(differences, dtype=float)
+    if not len(d) or not np.isfinite(d).all():
+        return math.nan
+    least = abs(d.sum()) - 1e-9 * np.abs(d).sum()  # a sum that is equal but for rounding is a tie
+    if 2 ** len(d) <= FLIPS:
+        signs = 1 - 2 * (np.arange(2 ** len(d))[:, None] >> np.arange(len(d)) & 1)
+        return float((np.abs(signs @ d) >= least).mean())
+    assert rng is not None, "too many patterns to go through: draws need a generator"
+    hits = sum(int((np.abs((1 - 2 * rng.integers(2, size=(1024, len(d)))) @ d) >= least).sum()) for _ in range(64))
+    return (1 + hits) / (1 + FLIPS)
+
+
+def mcnemar(only_one: int, only_other: int) -> float:
+    """Return the two-sided p of McNemar's (1947) exact test, from the counts of what one side alone got right."""
+    n = only_one + only_other
+    return min(1.0, 2 * float(bdtr(min(only_one, only_other), n, 0.5))) if n else 1.0
+
+
+def detectable(n: int, sd: float, alpha: float, power: float = POWER) -> float:
+    """Return the smallest true mean that a two-sided paired t test of n pairs at `alpha` finds with `power`.
+
+    The noncentrality at which the noncentral t exceeds its critical value that often, times sd / sqrt(n) (Cohen 1988).
+    NaN for n < 2 or without a spread.
+    """
+    if n < 2 or not sd > 0:
+        return math.nan
+    critical = stdtrit(n - 1, 1 - alpha / 2)
+
+    def lacks(shift: float) -> float:
+        return float(1 - nctdtr(n - 1, shift, critical)) - power
+
+    high = 1.0
+    while lacks(high) < 0:
+        high *= 2
+    return float(brentq(lacks, 0, high)) * sd / math.sqrt(n)
+
+
+def correlation(a: ArrayLike, b: ArrayLike) -> float:
+    """Return Pearson's correlation of `a` and `b` (n,); NaN for n < 3 or where one has no spread."""
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if len(x) < 3 or not (moments(x)[1] > 0 and moments(y)[1] > 0):
+        return math.nan
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def pairing_gain(a: ArrayLike, b: ArrayLike) -> float:
+    """Return the variance of a - b over that of a plus that of b, (n,): 1 if pairing gains nothing; NaN for n < 3."""
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    apart = float(moments(x)[1] ** 2 + moments(y)[1] ** 2)
+    return float(moments(x - y)[1] ** 2) / apart if len(x) > 2 and apart > 0 else math.nan
+
+
+@dataclass(frozen=True)
+class NoiseParts:
+    """Standard errors of a mean difference: from the seeds, from the finite test set, and from both together."""
+
+    seeds: float
+    images: float
+    both: float
+
+
+def noise_parts(differences: ArrayLike) -> NoiseParts:
+    """Return where the error of the mean of `differences` (seeds, images) comes from.
+
+    Entries are 1, 0 or -1: a cell's run right and the baseline's wrong on that image, both alike, the reverse. The
+    model is mean + seed + image + rest, all random (Searle, Casella & McCulloch 1992, chapter 4). `seeds` is the
+    standard deviation of the rows' means over sqrt(seeds), `images` that of the columns' means over sqrt(images); each
+    holds the rest's share, which `both` counts once. NaN for fewer than 2 seeds or images.
+    """
+    d = np.asarray(differences, dtype=float)
+    seeds, images = d.shape
+    if min(seeds, images) < 2:
+        return NoiseParts(math.nan, math.nan, math.nan)
+    rows, columns = d.mean(1), d.mean(0)
+    of_seeds, of_images = rows.var(ddof=1) / seeds, columns.var(ddof=1) / images
+    rest = np.square(d - rows[:, None] - columns + d.mean()).sum() / ((seeds - 1) * (images - 1)) / (seeds * images)
+    return NoiseParts(math.sqrt(of_seeds), math.sqrt(of_images), math.sqrt(max(0.0, of_seeds + of_images - rest)))
+
+
+def look_alpha(alpha: float, looks: int) -> float:
+    """Return the level of each of `looks` looks at growing data such that all together keep `alpha` (Bonferroni).
+
+    It holds however the looks depend on each other.
+    """
+    return alpha / looks

@@ -21,8 +21,8 @@ from regbench import data
 from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, describe, processes, serial
 from regbench.models import models
-from regbench.plan import STACK_SIZE, Plan, Run, Stack
-from regbench.records import Results, Rows, read
+from regbench.plan import STACK_SIZE, Plan, Run, Stack, plan
+from regbench.records import GROWS, Records, Results, Rows, finished, is_extension, read
 
 if TYPE_CHECKING:
     from regbench.config import Config
@@ -74,6 +74,21 @@ def run(
                     raise TrainingError(f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}")
         runs = read(directory).runs
         return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
+
+
+def pending(config: Config, directory: Path) -> bool:
+    """Whether a run of the config is not finished in `directory`."""
+    return not {run.id for run in plan(config).runs} <= finished(directory)
+
+
+def grown(config: Config, directory: Path) -> Config:
+    """Return the config with the seeds that `directory` was extended by, so that the same command goes on there."""
+    if not (directory / "config.yaml").exists():
+        return config
+    known, mine = Records(directory).config, config.resolved()
+    if not is_extension(mine, known):
+        return config
+    return config.model_copy(update={key: known[key] for key in GROWS if key in known})
 
 
 def failed(runs: Sequence[Run], reason: str | None, stack: Stack) -> list[dict[str, Any]]:
@@ -194,6 +209,7 @@ def environment(executor: str, workers: int, device: str) -> dict[str, Any]:
     """Return what environment.json holds: all that results may depend on beside config and data."""
     return {
         "regbench": regbench.__version__,
+        "code": code(),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("torch", "numpy")},
         "platform": platform.platform(),
@@ -206,6 +222,17 @@ def environment(executor: str, workers: int, device: str) -> dict[str, Any]:
         "stack_size": STACK_SIZE,
         "flags": {"flush_denormal": True, "dtype": "float32"},
     }
+
+
+def code() -> str:
+    """Return 12 hexadecimal digits that stand for the sources that train: all but tables, words and commands."""
+    package = Path(regbench.__file__).parent
+    trains = [package / f"{name}.py" for name in ("evaluate", "optim", "pixels", "randomness", "step", "train")]
+    trains += [path for folder in ("data", "models", "nn", "regularizers") for path in (package / folder).glob("*.py")]
+    found = hashlib.sha256()
+    for path in sorted(trains):
+        found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def processor() -> str:

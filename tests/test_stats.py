@@ -182,3 +182,108 @@ def test_a_whole_sweep_makes_a_wrong_claim_in_at_most_5_percent(n: int, truth: f
         adjusted = zip(means[i], sds[i], stats.holm(different[i]), stats.holm(same[i]), strict=True)
         mistakes += any(stats.verdict(n, *numbers) in wrong for numbers in adjusted)
     assert mistakes / len(sweeps) < 0.06
+
+
+# Checks, power, and where the error comes from
+
+
+def test_the_standardized_difference_is_hedges_g() -> None:
+    d = np.array([1.0, 2.0, 3.0, 6.0])
+    m = 3
+    factor = math.gamma(m / 2) / (math.sqrt(m / 2) * math.gamma((m - 1) / 2))
+    assert float(stats.standardized(d)) == pytest.approx(factor * 3 / np.std(d, ddof=1))
+    assert float(stats.standardized(-d)) == pytest.approx(-float(stats.standardized(d)))
+    assert math.isnan(float(stats.standardized([1.0, 2.0])))
+    assert math.isnan(float(stats.standardized([1.0, 1.0, 1.0])))
+
+
+def test_the_sign_flip_test_by_hand() -> None:
+    # Of the 8 sums of +-1 +-2 +-3, those of 4 or more in size: 6, 4, -4, -6; of 0 or more: all.
+    assert stats.sign_flip_p([1.0, 2.0, 3.0]) == 2 / 8
+    assert stats.sign_flip_p([-1.0, 2.0, 3.0]) == 4 / 8
+    assert stats.sign_flip_p([1.0, 2.0, -3.0]) == 1
+    assert stats.sign_flip_p([0.0, 0.0]) == 1
+    assert math.isnan(stats.sign_flip_p([]))
+    assert math.isnan(stats.sign_flip_p([1.0, math.nan]))
+
+
+@pytest.mark.parametrize("n", [5, 8, 10])
+def test_the_sign_flip_test_is_scipys_permutation_test(n: int) -> None:
+    d = np.random.default_rng(n).normal(0.5, 1, n)
+    theirs = scipy.stats.permutation_test(
+        (d, np.zeros(n)), lambda a, b, axis: (a - b).mean(axis), permutation_type="samples", n_resamples=np.inf,
+        vectorized=True,
+    )  # fmt: skip
+    assert stats.sign_flip_p(d) == pytest.approx(theirs.pvalue)
+
+
+def test_with_many_seeds_the_sign_flip_test_draws_and_agrees_with_the_t_test() -> None:
+    d = np.random.default_rng(3).normal(0.4, 1, 40)
+    drawn = stats.sign_flip_p(d, np.random.default_rng(0))
+    assert drawn == pytest.approx(float(stats.difference_p(d)), abs=0.01)
+    assert drawn == stats.sign_flip_p(d, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("b", "c"), [(0, 0), (3, 9), (9, 3), (10, 10), (0, 5), (200, 150)])
+def test_mcnemar_is_the_binomial_test(b: int, c: int) -> None:
+    expected = scipy.stats.binomtest(b, b + c, 0.5).pvalue if b + c else 1.0
+    assert stats.mcnemar(b, c) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_a_detectable_difference_is_detected_as_often_as_said(n: int) -> None:
+    size = stats.detectable(n, 2.0, 0.05)
+    d = np.random.default_rng(0).normal(size, 2.0, (20_000, n))
+    assert (stats.difference_p(d) < 0.05).mean() == pytest.approx(stats.POWER, abs=0.01)
+    assert stats.detectable(n, 4.0, 0.05) == pytest.approx(2 * size)
+    assert math.isnan(stats.detectable(1, 2.0, 0.05))
+    assert math.isnan(stats.detectable(5, 0.0, 0.05))
+
+
+def test_correlation_and_what_pairing_gains() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=30)
+    b = a + rng.normal(0, 0.3, 30)
+    assert stats.correlation(a, b) == pytest.approx(scipy.stats.pearsonr(a, b).statistic)
+    gain = np.var(a - b, ddof=1) / (np.var(a, ddof=1) + np.var(b, ddof=1))
+    assert stats.pairing_gain(a, b) == pytest.approx(gain)
+    assert gain < 0.1
+    assert math.isnan(stats.correlation(a, np.ones(30)))
+    assert math.isnan(stats.correlation(a[:2], b[:2]))
+    assert math.isnan(stats.pairing_gain(np.ones(5), np.ones(5)))
+
+
+def test_the_parts_of_the_error_by_hand() -> None:
+    parts = stats.noise_parts([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
+    # Means of rows 1/3, 2/3 (variance 1/18), of columns 1, 1/2, 0 (1/4); what is left: +-1/6 four times, +-1/3 twice.
+    rest = (4 / 36 + 2 / 9) / 2
+    assert parts.seeds == pytest.approx(math.sqrt(1 / 18 / 2))
+    assert parts.images == pytest.approx(math.sqrt(1 / 4 / 3))
+    assert parts.both == pytest.approx(math.sqrt(1 / 36 + 1 / 12 - rest / 6))
+    assert math.isnan(stats.noise_parts([[1.0, 0.0]]).both)
+
+
+def test_the_whole_error_is_the_spread_of_the_mean_when_seeds_and_images_are_drawn_anew() -> None:
+    rng = np.random.default_rng(0)
+    seeds, images = 6, 200
+
+    def drawn() -> np.ndarray:
+        return rng.normal(0, 0.05, (seeds, 1)) + rng.normal(0, 0.4, images) + rng.normal(0, 0.5, (seeds, images))
+
+    draws = [drawn() for _ in range(1500)]
+    spread = np.var([d.mean() for d in draws])
+    assert np.mean([stats.noise_parts(d).both ** 2 for d in draws]) == pytest.approx(spread, rel=0.1)
+
+
+def test_looks_share_the_level() -> None:
+    assert stats.look_alpha(0.05, 4) == 0.0125
+    assert stats.look_alpha(0.05, 1) == 0.05
+
+
+def test_looking_more_than_once_keeps_the_level_of_the_whole() -> None:
+    d = np.random.default_rng(1).normal(size=(20_000, 20))
+    looks = [5, 10, 15, 20]
+    fooled = np.any([stats.difference_p(d[:, :n]) < stats.look_alpha(0.05, len(looks)) for n in looks], axis=0)
+    naive = np.any([stats.difference_p(d[:, :n]) < 0.05 for n in looks], axis=0)
+    assert fooled.mean() <= 0.05
+    assert naive.mean() > 0.1

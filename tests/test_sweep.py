@@ -104,7 +104,7 @@ def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
 def test_json_is_one_document(swept: Swept) -> None:
     file, _, _ = swept
     document = json.loads(regbench("sweep", file, "--json", cwd=file.parent).stdout)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
 
 
 def test_records_say_what_they_were_made_with(swept: Swept) -> None:
@@ -254,3 +254,44 @@ def test_full_mnist_trains_for_real(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert records.read(tmp_path / "out").runs["test_accuracy"].min() > 0.9
+
+
+def test_extending_adds_seeds_and_changes_nothing_that_was_there(tmp_path: Path) -> None:
+    file = written(tmp_path, TINY.replace("combine: factorial", "combine: one_at_a_time"))
+    out = tmp_path / "out"
+    assert regbench("sweep", file, "--out", out).returncode == 0
+    before = (out / "runs.csv").read_bytes(), (out / "epochs.csv").read_bytes(), (out / "details.csv").read_bytes()
+    extended = regbench("sweep", file, "--out", out, "--extend", "2")
+    assert extended.returncode == 0, extended.stderr
+    after = (out / "runs.csv").read_bytes(), (out / "epochs.csv").read_bytes(), (out / "details.csv").read_bytes()
+    assert all(new.startswith(old) for old, new in zip(before, after, strict=True))
+    assert sorted(set(records.read(out).runs["seed"])) == [0, 1, 2, 3]
+    # The plain command goes on with what the directory has become; the config that it holds trains the same anew.
+    plain = regbench("sweep", file, "--out", out)
+    assert (plain.returncode, (out / "runs.csv").read_bytes()) == (0, after[0])
+    anew = regbench("sweep", out / "config.yaml", "--out", tmp_path / "anew")
+    assert anew.returncode == 0, anew.stderr
+    for ours, theirs in zip(metrics(out), metrics(tmp_path / "anew"), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+def test_more_seeds_in_the_config_are_no_extension(tmp_path: Path) -> None:
+    file = written(tmp_path, TINY.replace("combine: factorial", "combine: one_at_a_time"))
+    assert regbench("sweep", file, "--out", tmp_path / "out").returncode == 0
+    other = regbench("sweep", file, "--out", tmp_path / "out", "--set", "seeds=4")
+    assert other.returncode == 1
+    assert "was begun with another config" in other.stderr
+
+
+def test_seeds_are_added_until_decided_by_a_rule_that_was_declared(tmp_path: Path) -> None:
+    undeclared = written(tmp_path, TINY.replace("combine: factorial", "combine: one_at_a_time"))
+    refused = regbench("sweep", undeclared, "--out", tmp_path / "out", "--until-decided")
+    assert (refused.returncode, "declares no rule" in refused.stderr) == (2, True)
+    assert not (tmp_path / "out").exists()
+    file = written(tmp_path, undeclared.read_text() + "sequential: {step: 3, most: 6}\n", "rule.yaml")
+    done = regbench("sweep", file, "--out", tmp_path / "out", "--until-decided", "--lang", "en")
+    assert done.returncode == 0, done.stderr
+    assert "4 verdicts are undecided after 2 seeds: 3 more" in done.stderr
+    held = records.read(tmp_path / "out").config
+    assert held["rounds"] in ([2, 3], [2, 3, 1])
+    assert "3 looks declared beforehand: every interval and p is judged at 0.0167" in " ".join(done.stdout.split())

@@ -26,6 +26,10 @@ class Words:
         """Return the text of `key` with its placeholders filled in. Raises KeyError if there is none."""
         return self.catalogue[key].format(**values)
 
+    def section(self, key: str) -> dict[str, str]:
+        """Return the texts right below `key`, in their order: the last part of their key to the text."""
+        return {k.removeprefix(f"{key}."): text for k, text in self.catalogue.items() if k.startswith(f"{key}.")}
+
     def __contains__(self, key: str) -> bool:
         return key in self.catalogue
 

@@ -39,8 +39,10 @@ class Card:
     name: str
     key_idea: str
     applied_to: str
-    strengths: str
-    weaknesses: str
+    strengths: Mapping[str, str]
+    weaknesses: Mapping[str, str]
+    """What is said for and against it, point by point: key to words, the same keys in every language. A point whose key
+    stands in `regbench.evidence` carries what the sweep measured; any other is marked as not measured."""
 
 
 class Technique:

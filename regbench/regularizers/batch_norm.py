@@ -34,15 +34,15 @@ class BatchNorm(Technique):
             name="batch norm",
             key_idea="normalizes each unit's activations over the mini-batch",
             applied_to="layer activations",
-            strengths="faster training; eases internal covariate shift (ICS)",
-            weaknesses="weak at small batches; hard to use in RNNs",
+            strengths={"speed": "faster training", "covariate_shift": "eases internal covariate shift (ICS)"},
+            weaknesses={"small_batches": "weak at small batches", "in_rnns": "hard to use in RNNs"},
         ),
         "ko": Card(
             name="배치 정규화",
             key_idea="미니배치 단위로 뉴런별 활성화를 정규화",
             applied_to="층의 활성화",
-            strengths="학습이 빨라짐, 내부 공변량 변화(ICS) 완화",
-            weaknesses="배치가 작으면 취약함, RNN에 쓰기 어려움",
+            strengths={"speed": "학습이 빨라짐", "covariate_shift": "내부 공변량 변화(ICS) 완화"},
+            weaknesses={"small_batches": "배치가 작으면 취약함", "in_rnns": "RNN에 쓰기 어려움"},
         ),
     }
 

@@ -35,15 +35,15 @@ class Dropout(Technique):
             name="dropout",
             key_idea="switches units off at random while training",
             applied_to="units",
-            strengths="strong regularization; like averaging many thinned networks",
-            weaknesses="training can take longer",
+            strengths={"overfitting": "strong regularization", "ensemble": "like averaging many thinned networks"},
+            weaknesses={"time": "training can take longer"},
         ),
         "ko": Card(
             name="드롭아웃",
             key_idea="학습할 때 뉴런을 무작위로 끔",
             applied_to="뉴런",
-            strengths="정규화 효과가 강함, 여러 부분 신경망을 앙상블한 것과 비슷함",
-            weaknesses="학습이 오래 걸릴 수 있음",
+            strengths={"overfitting": "정규화 효과가 강함", "ensemble": "여러 부분 신경망을 앙상블한 것과 비슷함"},
+            weaknesses={"time": "학습이 오래 걸릴 수 있음"},
         ),
     }
 

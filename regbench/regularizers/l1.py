@@ -53,15 +53,15 @@ class L1(Technique):
             name="L1",
             key_idea="adds the sum of |w| to the loss",
             applied_to="weights",
-            strengths="simple to build in; drives unneeded weights to zero",
-            weaknesses="its strength must be tuned",
+            strengths={"simple": "simple to build in", "sparsity": "drives unneeded weights to zero"},
+            weaknesses={"tuning": "its strength must be tuned"},
         ),
         "ko": Card(
             name="L1",
             key_idea="손실에 |w|의 합을 더함",
             applied_to="가중치",
-            strengths="구현이 쉬움, 불필요한 가중치를 0으로 보냄",
-            weaknesses="강도를 튜닝해야 함",
+            strengths={"simple": "구현이 쉬움", "sparsity": "불필요한 가중치를 0으로 보냄"},
+            weaknesses={"tuning": "강도를 튜닝해야 함"},
         ),
     }
 

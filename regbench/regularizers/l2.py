@@ -40,15 +40,15 @@ class L2(Technique):
             name="L2",
             key_idea="adds the sum of w² to the loss",
             applied_to="weights",
-            strengths="simple to build in; keeps weights small and the function smooth",
-            weaknesses="its strength must be tuned",
+            strengths={"simple": "simple to build in", "small_weights": "keeps weights small and the function smooth"},
+            weaknesses={"tuning": "its strength must be tuned"},
         ),
         "ko": Card(
             name="L2",
             key_idea="손실에 w²의 합을 더함",
             applied_to="가중치",
-            strengths="구현이 쉬움, 가중치를 작게 유지해 모델이 부드러워짐",
-            weaknesses="강도를 튜닝해야 함",
+            strengths={"simple": "구현이 쉬움", "small_weights": "가중치를 작게 유지해 모델이 부드러워짐"},
+            weaknesses={"tuning": "강도를 튜닝해야 함"},
         ),
     }
 

@@ -33,15 +33,15 @@ class LayerNorm(Technique):
             name="layer norm",
             key_idea="normalizes a layer's activations within each sample",
             applied_to="layer activations",
-            strengths="independent of the batch size; works in RNNs and transformers",
-            weaknesses="sometimes behind batch norm",
+            strengths={"any_batch": "independent of the batch size", "sequences": "works in RNNs and transformers"},
+            weaknesses={"behind_batch_norm": "sometimes behind batch norm"},
         ),
         "ko": Card(
             name="레이어 정규화",
             key_idea="샘플 하나 안에서 층의 활성화를 정규화",
             applied_to="층의 활성화",
-            strengths="배치 크기와 무관함, RNN·트랜스포머에 효과적",
-            weaknesses="배치 정규화보다 성능이 낮을 때가 있음",
+            strengths={"any_batch": "배치 크기와 무관함", "sequences": "RNN·트랜스포머에 효과적"},
+            weaknesses={"behind_batch_norm": "배치 정규화보다 성능이 낮을 때가 있음"},
         ),
     }
 

@@ -44,15 +44,18 @@ class MaxNorm(Technique):
             name="max-norm",
             key_idea="caps the length of each unit's incoming weights",
             applied_to="weights",
-            strengths="weights can't blow up even at high learning rates; goes well with dropout",
-            weaknesses="one more bound to tune",
+            strengths={
+                "small_weights": "weights can't blow up even at high learning rates",
+                "with_dropout": "goes well with dropout",
+            },
+            weaknesses={"tuning": "one more bound to tune"},
         ),
         "ko": Card(
             name="최대 노름",
             key_idea="뉴런마다 들어오는 가중치 벡터의 길이에 상한을 둠",
             applied_to="가중치",
-            strengths="학습률이 커도 가중치가 폭주하지 않음, 드롭아웃과 잘 어울림",
-            weaknesses="상한값을 따로 튜닝해야 함",
+            strengths={"small_weights": "학습률이 커도 가중치가 폭주하지 않음", "with_dropout": "드롭아웃과 잘 어울림"},
+            weaknesses={"tuning": "상한값을 따로 튜닝해야 함"},
         ),
     }
 

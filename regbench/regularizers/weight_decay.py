@@ -35,15 +35,23 @@ class WeightDecay(Technique):
             name="weight decay",
             key_idea="shrinks every weight a little at each step, apart from the gradient",
             applied_to="weights",
-            strengths="as simple as L2; acts alike on all weights under Adam",
-            weaknesses="its strength must be tuned, together with the learning rate",
+            strengths={
+                "simple": "as simple as L2",
+                "alike_under_adam": "acts alike on all weights under Adam",
+                "small_weights": "keeps weights small",
+            },
+            weaknesses={"tuning": "its strength must be tuned, together with the learning rate"},
         ),
         "ko": Card(
             name="가중치 감쇠",
             key_idea="기울기와 별도로 매 스텝 가중치를 조금씩 줄임",
             applied_to="가중치",
-            strengths="L2만큼 단순함, Adam에서도 모든 가중치에 고르게 작용",
-            weaknesses="강도를 학습률과 함께 튜닝해야 함",
+            strengths={
+                "simple": "L2만큼 단순함",
+                "alike_under_adam": "Adam에서도 모든 가중치에 고르게 작용",
+                "small_weights": "가중치를 작게 유지함",
+            },
+            weaknesses={"tuning": "강도를 학습률과 함께 튜닝해야 함"},
         ),
     }
 

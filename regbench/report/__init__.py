@@ -1,4 +1,4 @@
-"""A comparison as tables: for the terminal, Markdown, CSV, JSON, and as a picture."""
+"""A comparison as tables: for the terminal, Markdown, LaTeX, CSV, JSON, and as a picture."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from regbench.errors import UsageError
 from regbench.locale import words
-from regbench.report import data, markdown
+from regbench.report import data, latex, markdown
 
 if TYPE_CHECKING:
     from regbench.compare import Comparison
     from regbench.report.terminal import Report
 
-Format = Literal["rich", "markdown", "csv", "json"]
+Format = Literal["rich", "markdown", "latex", "csv", "json"]
 
 WIDTH = 160
 """Of text that goes to no terminal."""
@@ -36,6 +36,8 @@ def render(
             return terminal.text(rich(comparison, lang), width or shutil.get_terminal_size((WIDTH, 0)).columns, color)
         case "markdown":
             return markdown.text(comparison, spoken)
+        case "latex":
+            return latex.text(comparison, spoken)
         case "csv":
             return data.csv_text(comparison)
         case "json":

@@ -10,20 +10,22 @@ import csv
 import io
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regbench.compare import CellResult, Comparison
+from regbench.compare import CellResult, Comparison, TechniqueResult
+from regbench.effects import Contrast
+from regbench.evidence import evidence
 from regbench.locale import Words
 from regbench.report import tables
 from regbench.stats import FEWEST_SEEDS, POWER, Estimate
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def document(comparison: Comparison, words: Words) -> dict[str, Any]:
     """Return the whole comparison as JSON-able data; only the texts of `summary` and `notes` depend on the language."""
     summary = tables.summary_with_sentences(comparison, words)
-    texts = ("name", *tables.TEXTS)
     return {
         "schema_version": SCHEMA_VERSION,
         "language": words.language,
@@ -41,21 +43,21 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
             "power": POWER,
             "seeds": comparison.planned,
         },
-        "summary": [
+        "noise": _known(
             {
-                "row": row,
-                **dict(zip(texts, ("".join(line.text for line in cell) for cell in shown), strict=False)),
-                "techniques": [
-                    {
-                        "technique": t.key,
-                        "status": t.status,
-                        "strengths": t.strengths,
-                        "cell": t.cell.label if t.cell else None,
-                    }
-                    for t in group
-                ],
+                "detectable_difference": comparison.detectable,
+                "error_from_seeds": comparison.noise.seeds if comparison.noise else math.nan,
+                "error_from_test_images": comparison.noise.images if comparison.noise else math.nan,
+                "test_images": comparison.images,
             }
-            for (row, group), shown in zip(comparison.summary.items(), summary.rows, strict=True)
+        ),
+        "digest": comparison.digest,
+        "summary": [_row(row, group, comparison, words) for row, group in comparison.summary.items()],
+        "main_effects": [_contrast(c) for c in comparison.effects.main] if comparison.effects else [],
+        "interactions": [_contrast(c) for c in comparison.effects.interactions] if comparison.effects else [],
+        "effects_given": [
+            _known({"technique": g.technique, "other": g.other, "off": _estimate(g.off), "on": _estimate(g.on)})
+            for g in (comparison.effects.given if comparison.effects else ())
         ],
         "cells": [_known(_cell(cell)) for cell in comparison.cells],
         "failures": [
@@ -66,6 +68,48 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
         "foreign_records": comparison.foreign,
         "notes": list(summary.notes),
     }
+
+
+def _row(row: str, group: Sequence[TechniqueResult], comparison: Comparison, words: Words) -> dict[str, Any]:
+    """Return a row of the summary table: its words, and of each point what was measured."""
+    card = tables.card(row, words)
+
+    def points(texts: Mapping[str, str]) -> list[dict[str, Any]]:
+        return [
+            {
+                "point": key,
+                "text": text,
+                "measured": [
+                    _known({"technique": e.technique, "outcome": e.outcome, **_estimate(e.estimate)})
+                    for t in group
+                    if (e := evidence(key, t, comparison))
+                ],
+            }
+            for key, text in texts.items()
+        ]
+
+    return {
+        "row": row,
+        "name": card.name,
+        "key_idea": card.key_idea,
+        "applied_to": card.applied_to,
+        "strengths": points(card.strengths),
+        "weaknesses": points(card.weaknesses),
+        "techniques": [
+            {
+                "technique": t.key,
+                "status": t.status,
+                "strengths": t.strengths,
+                "cell": t.cell.label if t.cell else None,
+            }
+            for t in group
+        ],
+    }
+
+
+def _contrast(contrast: Contrast) -> dict[str, Any]:
+    said = {"techniques": list(contrast.techniques), "contexts": contrast.contexts, **_estimate(contrast.estimate)}
+    return {key: _known(value) for key, value in (said | {"p": contrast.p, "p_holm": contrast.p_holm}).items()}
 
 
 def json_text(comparison: Comparison, words: Words) -> str:
@@ -109,6 +153,13 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "gap_difference": _estimate(e.gap if e else none),
         "time_ratio": _estimate(e.time if e else none),
         "time_shared": e.time_shared if e else None,
+        "nll_difference": _estimate(e.nll if e else none),
+        "near_zeros_difference": _estimate(e.near_zeros if e else none),
+        "weight_norm_ratio": _estimate(e.weight_norm if e else none),
+        "standardized": e.standardized if e else math.nan,
+        "correlation": e.correlation if e else math.nan,
+        "pairing": e.pairing if e else math.nan,
+        "sign_flip_p": e.sign_flip_p if e else math.nan,
         "p": e.p if e else math.nan,
         "p_holm": e.p_holm if e else math.nan,
         "equivalence_p": e.equivalence_p if e else math.nan,

@@ -12,20 +12,18 @@ from regbench.report.tables import Cell, Line, Table
 
 def text(comparison: Comparison, words: Words) -> str:
     """Return all tables of a comparison."""
-    found = [
-        tables.summary_with_sentences(comparison, words),
-        tables.ranking(comparison, words),
-        tables.failures(comparison, words),
-        tables.skips(comparison, words),
-    ]
-    return "\n".join(_table(table) for table in found if table)
+    return "\n".join(_table(table) for table in tables.everything(comparison, words))
+
+
+def rows(table: Table) -> str:
+    """Return a table alone, without title and notes."""
+    lines = [_row([_escaped(column.title) for column in table.columns])]
+    lines.append(_row(["---:" if column.kind == "figure" else ":---" for column in table.columns]))
+    return "\n".join([*lines, *(_row([_cell(cell) for cell in row]) for row in table.rows)])
 
 
 def _table(table: Table) -> str:
-    lines = [f"### {_escaped(table.title)}", ""]
-    lines.append(_row([_escaped(column.title) for column in table.columns]))
-    lines.append(_row(["---:" if column.kind == "figure" else ":---" for column in table.columns]))
-    lines += [_row([_cell(cell) for cell in row]) for row in table.rows]
+    lines = [f"### {_escaped(table.title)}", "", rows(table)]
     if table.notes:
         lines += ["", *(f"- {_escaped(note)}" for note in table.notes)]
     return "\n".join([*lines, ""])

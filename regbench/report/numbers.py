@@ -59,9 +59,20 @@ def ratio(x: float) -> str:
     return UNKNOWN if not math.isfinite(x) else f"×{x:.2f}"
 
 
+def ratio_interval(e: Estimate) -> str:
+    """Return a ratio with its interval, "×1.12 (1.08–1.16)"; where that is unknown, without."""
+    known = math.isfinite(e.low) and math.isfinite(e.high)
+    return ratio(e.mean) + (f" ({e.low:.2f}–{e.high:.2f})" if known else "")
+
+
 def percent(share: float) -> str:
     """Return a share in percent, without digits that say nothing: "20", "2.5"."""
-    return f"{share * 100:.10g}"
+    return f"{share * 100:.4g}"
+
+
+def level(confidence: float) -> str:
+    """Return the level of a test beside an interval of this confidence: "0.05", "0.0167"."""
+    return plain(float(f"{1 - confidence:.3g}"))
 
 
 def plain(x: float) -> str:

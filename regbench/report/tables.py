@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from regbench.compare import CellResult, Comparison, TechniqueResult
+from regbench.compare import (
+    CellResult,
+    Comparison,
+    TechniqueResult,
+    short_names,
+    shortened,
+    single_strengths,
+)
+from regbench.effects import Contrast
+from regbench.evidence import MEASURES, Outcome, evidence
 from regbench.locale import Words
 from regbench.plan import label
-from regbench.regularizers import techniques
+from regbench.regularizers import Card, techniques
 from regbench.report import numbers
 from regbench.report.numbers import UNKNOWN
-from regbench.stats import FEWEST_SEEDS, MOST_SEEDS, POWER, Verdict
+from regbench.stats import FEWEST_SEEDS, MOST_SEEDS, POWER, Estimate, Verdict
 
 Tone = Literal["plain", "strong", "faint", "good", "bad", "same"]
 
@@ -25,6 +36,8 @@ SYMBOLS: Mapping[Verdict, str] = {
     "no_spread": UNKNOWN,
 }
 TONES: Mapping[Verdict, Tone] = {"helps": "good", "hurts": "bad", "equivalent": "same"}
+MARKS: Mapping[Outcome, str] = {"holds": "✓ ", "refuted": "✗ ", "undecided": "? ", "too_few": "", "number": ""}
+OUTCOMES: Mapping[Outcome, Tone] = {"holds": "good", "refuted": "bad"}
 TEXTS = ("key_idea", "applied_to", "strengths", "weaknesses")
 
 
@@ -76,10 +89,32 @@ def cards(comparison: Comparison, words: Words) -> Table:
     """Return the note's summary table as the note has it: what each row's technique is."""
     columns = [Column(words("summary.technique"), "fixed"), *(Column(words(f"summary.{name}")) for name in TEXTS)]
     rows = []
-    for row in comparison.summary:
-        texts = _card(row, words)
-        rows.append((cell(texts["name"], "strong"), *(cell(texts[name]) for name in TEXTS)))
+    for row, group in comparison.summary.items():
+        found = card(row, words)
+        points = [_points(p, group, comparison, words) for p in (found.strengths, found.weaknesses)]
+        rows.append((cell(found.name, "strong"), cell(found.key_idea), cell(found.applied_to), *points))
     return Table(words("summary.cards"), tuple(columns), tuple(rows), ruled=True)
+
+
+def _points(points: Mapping[str, str], group: Sequence[TechniqueResult], comparison: Comparison, words: Words) -> Cell:
+    """Return the points for or against a row's techniques, each with what was measured of it."""
+    lines: list[Line] = []
+    for key, text in points.items():
+        lines.append(Line(text))
+        found = [(t, e) for t in group if (e := evidence(key, t, comparison))]
+        if not found:
+            lines.append(Line(f"({words('evidence.none')})", "faint"))
+        for technique, measured in found:
+            name = f"{_cards(technique.key, words).name}: " if len(group) > 1 else ""
+            said = words(f"evidence.{key}", x=_evidence_figure(key, measured.estimate))
+            lines.append(Line(f"{MARKS[measured.outcome]}{name}{said}", OUTCOMES.get(measured.outcome, "faint")))
+    return tuple(lines)
+
+
+def _evidence_figure(key: str, found: Estimate) -> str:
+    if MEASURES[key].neutral:
+        return numbers.ratio_interval(found)
+    return "".join(numbers.plus_minus([found], sign=True)[0].split())  # no line breaks within
 
 
 def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table:
@@ -131,7 +166,7 @@ def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
 def ranking(comparison: Comparison, words: Words) -> Table:
     """Return all cells by mean test accuracy."""
     results = comparison.cells
-    short = _short(results)
+    short = short_names(results)
     accuracy = numbers.plus_minus([c.accuracy for c in results])
     difference = numbers.plus_minus([c.effect.accuracy if c.effect else None for c in results], sign=True)
     gap = numbers.plus_minus([c.gap for c in results])
@@ -143,12 +178,12 @@ def ranking(comparison: Comparison, words: Words) -> Table:
         rows.append(
             (
                 cell(str(result.rank) if result.rank else UNKNOWN),
-                cell(_shortened(result.label, short), "plain" if result.techniques else "strong"),
+                cell(short[result.label], "plain" if result.techniques else "strong"),
                 cell(_count(result)),
                 cell(accuracy[i]),
                 cell(difference[i]),
                 cell(numbers.p_value(result.effect.p_holm) if result.effect else ""),
-                (_verdict(result, words),),
+                (_verdict(result, words, comparison.confidence),),
                 cell(gap[i]),
                 cell(numbers.number(result.seconds.mean, digits) if known else UNKNOWN),
             )
@@ -168,15 +203,87 @@ def ranking(comparison: Comparison, words: Words) -> Table:
     return Table(title, columns, tuple(rows), tuple(_ranking_notes(comparison, words)))
 
 
+def main_effects(comparison: Comparison, words: Words) -> Table | None:
+    """Return what each technique adds on the average over what else is on, or None where the cells are no factorial."""
+    found = comparison.effects
+    if found is None:
+        return None
+    shown = numbers.plus_minus([c.estimate for c in found.main], sign=True)
+    columns = (
+        Column(words("effects.technique")),
+        Column(words("effects.contexts"), "figure"),
+        Column(words("cells.n"), "figure"),
+        Column(words("effects.effect"), "figure"),
+        Column(words("cells.p"), "figure"),
+    )
+    rows = [
+        (
+            cell(str(_cards(c.techniques[0], words).name)),
+            cell(str(c.contexts)),
+            cell(str(c.estimate.n)),
+            cell(figure, _tone(c)),
+            cell(numbers.p_value(c.p_holm)),
+        )
+        for c, figure in zip(found.main, shown, strict=True)
+    ]
+    notes = (words("effects.main_note", confidence=numbers.percent(comparison.confidence), family=len(found.main)),)
+    return Table(words("effects.main_title", dataset=comparison.dataset.name), columns, tuple(rows), notes)
+
+
+def interactions(comparison: Comparison, words: Words) -> Table | None:
+    """Return what a technique adds without and with another one, for each pair, or None."""
+    found = comparison.effects
+    if found is None:
+        return None
+    given = {(g.technique, g.other): g for g in found.given}
+    pairs = [given[c.techniques[0], c.techniques[1]] for c in found.interactions]
+    changes = numbers.plus_minus([c.estimate for c in found.interactions], sign=True)
+    off, on = (numbers.plus_minus([getattr(g, side) for g in pairs], sign=True) for side in ("off", "on"))
+    columns = (
+        Column(words("effects.technique")),
+        Column(words("effects.other")),
+        Column(words("effects.without"), "figure"),
+        Column(words("effects.beside"), "figure"),
+        Column(words("effects.change"), "figure"),
+        Column(words("cells.p"), "figure"),
+    )
+    rows = []
+    for i, c in enumerate(found.interactions):
+        names = [cell(str(_cards(key, words).name)) for key in c.techniques]
+        figures = [cell(off[i]), cell(on[i]), cell(changes[i], _tone(c)), cell(numbers.p_value(c.p_holm))]
+        rows.append((*names, *figures))
+    confidence = numbers.percent(comparison.confidence)
+    notes = (words("effects.interactions_note", confidence=confidence, family=len(found.interactions)),)
+    return Table(words("effects.interactions_title", dataset=comparison.dataset.name), columns, tuple(rows), notes)
+
+
+def _tone(contrast: Contrast) -> Tone:
+    """Return the tone of an effect whose adjusted p is under 0.05."""
+    return "plain" if not contrast.p_holm < 0.05 else "good" if contrast.estimate.mean > 0 else "bad"
+
+
+def everything(comparison: Comparison, words: Words) -> list[Table]:
+    """Return all tables, in the order in which a page shows them; those with nothing to show are left out."""
+    found = [
+        summary_with_sentences(comparison, words),
+        ranking(comparison, words),
+        main_effects(comparison, words),
+        interactions(comparison, words),
+        failures(comparison, words),
+        skips(comparison, words),
+    ]
+    return [table for table in found if table]
+
+
 def failures(comparison: Comparison, words: Words) -> Table | None:
     """Return the planned runs that don't count, or None."""
     if not comparison.failures:
         return None
     planned = {c.label: c.planned for c in comparison.cells}
-    short = _short(comparison.cells)
+    short = short_names(comparison.cells)
     rows = [
         (
-            cell(_shortened(f.label, short)),
+            cell(short[f.label]),
             cell(f"{words(f'status.{f.status}')} {len(f.seeds)}/{planned[f.label]}", "bad"),
             cell(", ".join(map(str, f.seeds))),
             cell(f.reason),
@@ -192,9 +299,8 @@ def skips(comparison: Comparison, words: Words) -> Table | None:
     if not comparison.skips:
         return None
     by_reason: dict[str, list[str]] = {}
-    short = _short(comparison.cells)
     for skip in comparison.skips:
-        by_reason.setdefault(skip.reason, []).append(_shortened(skip.label, short))
+        by_reason.setdefault(skip.reason, []).append(shortened(skip.label, single_strengths(comparison.cells)))
     columns = tuple(Column(words(f"skips.{name}")) for name in ("cell", "reason"))
     rows = [(tuple(Line(name) for name in labels), cell(reason)) for reason, labels in by_reason.items()]
     return Table(words("skips.title"), columns, tuple(rows))
@@ -221,7 +327,7 @@ def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple
                     name,
                     Line(_count(technique.cell)),
                     Line(accuracy[i]),
-                    _verdict(technique.cell, words),
+                    _verdict(technique.cell, words, comparison.confidence),
                     Line(gap[i]),
                     Line(numbers.ratio(effect.time.mean)),
                 ),
@@ -230,16 +336,20 @@ def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple
     return lines
 
 
-def _card(row: str, words: Words) -> dict[str, str]:
-    """Return the texts of a row of the note: of the row itself where it has words of its own, or the technique's."""
-    names = ("name", *TEXTS)
-    if f"rows.{row}.name" in words:
-        return {name: words(f"rows.{row}.{name}") for name in names}
-    card = _cards(row, words)
-    return {name: getattr(card, name) for name in names}
+def card(row: str, words: Words) -> Card:
+    """Return the card of a row of the note: of the row itself where it has words of its own, or the technique's."""
+    if f"rows.{row}.name" not in words:
+        return _cards(row, words)
+    return Card(
+        name=words(f"rows.{row}.name"),
+        key_idea=words(f"rows.{row}.key_idea"),
+        applied_to=words(f"rows.{row}.applied_to"),
+        strengths=words.section(f"rows.{row}.strengths"),
+        weaknesses=words.section(f"rows.{row}.weaknesses"),
+    )
 
 
-def _cards(key: str, words: Words) -> Any:
+def _cards(key: str, words: Words) -> Card:
     """Return a technique's card, in English where it has none in this language."""
     cards = techniques()[key].cards
     return cards.get(words.language, cards["en"])
@@ -257,20 +367,6 @@ def _name(technique: TechniqueResult, words: Words) -> str:
     return f"{name} ({', '.join(parts)})" if parts else name
 
 
-def _short(results: Sequence[CellResult]) -> dict[str, str]:
-    """Return a technique with its strength, "l2(strength=0.01)", to its key, where the sweep has one strength of it."""
-    used: dict[str, set[str]] = {}
-    for result in results:
-        for key, settings in result.techniques.items():
-            used.setdefault(key, set()).add(label({key: settings}))
-    return {next(iter(used[key])): key for key in techniques() if len(used.get(key, ())) == 1}
-
-
-def _shortened(name: str, short: Mapping[str, str]) -> str:
-    """Return a cell's label without the strengths that are the same in the whole sweep."""
-    return " + ".join(short.get(part, part) for part in name.split(" + "))
-
-
 def _count(result: CellResult) -> str:
     """Return n: finished runs, of how many if some are not, and pairs if there are fewer."""
     n = str(result.finished) if result.finished == result.planned else f"{result.finished}/{result.planned}"
@@ -278,8 +374,8 @@ def _count(result: CellResult) -> str:
     return n if pairs == result.finished else f"{n} ({pairs})"
 
 
-def _verdict(result: CellResult, words: Words) -> Line:
-    """Return symbol and word, with the seeds that are wanting."""
+def _verdict(result: CellResult, words: Words, confidence: float) -> Line:
+    """Return symbol and word, with the seeds that are wanting, and † where the two tests disagree."""
     effect = result.effect
     if effect is None:
         return Line(words("verdict.baseline"), "faint")
@@ -287,6 +383,7 @@ def _verdict(result: CellResult, words: Words) -> Line:
     if effect.verdict in ("undecided", "too_few"):
         more, limit = effect.more_seeds, words("verdict.more_than", n=MOST_SEEDS)
         text += f" ({limit if more is None else words('verdict.more', n=more)})"
+    text += " †" if effect.tests_disagree(1 - confidence) else ""
     return Line(text, TONES.get(effect.verdict, "faint"))
 
 
@@ -298,6 +395,7 @@ def _summary_notes(comparison: Comparison, words: Words) -> list[str]:
     notes.append(f"{words('notes.gap')} {words('notes.time')}")
     if any(e.time_shared for e in effects):
         notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
+    notes.append(words("notes.evidence", confidence=numbers.percent(comparison.confidence)))
     selection = words(f"notes.{comparison.train.select}")
     if any(t.strengths > 1 for t in shown):
         selection += " " + words("notes.chosen")
@@ -309,21 +407,52 @@ def _ranking_notes(comparison: Comparison, words: Words) -> list[str]:
     effects = [c.effect for c in comparison.cells if c.effect]
     notes = [words("notes.means", confidence=numbers.percent(comparison.confidence)), _verdict_note(comparison, words)]
     notes.append(f"{words('notes.gap')} {words(f'notes.{comparison.train.select}')}")
-    fixed = [strength for strength, key in _short(comparison.cells).items() if strength != key]
+    fixed = [strength for strength, key in single_strengths(comparison.cells).items() if strength != key]
     if fixed:
         notes.append(words("notes.strengths", strengths=", ".join(fixed)))
+    notes += filter(None, [_sign_flip_note(comparison, words), _power_note(comparison, words)])
     return [*notes, *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects))]
 
 
 def _verdict_note(comparison: Comparison, words: Words) -> str:
     return words(
         "notes.verdicts",
-        alpha=numbers.plain(1 - comparison.confidence),
+        alpha=numbers.level(comparison.confidence),
         margin=numbers.plain(comparison.margin * 100),
         family=comparison.family,
         power=numbers.percent(POWER),
         fewest=FEWEST_SEEDS,
     )
+
+
+def _sign_flip_note(comparison: Comparison, words: Words) -> str:
+    """Return how the sign-flip test compares with the t test."""
+    found = [cell.effect for cell in comparison.cells if cell.effect and cell.effect.accuracy.n > 1]
+    alpha = 1 - comparison.confidence
+    able = [e for e in found if 2.0 ** (1 - e.accuracy.n) < alpha]
+    if not able:
+        most = max((e.accuracy.n for e in found), default=0)
+        return words("notes.sign_flip_unable", n=most, least=numbers.p_value(2.0 ** (1 - most))) if most else ""
+    disagree = sum(e.tests_disagree(alpha) for e in able)
+    return words("notes.sign_flip", disagree=disagree, n=len(able), alpha=numbers.level(comparison.confidence))
+
+
+def _power_note(comparison: Comparison, words: Words) -> str:
+    """Return what pairing gained, where the error comes from, and how small a difference could have been seen."""
+    found = [cell.effect for cell in comparison.cells if cell.effect]
+    parts = []
+    if math.isfinite(comparison.detectable):
+        x = numbers.number(100 * comparison.detectable, 2)
+        parts.append(words("notes.detectable", x=x, power=numbers.percent(POWER)))
+    gains = [e.pairing for e in found if math.isfinite(e.pairing)]
+    correlations = [e.correlation for e in found if math.isfinite(e.correlation)]
+    if gains and correlations:
+        r = numbers.number(statistics.median(correlations), 2)
+        parts.append(words("notes.pairing", r=r, share=f"{100 * statistics.median(gains):.0f}"))
+    if comparison.noise:
+        seeds, images = (numbers.number(100 * x, 2) for x in (comparison.noise.seeds, comparison.noise.images))
+        parts.append(words("notes.noise", seeds=seeds, images=images, n=f"{comparison.images:,}"))
+    return " ".join(parts)
 
 
 def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list[str]:
@@ -337,7 +466,11 @@ def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list
         notes.append(counted)
     if comparison.foreign:
         notes.append(words("notes.foreign", n=comparison.foreign))
+    if comparison.looks > 1:
+        notes.append(words("notes.looks", looks=comparison.looks, level=numbers.level(comparison.confidence)))
     train = _train(comparison, words)
+    if comparison.digest:
+        notes.append(words("notes.digest", digest=comparison.digest))
     return [*notes, words("notes.data", data=_data(comparison, words), model=_settings(comparison.model), train=train)]
 
 

@@ -33,7 +33,7 @@ def sweep_of(folder: Path, techniques: str, combine: str, seeds: int = 5) -> Com
 
 def test_json_holds_every_number_as_it_was_computed(rough: Comparison) -> None:
     document = json.loads(report.render(rough, "json"))
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert [c["cell"] for c in document["cells"]] == [c.label for c in rough.cells]
     for written, result in zip(document["cells"], rough.cells, strict=True):
         assert written["test_accuracy"]["mean"] == result.accuracy.mean
@@ -186,7 +186,7 @@ def test_a_sweep_with_one_seed_shows_means_and_no_verdict(tmp_path: Path) -> Non
 
 
 def test_an_unknown_format_or_language_is_named(rough: Comparison) -> None:
-    with pytest.raises(UsageError, match=r"'latex'.*rich, markdown, csv, json"):
-        report.render(rough, "latex")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"'pdf'.*rich, markdown, latex, csv, json"):
+        report.render(rough, "pdf")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"'fr'.*en, ko"):
         report.render(rough, "csv", "fr")

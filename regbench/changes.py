@@ -1,0 +1,73 @@
+"""What changed between two results directories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from regbench import records
+from regbench.compare import Comparison
+
+METRICS = [name for name, kind in records.RUNS.items() if kind == "number" and name != "seconds"]
+"""What a run measured, its time apart: equal in two sweeps of one config on one machine."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Sentences about what differs, by kind; nothing where nothing does."""
+
+    config: tuple[str, ...]
+    environment: tuple[str, ...]
+    dataset: tuple[str, ...]
+    runs: tuple[str, ...]
+    verdicts: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Return them all, each with its kind."""
+        return [f"{kind}: {line}" for kind, lines in vars(self).items() for line in lines]
+
+
+def changes(one: Path, other: Path, first: Comparison, second: Comparison) -> Changes:
+    """Return what differs between the results in `one` and in `other`, whose comparisons are `first` and `second`.
+
+    Raises RecordsError where one can't be read.
+    """
+    a, b = records.read(one), records.read(other)
+    return Changes(
+        config=tuple(records.differences(a.config, b.config)),
+        environment=tuple(records.differences(a.environment, b.environment)),
+        dataset=tuple(records.differences(a.dataset, b.dataset)),
+        runs=tuple(_runs(a, b)),
+        verdicts=tuple(_verdicts(first, second)),
+    )
+
+
+def _runs(one: records.Records, other: records.Records) -> list[str]:
+    """Say which runs only one side has, and in what measures the common ones differ."""
+    a, b = (found.runs.set_index("run") for found in (one, other))
+    common = a.index.intersection(b.index)
+    said = [
+        f"{len(only)} only in {found.directory}"
+        for found, only in ((one, a.index.difference(b.index)), (other, b.index.difference(a.index)))
+        if len(only)
+    ]
+    x, y = a.loc[common, METRICS].to_numpy(float), b.loc[common, METRICS].to_numpy(float)
+    same = (x == y) | (np.isnan(x) & np.isnan(y))
+    if not same.all():
+        said.append(f"{len(common)} in both, {int(same.all(1).sum())} of them equal to the last digit")
+    for i, name in enumerate(METRICS):
+        if not same[:, i].all():
+            largest = np.nanmax(np.abs(x[:, i] - y[:, i]), initial=0)
+            said.append(f"{name} differs in {int((~same[:, i]).sum())} runs, by up to {largest:.3g}")
+    return said
+
+
+def _verdicts(one: Comparison, other: Comparison) -> list[str]:
+    a, b = ({cell.label: cell.effect.verdict for cell in each.cells if cell.effect} for each in (one, other))
+    return [
+        f"{label} was {a.get(label, 'not there')}, now {b.get(label, 'not there')}"
+        for label in {**a, **b}
+        if a.get(label) != b.get(label)
+    ]

@@ -1,0 +1,117 @@
+"""How well runs are paired, and any two cells beside each other."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from regbench import stats
+from regbench.compare import Comparison, correct, short_names
+from regbench.errors import UsageError
+from regbench.plan import Plan
+from regbench.stats import Estimate
+
+SHARED = ("split_hash", "init_hash", "order_hash")
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """The different hashes among the finished runs of one seed: one each where they are paired."""
+
+    seed: int
+    runs: int
+    split: tuple[str, ...]
+    init: tuple[str, ...]
+    order: tuple[str, ...]
+
+    def values(self) -> tuple[tuple[str, ...], ...]:
+        """Return the hashes of split, initial weights and batch order."""
+        return self.split, self.init, self.order
+
+
+def hashes(runs: pd.DataFrame) -> list[Hashes]:
+    """Return the hashes of each seed, in the order of seeds; `runs` has the columns of runs.csv."""
+    finished = runs[runs["status"] == "ok"]
+    return [
+        Hashes(int(str(seed)), len(group), *(tuple(sorted(set(group[name]))) for name in SHARED))
+        for seed, group in finished.groupby("seed")
+    ]
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Two runs of one seed on the same test images."""
+
+    seed: int
+    only_one: int
+    """Images that the first cell alone got right."""
+    only_other: int
+    p: float
+
+
+@dataclass(frozen=True)
+class Versus:
+    """Two cells beside each other."""
+
+    one: str
+    other: str
+    difference: Estimate
+    """Of test accuracy, paired by seed."""
+    p: float
+    sign_flip_p: float
+    standardized: float
+    correlation: float
+    by_seed: tuple[McNemar, ...]
+    images: int
+    confidence: float
+
+
+def versus(comparison: Comparison, details: pd.DataFrame, plan: Plan, one: str, other: str) -> Versus:
+    """Return two cells' comparison. Raises UsageError for a cell that there is not, or the same one twice."""
+    first, second = (_label(name, comparison) for name in (one, other))
+    if first == second:
+        raise UsageError(f"{one} and {other} are the same cell; name two")
+    accuracies = comparison.by_seed[first], comparison.by_seed[second]
+    seeds = [seed for seed in accuracies[0] if seed in accuracies[1]]
+    a, b = (np.array([each[seed] for seed in seeds]) for each in accuracies)
+    bits = correct(details, plan, comparison.images)
+    mine, theirs = bits.get(first, {}), bits.get(second, {})
+    tests = []
+    for seed in seeds:
+        if seed in mine and seed in theirs:
+            counts = int((mine[seed] & ~theirs[seed]).sum()), int((theirs[seed] & ~mine[seed]).sum())
+            tests.append(McNemar(seed, *counts, float(stats.mcnemar(*counts))))
+    return Versus(
+        one=first,
+        other=second,
+        difference=stats.estimate(a - b, comparison.confidence),
+        p=float(stats.difference_p(a - b)),
+        sign_flip_p=float(stats.sign_flip_p(a - b, rng=np.random.default_rng(0))),
+        standardized=float(stats.standardized(a - b)),
+        correlation=float(stats.correlation(a, b)),
+        by_seed=tuple(tests),
+        images=comparison.images,
+        confidence=comparison.confidence,
+    )
+
+
+def _label(name: str, comparison: Comparison) -> str:
+    """Return the label of the cell that a person names, in full or as the table shortens it."""
+    labels = [cell.label for cell in comparison.cells]
+    shortened = short_names(comparison.cells)
+    known = dict(zip([shortened[label] for label in labels], labels, strict=True)) | {label: label for label in labels}
+    wanted = " + ".join(re.split(r"\s*\+\s*(?=[a-z])", name.strip()))
+    if wanted in known:
+        return known[wanted]
+    meant = _closest(wanted, list(known))
+    raise UsageError(f"there is no cell {name!r} here{meant}; `regbench table` lists them")
+
+
+def _closest(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,50 @@
+"""What changed between two results directories."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.command import regbench
+
+QUICKSTART = Path(__file__).parents[1] / "results/reference/quickstart"
+
+
+def copied(folder: Path) -> Path:
+    for file in QUICKSTART.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def test_a_directory_does_not_differ_from_its_copy(tmp_path: Path) -> None:
+    done = regbench("diff", QUICKSTART, copied(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0, "no difference in config, environment, data, metrics or verdicts\n", "",
+    )  # fmt: skip
+
+
+def test_each_difference_is_a_line_with_its_kind(tmp_path: Path) -> None:
+    other = copied(tmp_path)
+    environment = json.loads((other / "environment.json").read_text()) | {"torch": "9.9"}
+    (other / "environment.json").write_text(json.dumps(environment))
+    text = (other / "config.yaml").read_text()
+    (other / "config.yaml").write_text(text.replace("confidence: 0.95", "confidence: 0.99"))
+    lines = (other / "runs.csv").read_text().splitlines(keepends=True)
+    (other / "runs.csv").write_text("".join(lines[:-1]))
+    done = regbench("diff", QUICKSTART, other)
+    assert done.returncode == 3
+    kinds = {line.split(":")[0] for line in done.stdout.splitlines()}
+    assert kinds == {"config", "environment", "runs", "verdicts"}
+    assert "config: analysis.confidence was 0.95, now 0.99" in done.stdout
+    assert 'environment: torch was "' in done.stdout
+    assert f"runs: 1 only in {QUICKSTART}" in done.stdout
+
+
+def test_metrics_that_differ_are_counted_and_measured(tmp_path: Path) -> None:
+    other = copied(tmp_path)
+    header, first, *rest = (other / "runs.csv").read_text().splitlines(keepends=True)
+    accuracy = first.split(",")[header.split(",").index("test_accuracy")]
+    (other / "runs.csv").write_text(header + first.replace(f",{accuracy},", ",0.5,", 1) + "".join(rest))
+    done = regbench("diff", QUICKSTART, other)
+    assert "runs: 120 in both, 119 of them equal to the last digit" in done.stdout
+    assert "runs: test_accuracy differs in 1 runs, by up to 0.31" in done.stdout

@@ -1,0 +1,118 @@
+"""The points of a card: what the sweep measured of them, and what it did not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regbench.compare import Comparison, TechniqueResult, compare
+from regbench.evidence import MEASURES, Evidence, Measure, evidence, outcome
+from regbench.locale import languages, words
+from regbench.regularizers import techniques
+from regbench.report import tables
+from regbench.stats import Estimate
+from tests.sample import records, sweep
+
+YAML = """
+dataset: {name: mnist5k}
+model: {name: mlp}
+techniques: {l1: 1e-3, l2: [0.01, 0.1], dropout: 0.5, batch_norm: , layer_norm: }
+seeds: 6
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, pd.DataFrame]:
+    plan, config = sweep(tmp_path_factory.mktemp("configs"), YAML)
+    found = records(plan)
+    found.loc[found.cell.str.startswith("l1"), "near_zeros"] = 0.6 + 0.01 * found.seed
+    found.loc[found.cell == "l2(strength=0.01)", "weight_norm"] = 10 + 0.1 * found.seed
+    return compare(found, plan, config.analysis), found
+
+
+def of(comparison: Comparison, key: str) -> TechniqueResult:
+    return next(t for group in comparison.summary.values() for t in group if t.key == key)
+
+
+def measured(comparison: Comparison, point: str, key: str) -> Evidence:
+    found = evidence(point, of(comparison, key), comparison)
+    assert found is not None
+    return found
+
+
+def test_each_point_is_the_paired_comparison_of_its_measure(runs: tuple[Comparison, pd.DataFrame]) -> None:
+    comparison, frame = runs
+    table = {name: frame.pivot(index="seed", columns="cell", values=name) for name in frame}
+    dropout, ln, bn = "dropout(p=0.5)", "layer_norm", "batch_norm"
+    gap = table["gap"][dropout] - table["gap"]["baseline"]
+    assert measured(comparison, "overfitting", "dropout").estimate.mean == pytest.approx(gap.mean())
+    ratio = np.log(table["seconds"][dropout] / table["seconds"]["baseline"])
+    assert measured(comparison, "time", "dropout").estimate.mean == pytest.approx(math.exp(ratio.mean()))
+    zeros = table["near_zeros"]["l1(strength=0.001)"] - table["near_zeros"]["baseline"]
+    assert measured(comparison, "sparsity", "l1").estimate.mean == pytest.approx(zeros.mean())
+    norms = np.log(table["weight_norm"]["l2(strength=0.01)"] / table["weight_norm"]["baseline"])
+    chosen = of(comparison, "l2").cell
+    assert chosen is not None
+    if chosen.label == "l2(strength=0.01)":
+        assert measured(comparison, "small_weights", "l2").estimate.mean == pytest.approx(math.exp(norms.mean()))
+    behind = table["test_accuracy"][ln] - table["test_accuracy"][bn]
+    assert measured(comparison, "behind_batch_norm", "layer_norm").estimate.mean == pytest.approx(behind.mean())
+    strengths = [table["test_accuracy"][f"l2(strength={s})"] for s in (0.01, 0.1)]
+    apart = abs((strengths[0] - strengths[1]).mean())
+    assert measured(comparison, "tuning", "l2").estimate.mean == pytest.approx(apart)
+
+
+def test_what_the_sweep_has_nothing_of_is_none(runs: tuple[Comparison, pd.DataFrame]) -> None:
+    comparison, _ = runs
+    for point, key in (("tuning", "dropout"), ("in_rnns", "batch_norm"), ("overfitting", "max_norm")):
+        technique = TechniqueResult("max_norm", "absent", None, 0) if key == "max_norm" else of(comparison, key)
+        assert evidence(point, technique, comparison) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "n", "less", "more"),
+    [
+        (-2.0, -1.0, 5, "holds", "refuted"),
+        (1.0, 2.0, 5, "refuted", "holds"),
+        (-1.0, 1.0, 5, "undecided", "undecided"),
+        (-2.0, -1.0, 4, "too_few", "too_few"),
+        (math.nan, math.nan, 6, "undecided", "undecided"),
+    ],
+)
+def test_the_interval_decides(low: float, high: float, n: int, less: str, more: str) -> None:
+    found = Estimate(n, (low + high) / 2, 1.0, low, high)
+    assert outcome(found, Measure(lambda *_: None, "less")) == less
+    assert outcome(found, Measure(lambda *_: None, "more")) == more
+    assert outcome(found, Measure(lambda *_: None, "nothing")) == "number"
+
+
+def test_every_card_has_the_same_points_in_every_language() -> None:
+    for key, technique in techniques().items():
+        for name in ("strengths", "weaknesses"):
+            points = {lang: list(getattr(card, name)) for lang, card in technique.cards.items()}
+            assert len({tuple(p) for p in points.values()}) == 1, (key, name)
+
+
+def test_every_measure_has_words_and_is_somebodys_point() -> None:
+    cards = [tables.card(row, words("en")) for row in ("l1_l2", *techniques())]
+    points = {point for card in cards for point in (*card.strengths, *card.weaknesses)}
+    assert set(MEASURES) <= points
+    for lang in languages():
+        for point in MEASURES:
+            assert f"evidence.{point}" in words(lang)
+
+
+def test_the_summary_says_of_each_point_what_was_measured_or_that_it_was_not(
+    runs: tuple[Comparison, pd.DataFrame],
+) -> None:
+    comparison, _ = runs
+    rows = {row[0][0].text: row for row in tables.cards(comparison, words("en")).rows}
+    dropout = [line.text for line in rows["dropout"][3]]
+    assert dropout[0] == "strong regularization"
+    assert dropout[1].startswith("✓ gap −")
+    assert dropout[2:] == ["like averaging many thinned networks", "(not measured here)"]
+    penalties = [line.text for line in rows["L1/L2"][3]]
+    assert [text.split(":")[0] for text in penalties[3:]] == ["✓ L1", "✓ L2"]
