@@ -36,6 +36,7 @@ DataDir = Annotated[
 Language = Annotated[
     Literal["en", "ko"] | None, typer.Option("--lang", help="language of tables; default: from the locale")
 ]
+REPRODUCED = ("python", "torch", "numpy", "processor", "platform", "device", "code")
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="a results directory")]
 Format = Annotated[
     Literal["rich", "markdown", "latex", "csv", "json"], typer.Option("--format", help="rich is for the terminal")
@@ -196,6 +197,34 @@ def append_summary(directory: Path, lang: str) -> None:
             opened.write(report.render(compared(directory), "markdown", lang) + "\n")
     except OSError as error:
         raise UsageError(f"can't write the CI job's summary {page} ({error.strerror})") from None
+
+
+@app.command(name="report")
+def report_(
+    directory: Directory,
+    out: Annotated[Path | None, typer.Option(help="where to write it; default: DIR/report.LANG.html")] = None,
+    lang: Language = None,
+) -> None:
+    """Write the report: one HTML page with tables and pictures that opens offline."""
+    from regbench import records
+    from regbench.locale import words
+    from regbench.report import page
+
+    spoken, found = words(language(lang)), records.read(directory)
+    name, environment = str(found.config.get("name", directory.name)), found.environment
+    about = {
+        "regbench": f"regbench sweep {directory / 'config.yaml'} --out {directory}",
+        **{key: str(environment[key]) for key in REPRODUCED if key in environment},
+        "dataset": f"{found.dataset.get('name')} {found.dataset.get('fingerprint')}",
+        "digest": found.digest(),
+    }
+    text = page.html(compared(directory), found.epochs, found.details, spoken, name, about)
+    file = out or directory / f"report.{spoken.language}.html"
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"can't write {file} ({error.strerror}); choose another place with --out") from None
+    print(file)
 
 
 @app.command()

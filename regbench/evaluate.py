@@ -15,11 +15,10 @@ from torch import Tensor
 from regbench.nn.functions import cross_entropy
 from regbench.nn.stack import Parameter, Stack
 from regbench.pixels import Part
+from regbench.records import WEIGHT_SIZES
 
 BATCH = 1000
 """Images evaluated at a time; it changes speed and memory, not results."""
-SIZES = (-6, 1, 70)
-"""Of the histogram of weights: log10 of the smallest and largest |w|, and the bins between."""
 FILTERS = 16
 """Units of the first layer whose weights are kept for a picture."""
 
@@ -96,7 +95,7 @@ def histograms(parameters: Sequence[Parameter]) -> list[list[int]]:
     Bins of log10 |w| are 0.1 wide, from 1e-6 to 10; the first bin holds all that is smaller, zeros included, the last
     all that is larger.
     """
-    low, high, bins = SIZES
+    low, high, bins = WEIGHT_SIZES
     exponents = _weights(parameters).abs().log10_().clamp_(low - 0.05, high - 0.05)
     return [torch.histc(e.float().cpu(), bins + 1, low - (high - low) / bins, high).int().tolist() for e in exponents]
 

@@ -99,6 +99,8 @@ DETAILS: dict[str, Kind] = {
     "weights": "json",
     "filters": "json",
 }
+WEIGHT_SIZES = (-6, 1, 70)
+"""Of the histogram of weights: log10 of the smallest and largest |w|, and the bins between; one more holds the rest."""
 BESIDE = {"epochs.csv": EPOCHS, "details.csv": DETAILS}
 """The files whose rows count where runs.csv has their run."""
 DTYPES: dict[Kind, str] = {"text": "str", "json": "str", "count": "int64", "whole": "float64", "number": "float64"}

@@ -1,0 +1,341 @@
+"""The pictures of the report, as SVG to be set into a page: text becomes outlines, so that no font has to be there.
+
+Lines and letters take the colour of the page's text (`currentColor`), series the colours of Okabe & Ito (2008), which
+people with any colour vision tell apart. The same records give the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import font_manager, rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from regbench import stats
+from regbench.compare import CellResult, Comparison, short_names
+from regbench.locale import Words, words
+from regbench.records import WEIGHT_SIZES
+from regbench.regularizers import techniques
+from regbench.stats import Array, Verdict
+
+INK = "#010203"
+"""Stands for the page's own colour until the picture is set into it."""
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#a6761d")
+VERDICTS: Mapping[Verdict, tuple[str, str]] = {
+    "helps": ("#009e73", "^"),
+    "hurts": ("#d55e00", "v"),
+    "equivalent": ("#0072b2", "s"),
+    "undecided": ("#7f7f7f", "o"),
+    "too_few": ("#7f7f7f", "x"),
+    "no_spread": ("#7f7f7f", "x"),
+}
+HANGUL = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Apple SD Gothic Neo", "Malgun Gothic", "UnDotum")
+_LOW, _HIGH, _BINS = WEIGHT_SIZES
+BINS = np.logspace(_LOW - (_HIGH - _LOW) / _BINS, _HIGH, _BINS + 2)
+"""The edges of the histogram of weights; what is smaller, zeros too, is drawn in the first bin."""
+UNITS = 12
+"""First-layer units that are shown a cell."""
+MOST = 8
+"""Cells that curves are drawn of: there are no more colours."""
+
+
+@cache
+def hangul_font() -> str | None:
+    """Return a font of this machine that has Hangul, or None."""
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return next((name for name in HANGUL if name in known), None)
+
+
+def labels(language: Words) -> Words:
+    """Return the words that can be drawn: English where the language is Korean and no font here holds Hangul."""
+    return words("en") if language.language == "ko" and hangul_font() is None else language
+
+
+def draw(figure: Figure, title: str) -> str:
+    """Return a figure as SVG for a page, named `title` for those who can't see it."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = out.getvalue()[out.getvalue().index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', _opening(title), svg, count=1)
+    return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+
+
+def _opening(title: str) -> str:
+    safe = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", "/")
+    return (
+        r'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="\1" role="img" '
+        f'aria-label="{safe}">'
+    )
+
+
+def style(salt: str) -> Any:
+    """Return the context in which all figures are drawn; `salt` keeps the ids of two pictures in one page apart."""
+    family = [name for name in (hangul_font(), "DejaVu Sans") if name]
+    ink: Any = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK)
+    return rc_context(
+        ink
+        | {
+            "font.family": family,
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.unicode_minus": True,
+            "svg.fonttype": "path",
+            "svg.hashsalt": f"regbench {salt}",
+            "legend.frameon": False,
+        }
+    )
+
+
+def single(comparison: Comparison) -> list[CellResult]:
+    """Return the baseline and the summary's cells of one technique, those with finished runs."""
+    shown = [t.cell for group in comparison.summary.values() for t in group if t.cell]
+    return [cell for cell in [comparison.baseline, *shown] if cell.finished][:MOST]
+
+
+def forest(comparison: Comparison, words: Words) -> str | None:
+    """Return each cell's difference to the baseline with its interval, the margin of equivalence as a band."""
+    cells = [cell for cell in comparison.cells if cell.effect and cell.effect.accuracy.n]
+    if not cells:
+        return None
+    say, short = labels(words), short_names(comparison.cells)
+    with style("forest"):
+        figure = Figure((7.2, 1.1 + 0.24 * len(cells)), layout="constrained")
+        axes = figure.subplots()
+        axes.axvspan(-100 * comparison.margin, 100 * comparison.margin, color=COLOURS[0], alpha=0.15, lw=0)
+        axes.axvline(0, color=INK, lw=0.8)
+        drawn: dict[str, Any] = {}
+        for y, cell in enumerate(reversed(cells)):
+            effect = cell.effect
+            assert effect is not None
+            colour, marker = VERDICTS[effect.verdict]
+            low, high = 100 * effect.accuracy.low, 100 * effect.accuracy.high
+            if math.isfinite(low):
+                axes.plot([low, high], [y, y], color=colour, lw=1.6, solid_capstyle="butt")
+            (point,) = axes.plot([100 * effect.accuracy.mean], [y], marker, color=colour, ms=6)
+            drawn.setdefault(say(f"verdict.{effect.verdict}"), point)
+        axes.set_yticks(range(len(cells)), [short[cell.label] for cell in reversed(cells)])
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(say("page.points_to_baseline"))
+        figure.legend(list(drawn.values()), list(drawn), loc="outside upper right", ncols=len(drawn))
+        return draw(figure, words("page.forest"))
+
+
+def curve(epochs: pd.DataFrame, label: str, measure: str, confidence: float) -> tuple[Array, Array, Array, Array]:
+    """Return epochs, means over the seeds and the ends of their t intervals of a cell; epochs not measured are absent.
+
+    `epochs` has the columns of epochs.csv.
+    """
+    mine = epochs[(epochs["cell"] == label) & epochs[measure].notna()]
+    table = mine.pivot_table(index="epoch", columns="seed", values=measure)
+    found = [stats.estimate(row, confidence) for row in table.to_numpy(float)]
+    numbers = np.array([[e.mean, e.low, e.high] for e in found]).reshape(-1, 3)
+    return table.index.to_numpy(float), *numbers.T
+
+
+def curves(comparison: Comparison, epochs: pd.DataFrame, words: Words) -> str | None:
+    """Return validation error and training loss by epoch, of the baseline and each technique alone."""
+    if epochs.empty:
+        return None
+    say, short = labels(words), short_names(comparison.cells)
+    with style("curves"):
+        figure = Figure((7.2, 3.6), layout="constrained")
+        panels = figure.subplots(1, 2)
+        for axes, measure, error in zip(panels, ("validation_accuracy", "train_loss"), (True, False), strict=True):
+            for colour, cell in zip(COLOURS, single(comparison), strict=False):
+                x, mean, low, high = curve(epochs, cell.label, measure, comparison.confidence)
+                if not len(x):
+                    continue
+                y, bottom, top = (100 * (1 - mean), 100 * (1 - high), 100 * (1 - low)) if error else (mean, low, high)
+                marker = "o" if len(x) < 12 else ""
+                axes.plot(x, y, color=colour, lw=1.6, marker=marker, ms=3, label=short[cell.label])
+                axes.fill_between(x, bottom, top, color=colour, alpha=0.15, lw=0)
+            axes.set_xlabel(say("page.epoch"))
+            axes.set_ylabel(say("page.validation_error" if error else "page.train_loss"))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        handles, names = panels[1].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper center", ncols=4)
+        return draw(figure, words("page.curves"))
+
+
+def front(costs: Sequence[float], errors: Sequence[float]) -> list[int]:
+    """Return which points no other one beats in both cost and error, by rising cost (the Pareto front)."""
+    order = sorted(range(len(costs)), key=lambda i: (costs[i], errors[i]))
+    best, found = math.inf, []
+    for i in order:
+        if errors[i] < best:
+            best = errors[i]
+            found.append(i)
+    return found
+
+
+def pareto(comparison: Comparison, words: Words) -> str | None:
+    """Return test error against seconds a run, with the front that no other cell beats in both."""
+    cells = [cell for cell in comparison.cells if cell.finished and cell.seconds.mean > 0]
+    if len(cells) < 2:
+        return None
+    say, short = labels(words), short_names(comparison.cells)
+    costs, errors = [c.seconds.mean for c in cells], [100 * (1 - c.accuracy.mean) for c in cells]
+    best = front(costs, errors)
+    with style("pareto"):
+        figure = Figure((7.2, 3.8), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(costs, errors, "o", color=COLOURS[6], ms=5)
+        axes.plot([costs[i] for i in best], [errors[i] for i in best], "-o", color=COLOURS[1], ms=6, lw=1.2)
+        named = {*best, next((i for i, c in enumerate(cells) if not c.techniques), best[0])}
+        for i in sorted(named):
+            # The other cells lie above and to the right of the front.
+            axes.annotate(
+                short[cells[i].label],
+                (costs[i], errors[i]),
+                xytext=(-6, -5),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                fontsize=8,
+            )
+        if max(costs) > 3 * min(costs):
+            axes.set_xscale("log")
+        axes.margins(x=0.2, y=0.15)
+        axes.set_xlabel(say("page.seconds_a_run"))
+        axes.set_ylabel(say("page.test_error"))
+        return draw(figure, words("page.pareto"))
+
+
+def interactions(comparison: Comparison, words: Words) -> str | None:
+    """Return for each pair what a technique adds without and with the other one, or None without a factorial."""
+    found = comparison.effects
+    if found is None:
+        return None
+    say = labels(words)
+    given = {(g.technique, g.other): g for g in found.given}
+    pairs = [given[c.techniques[0], c.techniques[1]] for c in found.interactions]
+
+    def name(key: str) -> str:
+        cards = techniques()[key].cards
+        return cards.get(say.language, cards["en"]).name
+
+    with style("interactions"):
+        figure = Figure((7.2, 1.1 + 0.42 * len(pairs)), layout="constrained")
+        axes = figure.subplots()
+        axes.axvline(0, color=INK, lw=0.8)
+        handles: dict[str, Any] = {}
+        for row, pair in enumerate(reversed(pairs)):
+            ends = []
+            for shift, colour, marker, estimate, side in (
+                (0.14, COLOURS[0], "o", pair.off, "effects.without"),
+                (-0.14, COLOURS[1], "D", pair.on, "effects.beside"),
+            ):
+                y, x = row + shift, 100 * estimate.mean
+                if math.isfinite(estimate.low):
+                    axes.plot([100 * estimate.low, 100 * estimate.high], [y, y], color=colour, lw=1.4)
+                (handles[say(side)],) = axes.plot([x], [y], marker, color=colour, ms=5.5)
+                ends.append((x, y))
+            axes.plot(*zip(*ends, strict=True), color=INK, lw=0.7, alpha=0.6)
+        axes.set_yticks(range(len(pairs)), [f"{name(p.technique)} × {name(p.other)}" for p in pairs[::-1]])
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(say("page.points_added"))
+        figure.legend(list(handles.values()), list(handles), loc="outside upper right", ncols=2)
+        return draw(figure, words("page.interactions"))
+
+
+def strengths(comparison: Comparison, words: Words) -> str | None:
+    """Return test error against strength of each technique with several alone, the baseline as a band; None if none."""
+    swept: dict[str, list[tuple[float, CellResult]]] = {}
+    for cell in comparison.cells:
+        if len(cell.techniques) == 1 and cell.finished:
+            ((key, settings),) = cell.techniques.items()
+            value = getattr(settings, techniques()[key].main)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                swept.setdefault(key, []).append((float(value), cell))
+    swept = {key: points for key, points in swept.items() if len({x for x, _ in points}) > 1}
+    if not swept:
+        return None
+    say = labels(words)
+    with style("strengths"):
+        columns = min(3, len(swept))
+        rows = -(-len(swept) // columns)
+        figure = Figure((7.2, 2.7 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        base = comparison.baseline.accuracy
+        for axes, (key, points) in zip(grid.flat, swept.items(), strict=False):
+            points = sorted(points, key=lambda point: point[0])
+            x = np.array([value for value, _ in points])
+            errors = np.array(
+                [[100 * (1 - a) for a in (c.accuracy.mean, c.accuracy.low, c.accuracy.high)] for _, c in points]
+            )
+            if base.n:
+                axes.axhline(100 * (1 - base.mean), color=INK, lw=0.8, ls="--")
+                if math.isfinite(base.low):
+                    axes.axhspan(100 * (1 - base.high), 100 * (1 - base.low), color=COLOURS[6], alpha=0.2, lw=0)
+            axes.plot(x, errors[:, 0], "-o", color=COLOURS[0], ms=4)
+            axes.vlines(x, errors[:, 2], errors[:, 1], color=COLOURS[0], lw=1.4)
+            if min(x) > 0 and max(x) >= 10 * min(x):
+                axes.set_xscale("log")
+            cards = techniques()[key].cards
+            axes.set_title(cards.get(say.language, cards["en"]).name, fontsize=9)
+            axes.set_xlabel(techniques()[key].main)
+        for axes in list(grid.flat)[len(swept) :]:
+            axes.set_visible(False)
+        grid[0, 0].set_ylabel(say("page.test_error"))
+        return draw(figure, words("page.strengths"))
+
+
+def weight_shares(details: pd.DataFrame, label: str) -> Array:
+    """Return the mean share of a cell's weights in each bin of size, (71,), or (0,) where nothing is known."""
+    counts = [json.loads(text) for text in details.loc[details["cell"] == label, "weights"] if text]
+    return np.array([np.array(c, float) / sum(c) for c in counts]).mean(0) if counts else np.zeros(0)
+
+
+def weights(comparison: Comparison, details: pd.DataFrame, words: Words) -> str | None:
+    """Return how large the weights are, of the baseline and each technique alone."""
+    found = {cell.label: weight_shares(details, cell.label) for cell in single(comparison)}
+    found = {label: shares for label, shares in found.items() if len(shares)}
+    if not found:
+        return None
+    say, short = labels(words), short_names(comparison.cells)
+    with style("weights"):
+        figure = Figure((7.2, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for colour, (label, shares) in zip(COLOURS, found.items(), strict=False):
+            axes.stairs(100 * shares, BINS, color=colour, lw=1.5, label=short[label])
+        axes.set_xscale("log")
+        axes.set_xlabel(say("page.weight_size"))
+        axes.set_ylabel(say("page.weight_share"))
+        figure.legend(loc="outside upper center", ncols=4)
+        return draw(figure, words("page.weights"))
+
+
+def filters(comparison: Comparison, details: pd.DataFrame, words: Words) -> str | None:
+    """Return what the first units of the first layer look at, a row a cell: red for positive weights, blue negative."""
+    rows = []
+    short = short_names(comparison.cells)
+    for cell in single(comparison):
+        texts = [text for text in details.loc[details["cell"] == cell.label, "filters"] if text]
+        if texts:
+            found = json.loads(texts[0])
+            flat = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8)
+            rows.append((short[cell.label], flat.reshape(found["shape"])[:UNITS]))
+    if not rows:
+        return None
+    with style("filters"):
+        figure = Figure((7.2, 0.66 * len(rows) + 0.1), layout="constrained")
+        grid = figure.subplots(len(rows), UNITS, squeeze=False)
+        for line, (label, units) in zip(grid, rows, strict=True):
+            for axes in line:
+                axes.set_axis_off()
+            for axes, unit in zip(line, units, strict=False):
+                one = unit.shape[-1] == 1
+                axes.imshow(unit[..., 0] if one else unit, cmap="RdBu_r", vmin=0, vmax=255, interpolation="nearest")
+            line[0].text(-0.15, 0.5, label, transform=line[0].transAxes, ha="right", va="center", fontsize=8)
+        return draw(figure, words("page.filters"))

@@ -1,0 +1,119 @@
+"""The report page: complete, harmless, and opened in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from regbench.cli import compared
+from regbench.compare import Failure
+from regbench.locale import words
+from regbench.report import page, tables
+from tests.command import regbench
+
+QUICKSTART = Path(__file__).parents[2] / "results/reference/quickstart"
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder, found = tmp_path_factory.mktemp("pages"), {}
+    for lang in ("en", "ko"):
+        found[lang] = folder / f"{lang}.html"
+        done = regbench("report", QUICKSTART, "--lang", lang, "--out", found[lang])
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{found[lang]}\n")
+    return found
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_every_table_and_picture_is_there_and_nothing_is_fetched(pages: dict[str, Path], lang: str) -> None:
+    text = pages[lang].read_text(encoding="utf-8")
+    comparison = compared(QUICKSTART)
+    for table in tables.everything(comparison, words(lang)):
+        assert escape(table.title, quote=False) in text
+    for key in ("forest", "interactions", "curves", "pareto", "weights", "filters"):
+        assert f'<h2 id="{key}">' in text
+        assert text.count(f'id="{key}"') == 1
+    assert f'<html lang="{lang}">' in text
+    assert "default-src 'none'" in text
+    assert not re.search(r"https?://(?!www\.w3\.org/)|<link|@import|src=\"(?!data:)", text)
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_it_begins_with_what_was_found() -> None:
+    comparison = compared(QUICKSTART)
+    first, second = page.lead(comparison, words("en"))
+    assert re.fullmatch(r"dropout helps most: \+\d\.\d points .* \(\+\d\.\d to \+\d\.\d, n = 5\)\.", first)
+    counts = [int(n) for n in re.findall(r"\d+", second)]
+    assert counts[0] == sum(counts[1:]) == len(comparison.cells) - 1
+
+
+def test_what_comes_from_records_is_text_and_never_markup() -> None:
+    evil = "<script>alert(1)</script>"
+    comparison = replace(compared(QUICKSTART), failures=(Failure("baseline", "failed", (0,), evil),))
+    nothing = pd.DataFrame({"cell": [], "epoch": [], "weights": [], "filters": []})
+    text = page.html(comparison, nothing, nothing, words("en"), evil, {"command": evil})
+    assert evil not in text
+    assert text.count(escape(evil)) >= 3
+
+
+def test_a_sweep_without_epochs_and_details_still_has_a_page() -> None:
+    nothing = pd.DataFrame({"cell": [], "epoch": [], "weights": [], "filters": []})
+    text = page.html(compared(QUICKSTART), nothing, nothing, words("ko"), "quickstart", {})
+    assert '<h2 id="curves">' not in text
+    assert '<h2 id="forest">' in text
+
+
+def test_a_place_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> None:
+    done = regbench("report", QUICKSTART, "--out", tmp_path / "nowhere" / "page.html")
+    assert (done.returncode, "can't write" in done.stderr, "--out" in done.stderr) == (2, True, True)
+
+
+CHECK = """
+<script>
+const problems = [];
+addEventListener("error", event => problems.push("error: " + event.message));
+addEventListener("securitypolicyviolation", event => problems.push("blocked: " + event.blockedURI));
+addEventListener("load", () => {
+  for (const entry of performance.getEntriesByType("resource")) problems.push("fetched: " + entry.name);
+  const root = document.documentElement;
+  if (root.scrollWidth > innerWidth) problems.push(`wide: ${root.scrollWidth} in ${innerWidth}`);
+  const table = document.querySelectorAll("table")[1];
+  const shown = () => [...table.tBodies[0].rows].map(row => parseFloat(row.cells[0].innerText));
+  const before = shown();
+  table.tHead.rows[0].cells[0].firstElementChild.click();
+  table.tHead.rows[0].cells[0].firstElementChild.click();
+  const after = shown();
+  if (after.join() !== [...before].sort((a, b) => b - a).join()) problems.push("not sorted: " + after);
+  const box = document.createElement("pre");
+  box.id = "checked";
+  box.textContent = `${innerWidth} wide, ${before.length} rows: ` + (problems.join("; ") || "no problem");
+  document.body.append(box);
+});
+</script>
+"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here to open the page with")
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize("width", [500, 1280])
+def test_a_browser_opens_it_without_an_error_or_a_request(
+    pages: dict[str, Path], tmp_path: Path, lang: str, width: int
+) -> None:
+    file = tmp_path / "checked.html"
+    file.write_text(pages[lang].read_text(encoding="utf-8").replace("<title>", f"{CHECK}<title>", 1), encoding="utf-8")
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
+    folder = f"--user-data-dir={tmp_path / 'profile'}"
+    done = subprocess.run(
+        [*command, folder, "--virtual-time-budget=5000", "--dump-dom", file.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert re.findall(r'<pre id="checked">(.*)</pre>', done.stdout) == [f"{width} wide, 24 rows: no problem"]
