@@ -293,11 +293,15 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of the config, for editors."""
-    from regbench import config as configs
-
-    print(json.dumps(configs.schema(), indent=2, ensure_ascii=False))
+def schema(
+    what: Annotated[Literal["config", "table"], typer.Argument(help="whose schema")] = "config",
+) -> None:
+    """Print the JSON Schema of the config, for editors, or of what `table --format json` prints."""
+    if what == "config":
+        from regbench.config import schema as found
+    else:
+        from regbench.report.data import schema as found
+    print(json.dumps(found(), indent=2, ensure_ascii=False))
 
 
 @app.command()

@@ -70,6 +70,85 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
     }
 
 
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of `document`; its version grows when a key goes or means another thing."""
+    number, text, count = {"type": ["number", "null"]}, {"type": "string"}, {"type": "integer", "minimum": 0}
+
+    def record(**properties: Any) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+
+    def listed(items: Any) -> dict[str, Any]:
+        return {"type": "array", "items": items}
+
+    interval = {"n": count} | dict.fromkeys(("mean", "sd", "low", "high"), number)
+    estimate = record(**interval)
+    outcome = {"enum": list(tables.MARKS)}
+    point = record(point=text, text=text, measured=listed(record(technique=text, outcome=outcome, **interval)))
+    contrast = record(techniques=listed(text), contexts=count, **interval, p=number, p_holm=number)
+    estimates = (
+        *("test_accuracy", "gap", "seconds", "difference", "gap_difference", "time_ratio", "nll_difference"),
+        *("near_zeros_difference", "weight_norm_ratio"),
+    )
+    figures = (
+        *("validation_accuracy", "standardized", "correlation", "pairing", "sign_flip_p", "p", "p_holm"),
+        *("equivalence_p", "equivalence_p_holm"),
+    )
+    cell = record(
+        rank={"type": ["integer", "null"]},
+        cell=text,
+        techniques={"type": "object"},
+        planned=count,
+        finished=count,
+        **dict.fromkeys(estimates, estimate),
+        **dict.fromkeys(figures, number),
+        time_shared={"type": ["boolean", "null"]},
+        verdict={"enum": ["baseline", *tables.SYMBOLS]},
+        more_seeds={"type": ["integer", "null"]},
+    )
+    shown = record(technique=text, status=text, strengths=count, cell={"type": ["string", "null"]})
+    sections = {key: {"type": "object"} for key in ("dataset", "model", "train", "analysis")}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "regbench table --format json",
+        **record(
+            schema_version={"const": SCHEMA_VERSION},
+            language=text,
+            **sections,
+            noise=record(
+                detectable_difference=number,
+                error_from_seeds=number,
+                error_from_test_images=number,
+                test_images=count,
+            ),
+            digest=text,
+            summary=listed(
+                record(
+                    row=text,
+                    name=text,
+                    key_idea=text,
+                    applied_to=text,
+                    strengths=listed(point),
+                    weaknesses=listed(point),
+                    techniques=listed(shown),
+                )
+            ),
+            main_effects=listed(contrast),
+            interactions=listed(contrast),
+            effects_given=listed(record(technique=text, other=text, off=estimate, on=estimate)),
+            cells=listed(cell),
+            failures=listed(record(cell=text, status=text, seeds=listed(count), reason=text)),
+            skips=listed(record(cell=text, reason=text)),
+            foreign_records=count,
+            notes=listed(text),
+        ),
+    }
+
+
 def _row(row: str, group: Sequence[TechniqueResult], comparison: Comparison, words: Words) -> dict[str, Any]:
     """Return a row of the summary table: its words, and of each point what was measured."""
     card = tables.card(row, words)

@@ -4,14 +4,16 @@ import json
 import math
 from pathlib import Path
 
+import jsonschema
 import pandas as pd
 import pytest
 
 from regbench import report
+from regbench.cli import compared
 from regbench.compare import CellResult, Comparison, compare
 from regbench.errors import UsageError
 from regbench.locale import words
-from regbench.report import tables
+from regbench.report import data, tables
 from tests.sample import ROUGH, lose, records, sweep
 
 
@@ -42,6 +44,16 @@ def test_json_holds_every_number_as_it_was_computed(rough: Comparison) -> None:
             assert written["difference"]["n"] == result.effect.accuracy.n
             p = result.effect.p_holm
             assert written["p_holm"] == (p if math.isfinite(p) else None)
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_json_is_what_its_schema_says_and_every_key_is_in_it(rough: Comparison, tmp_path: Path, lang: str) -> None:
+    quickstart = compared(Path(__file__).parents[2] / "results/reference/quickstart")
+    for comparison in (rough, quickstart, sweep_of(tmp_path, "{l2: 0.1}", "one_at_a_time", seeds=1)):
+        jsonschema.validate(json.loads(report.render(comparison, "json", lang)), data.schema())
+    broken = json.loads(report.render(rough, "json")) | {"schema_version": 1}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, data.schema())
 
 
 def test_json_tells_what_was_lost_and_left_out(rough: Comparison) -> None:
