@@ -26,7 +26,7 @@ def built() -> Iterator[tuple[Path, str]]:
         yield folder / "table.json", report.render(comparison, "json")
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         text = page.read_text(encoding="utf-8")
-        for name in sorted(blocks.names(text)):
+        for name in sorted(blocks.names(text) & found.keys()):
             text, _ = blocks.fill(text, name, found[name], str(page))
         yield page, text
 

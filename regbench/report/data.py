@@ -71,7 +71,7 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of `document`; its version grows when a key goes or means another thing."""
+    """Return the JSON Schema (draft 2020-12) of `document`; a key that goes or changes makes it a new version."""
     number, text, count = {"type": ["number", "null"]}, {"type": "string"}, {"type": "integer", "minimum": 0}
 
     def record(**properties: Any) -> dict[str, Any]:
