@@ -228,7 +228,7 @@ def report_(
 
 
 @app.command()
-def audit(directory: Directory, lang: Language = None) -> None:
+def audit(directory: Directory) -> None:
     """Show that runs of one seed shared split, initial weights and batch order; exit with 3 where they did not."""
     from regbench import records
     from regbench.listing import grid
