@@ -13,8 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
-from scipy.special import bdtr, gammaln, nctdtr, stdtr, stdtrit
+from scipy.special import bdtr, gammaln, nctdtr, nctdtrinc, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 Verdict = Literal["helps", "hurts", "equivalent", "undecided", "too_few", "no_spread"]
@@ -216,15 +215,8 @@ def detectable(n: int, sd: float, alpha: float, power: float = POWER) -> float:
     """
     if n < 2 or not sd > 0:
         return math.nan
-    critical = stdtrit(n - 1, 1 - alpha / 2)
-
-    def lacks(shift: float) -> float:
-        return float(1 - nctdtr(n - 1, shift, critical)) - power
-
-    high = 1.0
-    while lacks(high) < 0:
-        high *= 2
-    return float(brentq(lacks, 0, high)) * sd / math.sqrt(n)
+    shift = nctdtrinc(n - 1, 1 - power, stdtrit(n - 1, 1 - alpha / 2))
+    return float(shift) * sd / math.sqrt(n)
 
 
 def correlation(a: ArrayLike, b: ArrayLike) -> float:
