@@ -338,7 +338,7 @@ def _effect(
         standardized=float(stats.standardized(differences)),
         correlation=float(stats.correlation(*accuracies)),
         pairing=float(stats.pairing_gain(*accuracies)),
-        sign_flip_p=float(stats.sign_flip_p(differences, rng=np.random.default_rng(0))),
+        sign_flip_p=float(stats.sign_flip_p(differences)),
         p=float(stats.difference_p(differences)),
         p_holm=np.nan,
         equivalence_p=float(stats.equivalence_p(differences, margin)),

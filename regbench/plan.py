@@ -18,6 +18,8 @@ from regbench.models import models
 from regbench.regularizers import techniques
 from regbench.settings import Settings
 
+SEED = "\0seed"
+"""Stands for the seed in a run's description, which is written once a cell; no name holds a NUL."""
 STACK_SIZE = 12
 """Runs in a stack at most: measured, a step and run gets no cheaper beyond 8 to 16."""
 
@@ -98,8 +100,11 @@ def plan(config: Config) -> Plan:
     for cell in cells:
         alike = structure(cell, config)
         described = common | {"techniques": {key: s.model_dump(mode="json") for key, s in cell.techniques.items()}}
+        before, after = json.dumps(described | {"seed": SEED}, sort_keys=True, separators=(",", ":")).split(
+            json.dumps(SEED)
+        )
         for seed in config.seeds:
-            run_id = digest(json.dumps(described | {"seed": seed}, sort_keys=True, separators=(",", ":")))
+            run_id = digest(f"{before}{seed}{after}")
             run = Run(run_id, cell, seed, config.dataset, config.model, config.train)
             runs.append(run)
             groups.setdefault((round_of[seed], alike), []).append(run)

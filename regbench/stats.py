@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ FEWEST_SEEDS = 5
 """With fewer pairs there is no verdict: three seeds can't show whether differences look normal at all."""
 POWER = 0.8
 """The chance of a verdict that `more_seeds` plans for."""
-FLIPS = 1 << 16
+FLIPS = 1 << 13
 """Sign patterns that `sign_flip_p` goes through at most; of more it draws so many."""
 MOST_SEEDS = 1000
 """`more_seeds` looks no further."""
@@ -183,22 +184,29 @@ def standardized(differences: ArrayLike) -> Array:
     return np.asarray(factor * mean / np.where(sd > 0, sd, np.nan))
 
 
-def sign_flip_p(differences: ArrayLike, rng: np.random.Generator | None = None) -> float:
+def sign_flip_p(differences: ArrayLike) -> float:
     """Return the two-sided p of the sign-flip permutation test (Fisher 1935): `differences` (n,) are symmetric about 0.
 
-    It goes through all 2^n patterns of signs where these are `FLIPS` at most; else it draws as many from `rng`, which
-    is needed there, and counts the observed one among them. NaN for n = 0 or a difference that is not finite.
+    Exact where there are `FLIPS` patterns of signs at most (n of 13); else over drawn patterns, the same for every
+    comparison of n pairs, the observed one counted among them (Phipson & Smyth 2010). NaN for n = 0 or a difference
+    that is not finite.
     """
     d = np.asarray(differences, dtype=float)
     if not len(d) or not np.isfinite(d).all():
         return math.nan
-    least = abs(d.sum()) - 1e-9 * np.abs(d).sum()  # a sum that is equal but for rounding is a tie
-    if 2 ** len(d) <= FLIPS:
-        signs = 1 - 2 * (np.arange(2 ** len(d))[:, None] >> np.arange(len(d)) & 1)
-        return float((np.abs(signs @ d) >= least).mean())
-    assert rng is not None, "too many patterns to go through: draws need a generator"
-    hits = sum(int((np.abs((1 - 2 * rng.integers(2, size=(1024, len(d)))) @ d) >= least).sum()) for _ in range(64))
-    return (1 + hits) / (1 + FLIPS)
+    least = abs(d.sum()) - 1e-6 * np.abs(d).sum()  # a sum that is equal but for rounding is a tie
+    hits = np.abs(_signs(len(d)) @ d.astype(np.float32)) >= least
+    return float(hits.mean()) if 2 ** len(d) <= FLIPS else (1 + int(hits.sum())) / (1 + len(hits))
+
+
+@lru_cache(maxsize=2)
+def _signs(n: int) -> NDArray[np.float32]:
+    """Return patterns of n signs, (patterns, n): all of them, or as many drawn ones as `FLIPS` and the memory allow."""
+    if 2**n <= FLIPS:
+        ones = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    else:
+        ones = np.random.default_rng(n).integers(2, size=(max(1, min(FLIPS, FLIPS * 256 // n)), n))
+    return (1 - 2 * ones).astype(np.float32)
 
 
 def mcnemar(only_one: int, only_other: int) -> float:
