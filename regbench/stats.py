@@ -194,6 +194,9 @@ def sign_flip_p(differences: ArrayLike) -> float:
     d = np.asarray(differences, dtype=float)
     if not len(d) or not np.isfinite(d).all():
         return math.nan
+    if not d.any():
+        return 1.0
+    d = d / np.abs(d).max()  # the signs are float32, whose range is short
     least = abs(d.sum()) - 1e-6 * np.abs(d).sum()  # a sum that is equal but for rounding is a tie
     hits = np.abs(_signs(len(d)) @ d.astype(np.float32)) >= least
     return float(hits.mean()) if 2 ** len(d) <= FLIPS else (1 + int(hits.sum())) / (1 + len(hits))
@@ -227,19 +230,24 @@ def detectable(n: int, sd: float, alpha: float, power: float = POWER) -> float:
     return float(shift) * sd / math.sqrt(n)
 
 
-def correlation(a: ArrayLike, b: ArrayLike) -> float:
-    """Return Pearson's correlation of `a` and `b` (n,); NaN for n < 3 or where one has no spread."""
+def correlation(a: ArrayLike, b: ArrayLike) -> Array:
+    """Return Pearson's correlation over the last axis of `a` and `b` (..., n); NaN for n < 3 or without a spread."""
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if len(x) < 3 or not (moments(x)[1] > 0 and moments(y)[1] > 0):
-        return math.nan
-    return float(np.corrcoef(x, y)[0, 1])
+    (x_mean, x_sd), (y_mean, y_sd) = moments(x), moments(y)
+    n = x.shape[-1]
+    together = ((x - x_mean[..., None]) * (y - y_mean[..., None])).sum(-1) / max(n - 1, 1)
+    known = (x_sd > 0) & (y_sd > 0) & (n > 2)
+    return np.asarray(np.clip(together / np.where(known, x_sd * y_sd, np.nan), -1, 1))
 
 
-def pairing_gain(a: ArrayLike, b: ArrayLike) -> float:
-    """Return the variance of a - b over that of a plus that of b, (n,): 1 if pairing gains nothing; NaN for n < 3."""
+def pairing_gain(a: ArrayLike, b: ArrayLike) -> Array:
+    """Return the variance of a - b over that of a plus that of b, (..., n): 1 if pairing gains nothing.
+
+    NaN for n < 3, or where neither has a spread.
+    """
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    apart = float(moments(x)[1] ** 2 + moments(y)[1] ** 2)
-    return float(moments(x - y)[1] ** 2) / apart if len(x) > 2 and apart > 0 else math.nan
+    apart = np.asarray(moments(x)[1] ** 2 + moments(y)[1] ** 2)
+    return np.asarray(moments(x - y)[1] ** 2 / np.where((apart > 0) & (x.shape[-1] > 2), apart, np.nan))
 
 
 @dataclass(frozen=True)
@@ -256,17 +264,20 @@ def noise_parts(differences: ArrayLike) -> NoiseParts:
 
     Entries are 1, 0 or -1: a cell's run right and the baseline's wrong on that image, both alike, the reverse. The
     model is mean + seed + image + rest, all random (Searle, Casella & McCulloch 1992, chapter 4). `seeds` is the
-    standard deviation of the rows' means over sqrt(seeds), `images` that of the columns' means over sqrt(images); each
-    holds the rest's share, which `both` counts once. NaN for fewer than 2 seeds or images.
+    standard deviation of the rows' means over sqrt(seeds), `images` that of the columns' means over sqrt(images). The
+    square of each holds the rest's variance / (seeds * images), which `both` counts once. With one seed `seeds` and
+    `both` are NaN, with one image `images` and `both`.
     """
     d = np.asarray(differences, dtype=float)
     seeds, images = d.shape
-    if min(seeds, images) < 2:
+    if not d.size:
         return NoiseParts(math.nan, math.nan, math.nan)
     rows, columns = d.mean(1), d.mean(0)
-    of_seeds, of_images = rows.var(ddof=1) / seeds, columns.var(ddof=1) / images
-    rest = np.square(d - rows[:, None] - columns + d.mean()).sum() / ((seeds - 1) * (images - 1)) / (seeds * images)
-    return NoiseParts(math.sqrt(of_seeds), math.sqrt(of_images), math.sqrt(max(0.0, of_seeds + of_images - rest)))
+    of_seeds = rows.var(ddof=1) / seeds if seeds > 1 else math.nan
+    of_images = columns.var(ddof=1) / images if images > 1 else math.nan
+    rest = np.square(d - rows[:, None] - columns + d.mean()).sum() / max((seeds - 1) * (images - 1), 1) / d.size
+    both = np.maximum(of_seeds + of_images - rest, 0)  # max() would take NaN for 0
+    return NoiseParts(math.sqrt(of_seeds), math.sqrt(of_images), math.sqrt(both))
 
 
 def look_alpha(alpha: float, looks: int) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,23 @@ def test_a_full_factorial_gives_the_coefficients_of_least_squares(keys: str) -> 
     for i, j in itertools.combinations(range(len(keys)), 2):
         contrast, expected = by_name(result.interactions)[keys[i], keys[j]], stats.estimate(4 * coefficients[i, j])
         assert vars(contrast.estimate) == pytest.approx(vars(expected))
+        assert contrast.contexts == 2 ** (len(keys) - 2)
+
+
+def test_the_interval_and_p_are_those_of_a_t_test_over_the_seeds() -> None:
+    accuracy = np.random.default_rng(4).normal(0.9, 0.02, (4, 5))
+    baseline, a, b, both = accuracy
+    result = effects(factorial("a", "b"), accuracy, confidence=0.9)
+    assert result is not None
+    for contrast, values in (
+        (result.main[0], (a - baseline + both - b) / 2),
+        (result.main[1], (b - baseline + both - a) / 2),
+        (result.interactions[0], both - a - b + baseline),
+    ):
+        half = scipy.stats.t.isf(0.05, 4) * np.std(values, ddof=1) / math.sqrt(5)
+        ends = [contrast.estimate.low, contrast.estimate.high]
+        assert ends == pytest.approx([values.mean() - half, values.mean() + half])
+        assert contrast.p == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue)
 
 
 def test_a_grid_solved_by_hand() -> None:
@@ -66,6 +84,20 @@ def test_techniques_that_exclude_each_other_have_no_interaction() -> None:
     result = found(cells, accuracy)
     assert [c.techniques for c in result.interactions] == [("a", "b"), ("a", "c")]
     assert {c.techniques[0]: c.contexts for c in result.main} == {"a": 3, "b": 2, "c": 2}
+    baseline, a, b, c, ab, ac = accuracy
+    assert [c.techniques for c in result.main] == [("a",), ("b",), ("c",)]
+    for contrast, values in zip(
+        (*result.main, *result.interactions),
+        (
+            (a - baseline + ab - b + ac - c) / 3,
+            (b - baseline + ab - a) / 2,
+            (c - baseline + ac - a) / 2,
+            ab - a - b + baseline,
+            ac - a - c + baseline,
+        ),
+        strict=True,
+    ):
+        assert vars(contrast.estimate) == pytest.approx(vars(stats.estimate(values)))
 
 
 def test_every_strength_is_a_context_with_its_own_partner() -> None:
@@ -76,20 +108,59 @@ def test_every_strength_is_a_context_with_its_own_partner() -> None:
     assert result.interactions[0].estimate.mean == ((2 - 1) + (5 - 3)) / 2
 
 
-def test_cells_one_at_a_time_are_no_factorial() -> None:
-    assert effects([{}, {"a": 1}, {"b": 1}], np.zeros((3, 5))) is None
+def test_a_partner_has_the_same_settings_of_everything_else() -> None:
+    # The cell of a beside b at 2 has no partner with b at 2, so that it is in no contrast of a, nor of the pair.
+    cells = [{}, {"a": 1.0}, {"b": 1.0}, {"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 2.0}]
+    result = found(cells, np.array([[0.0], [1.0], [10.0], [12.0], [100.0]]))
+    assert [(c.contexts, c.estimate.mean) for c in result.main] == [(2, (1 + 2) / 2), (3, (10 + 11 + 99) / 3)]
+    assert [(c.contexts, c.estimate.mean) for c in result.interactions] == [(1, 2 - 1)]
+
+
+@pytest.mark.parametrize(
+    "cells", [[], [{}], [{}, {"a": 1}, {"b": 1}], [{"a": 1}, {"b": 1}, {"a": 1, "b": 1}], [{}, {"a": 1}, {"a": 2}]]
+)
+def test_without_all_four_cells_of_a_pair_there_is_no_factorial(cells: list[dict[str, float]]) -> None:
+    assert effects(cells, np.zeros((len(cells), 5))) is None
 
 
 def test_a_missing_run_takes_its_seed_out_of_the_contrasts_that_need_it_alone() -> None:
-    cells = factorial("a", "b", "c")
+    cells = [cell for cell in factorial("a", "b", "c") if not {"b", "c"} <= cell.keys()]
     accuracy = np.random.default_rng(2).normal(size=(len(cells), 5))
+    whole = found(cells, accuracy)
     accuracy[cells.index({"a": 1.0, "b": 1.0}), 3] = math.nan
     result = found(cells, accuracy)
-    assert {c.techniques: c.estimate.n for c in result.main} == {("a",): 4, ("b",): 4, ("c",): 4}
-    pair = found([*cells[:4], {"b": 1.0, "c": 1.0}], accuracy[[0, 1, 2, 3, cells.index({"b": 1.0, "c": 1.0})]])
-    assert [c.estimate.n for c in pair.interactions] == [5]
-    for given_ in result.given:
-        assert given_.on.n == given_.off.n == 4
+    n = {c.techniques: c.estimate.n for c in (*result.main, *result.interactions)}
+    assert n == {("a",): 4, ("b",): 4, ("c",): 5, ("a", "b"): 4, ("a", "c"): 5}
+    assert [(g.technique, g.other, g.off.n, g.on.n) for g in result.given] == [
+        ("a", "b", 4, 4),
+        ("b", "a", 4, 4),
+        ("a", "c", 5, 5),
+        ("c", "a", 5, 5),
+    ]
+    assert (result.main[2].estimate, result.interactions[1].estimate) == (
+        whole.main[2].estimate,
+        whole.interactions[1].estimate,
+    )
+    rest = found(cells, np.delete(accuracy, 3, axis=1))
+    assert (result.interactions[0].estimate, result.given[:2]) == (rest.interactions[0].estimate, rest.given[:2])
+
+
+def test_a_contrast_that_no_seed_finished_is_unknown_and_in_no_family() -> None:
+    cells = factorial("a", "b", "c")
+    accuracy = np.random.default_rng(5).normal(size=(8, 4))
+    accuracy[cells.index({"a": 1.0, "b": 1.0, "c": 1.0})] = math.nan
+    accuracy[cells.index({"b": 1.0, "c": 1.0})] = math.nan
+    result = found([*cells, {"d": 1.0}], np.vstack([accuracy, accuracy[:1] + np.arange(4.0)]))
+    assert [c.estimate.n for c in result.main] == [0, 0, 0, 4]
+    assert [c.estimate.n for c in result.interactions] == [0, 0, 0]
+    assert all(math.isnan(c.p_holm) and math.isnan(c.estimate.low) for c in result.interactions)
+    assert result.main[3].p_holm == result.main[3].p
+
+
+def test_one_seed_has_a_mean_and_no_interval() -> None:
+    change = found(factorial("a", "b"), np.array([[0.0], [1.0], [2.0], [4.0]])).interactions[0]
+    assert (change.estimate.n, change.estimate.mean) == (1, 1)
+    assert all(map(math.isnan, [change.estimate.low, change.p, change.p_holm]))
 
 
 def test_what_adds_up_exactly_has_no_interaction_and_no_interval() -> None:
@@ -97,7 +168,21 @@ def test_what_adds_up_exactly_has_no_interaction_and_no_interval() -> None:
     result = found(cells, np.array([[0.5], [0.6], [0.7], [0.8]]) + np.array([0.0, 0.1, 0.2]))
     change = result.interactions[0].estimate
     assert change.mean == pytest.approx(0, abs=1e-12)
-    assert math.isnan(change.low)
+    assert all(map(math.isnan, [change.low, change.high, result.interactions[0].p_holm]))
+
+
+def test_effects_that_add_up_within_each_seed_have_no_interaction() -> None:
+    cells = factorial("a", "b", "c")
+    rng = np.random.default_rng(6)
+    each, luck = rng.normal(0.01, 0.005, (3, 6)), rng.normal(0.9, 0.01, 6)
+    result = found(cells, np.array([luck + sum(each["abc".index(key)] for key in cell) for cell in cells]))
+    for contrast, values in zip(result.main, each, strict=True):
+        assert vars(contrast.estimate) == pytest.approx(vars(stats.estimate(values)))
+    for contrast in result.interactions:
+        assert contrast.estimate.mean == pytest.approx(0, abs=1e-12)
+        assert math.isnan(contrast.estimate.low)
+    for one in result.given:
+        assert vars(one.on) == pytest.approx(vars(one.off))
 
 
 def test_p_values_are_adjusted_within_their_family() -> None:
@@ -122,3 +207,69 @@ def test_neither_the_order_of_cells_nor_the_luck_of_a_seed_matters(
         assert left.keys() == right.keys()
         for pair in left:
             assert vars(left[pair]) == pytest.approx(vars(right[pair]), abs=1e-9)
+
+
+def by_definition(cells: list[dict[str, float]], accuracy: Array, *keys: str) -> tuple[int, list[float]]:
+    """Return how many contexts a contrast has, and its values in the seeds that finished all of them."""
+    contexts = []
+    for cell in cells:
+        if all(key in cell for key in keys):
+            subsets = [set(s) for n in range(len(keys) + 1) for s in itertools.combinations(keys, n)]
+            corners = [({k: v for k, v in cell.items() if k not in off}, (-1) ** len(off)) for off in subsets]
+            if all(corner in cells for corner, _ in corners):
+                contexts.append([(cells.index(corner), sign) for corner, sign in corners])
+    values = []
+    for seed in accuracy.T if contexts else ():
+        sums = [sum(sign * seed[i] for i, sign in context) for context in contexts]
+        if np.isfinite(sums).all():
+            values.append(float(np.mean(sums)))
+    return len(contexts), values
+
+
+GRID: list[dict[str, float]] = [
+    {key: strength for key, strength in zip("abc", strengths, strict=True) if strength}
+    for strengths in itertools.product([0.0, 1.0, 2.0], [0.0, 1.0], [0.0, 1.0, 2.0])
+]
+
+
+@given(
+    st.lists(st.sampled_from(range(len(GRID))), unique=True, min_size=6),
+    st.sets(st.tuples(st.integers(0, len(GRID) - 1), st.integers(0, 4)), max_size=4),
+)
+@settings(max_examples=100, deadline=None)
+def test_any_part_of_a_grid_gives_what_the_definition_says(rows: list[int], missing: set[tuple[int, int]]) -> None:
+    full = np.random.default_rng(7).normal(size=(len(GRID), 5))
+    for run in missing:
+        full[run] = math.nan
+    cells, accuracy = [GRID[i] for i in rows], full[rows]
+    keys = list(dict.fromkeys(key for cell in cells for key in cell))
+    alone, pairs = (
+        {names: by_definition(cells, accuracy, *names) for names in itertools.combinations(keys, n)} for n in (1, 2)
+    )
+    result = effects(cells, accuracy)
+    if result is None:
+        assert not any(contexts for contexts, _ in pairs.values())
+        return
+    for contrasts, definition in ((result.main, alone), (result.interactions, pairs)):
+        assert [c.techniques for c in contrasts] == [name for name, (contexts, _) in definition.items() if contexts]
+        for c in contrasts:
+            contexts, values = definition[c.techniques]
+            assert c.contexts == contexts
+            assert vars(c.estimate) == pytest.approx(vars(stats.estimate(values)), nan_ok=True)
+    changes = {frozenset(c.techniques): c.estimate for c in result.interactions}
+    for one in result.given:
+        change = changes[frozenset((one.technique, one.other))]
+        assert one.on.n == one.off.n == change.n
+        assert one.on.mean - one.off.mean == pytest.approx(change.mean, nan_ok=True)
+
+
+def test_names_do_not_matter() -> None:
+    accuracy = np.random.default_rng(8).normal(size=(8, 5))
+    before, after = found(factorial("a", "b", "c"), accuracy), found(factorial("z", "y", "x"), accuracy)
+    for name in ("main", "interactions"):
+        left, right = getattr(before, name), getattr(after, name)
+        assert [(c.estimate, c.p, c.p_holm, c.contexts) for c in left] == [
+            (c.estimate, c.p, c.p_holm, c.contexts) for c in right
+        ]
+    assert [c.techniques for c in after.interactions] == [("z", "y"), ("z", "x"), ("y", "x")]
+    assert [(g.technique, g.other) for g in after.given][:2] == [("z", "y"), ("y", "z")]

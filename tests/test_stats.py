@@ -1,7 +1,11 @@
+import itertools
 import math
+from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +21,7 @@ def spread(x: np.ndarray) -> bool:
 
 
 def test_moments_by_hand() -> None:
-    mean, sd = stats.moments([[1.0, 2, 3, 4, 5], [2, 2, 2, 2, 12]])
+    mean, sd = stats.moments([[1.0, 2, 3, 4, 5], [2.0, 2, 2, 2, 12]])
     assert mean == pytest.approx([3, 4])
     assert sd == pytest.approx([math.sqrt(2.5), math.sqrt(20)])
 
@@ -75,9 +79,9 @@ def test_leading_axes_are_independent_comparisons(x: np.ndarray) -> None:
 @pytest.mark.parametrize("values", [[], [0.5], [math.nan], [math.inf, 0.5]])
 def test_fewer_than_two_values_have_no_interval(values: list[float]) -> None:
     e = stats.estimate(values)
-    assert e.n == sum(map(math.isfinite, values))
+    assert e.n == sum(math.isfinite(x) for x in values)
     assert e.mean == pytest.approx(0.5 if e.n else math.nan, nan_ok=True)
-    assert all(map(math.isnan, [e.sd, e.low, e.high, e.half_width]))
+    assert np.isnan([e.sd, e.low, e.high, e.half_width]).all()
 
 
 def test_values_that_are_not_finite_are_no_values() -> None:
@@ -90,7 +94,7 @@ def test_equal_differences_have_neither_interval_nor_p() -> None:
     e = stats.estimate(same)
     assert (e.n, e.sd) == (5, 0)
     assert e.mean == pytest.approx(0.01)
-    assert all(map(math.isnan, [e.low, e.high, stats.difference_p(same), stats.equivalence_p(same, 0.002)]))
+    assert np.isnan([e.low, e.high, stats.difference_p(same), stats.equivalence_p(same, 0.002)]).all()
     assert stats.verdict(5, e.mean, e.sd, math.nan, math.nan) == "no_spread"
 
 
@@ -184,6 +188,46 @@ def test_a_whole_sweep_makes_a_wrong_claim_in_at_most_5_percent(n: int, truth: f
     assert mistakes / len(sweeps) < 0.06
 
 
+def verdicts(truth: float, margin: float, n: int) -> dict[str, float]:
+    """Return verdict to its share, over sweeps of one technique whose differences have standard deviation 1."""
+    d = np.random.default_rng(n).normal(truth, 1, (20_000, n))
+    numbers = zip(*stats.moments(d), stats.difference_p(d), stats.equivalence_p(d, margin), strict=True)
+    return {name: k / len(d) for name, k in Counter(stats.verdict(n, *each) for each in numbers).items()}
+
+
+@pytest.mark.parametrize(("truth", "margin"), [(0.0, 0.0), (2.0, 2.0), (5.0, 0.2)])
+def test_three_seeds_never_have_a_verdict(truth: float, margin: float) -> None:
+    assert verdicts(truth, margin, 3) == {"too_few": 1}
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_a_technique_without_effect_helps_or_hurts_in_5_percent(n: int) -> None:
+    shares = verdicts(0, 0, n)
+    assert 0.045 < shares["helps"] + shares["hurts"] < 0.055
+    assert shares["helps"] == pytest.approx(shares["hurts"], abs=0.005)
+    assert "equivalent" not in shares
+
+
+@pytest.mark.parametrize("n", [5, 10])
+@pytest.mark.parametrize("margin", [0.2, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("side", [1, -1])
+def test_an_effect_as_great_as_the_margin_is_called_equivalent_in_5_percent_at_most(
+    n: int, margin: float, side: int
+) -> None:
+    shares = verdicts(side * margin, margin, n)
+    assert shares.get("equivalent", 0) < 0.055
+    if margin >= 2:  # wide enough for an interval to fit in: the 5 percent are used
+        assert shares["equivalent"] > 0.045
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_a_great_effect_is_hardly_ever_called_the_other_way(n: int) -> None:
+    shares = verdicts(2, 0.2, n)
+    assert shares["helps"] > 0.9
+    assert shares.get("hurts", 0) + shares.get("equivalent", 0) < 1e-3
+    assert verdicts(-2, 0.2, n).get("helps", 0) < 1e-3
+
+
 # Checks, power, and where the error comes from
 
 
@@ -205,6 +249,51 @@ def test_the_sign_flip_test_by_hand() -> None:
     assert stats.sign_flip_p([0.0, 0.0]) == 1
     assert math.isnan(stats.sign_flip_p([]))
     assert math.isnan(stats.sign_flip_p([1.0, math.nan]))
+
+
+@given(shares, st.integers(0, 99))
+def test_neither_signs_nor_the_order_of_seeds_change_a_sign_flip_p(x: np.ndarray, key: int) -> None:
+    shuffled = np.random.default_rng(key).permutation(x)
+    p = stats.sign_flip_p(x)
+    assert 2 / 2 ** len(x) <= p <= 1
+    assert stats.sign_flip_p(-x) == p
+    assert stats.sign_flip_p(shuffled) == p
+    assert stats.standardized(-x) == pytest.approx(-stats.standardized(x), nan_ok=True)
+    assert stats.standardized(shuffled) == pytest.approx(stats.standardized(x), nan_ok=True)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=8), st.integers(5000, 9000))
+def test_sums_that_tie_but_for_rounding_count_as_ties(steps: list[int], base: int) -> None:
+    """Accuracies on 10,000 images are multiples of 0.0001, so that many patterns have equal sums."""
+    sums = [
+        abs(sum(s * k for s, k in zip(signs, steps, strict=True)))
+        for signs in itertools.product([1, -1], repeat=len(steps))
+    ]
+    d = np.array([(base + 17 * i + k) / 10_000 - (base + 17 * i) / 10_000 for i, k in enumerate(steps)])
+    assert stats.sign_flip_p(d) == sum(s >= abs(sum(steps)) for s in sums) / len(sums)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-60, 1e-30, 1e60, 1e307])
+def test_the_unit_of_the_differences_does_not_change_a_sign_flip_p(unit: float) -> None:
+    assert stats.sign_flip_p(np.array([1.0, 2.0, 3.0]) * unit) == 2 / 8
+    assert stats.sign_flip_p(np.zeros(20) * unit) == 1
+
+
+@pytest.mark.parametrize("n", [14, 16])
+def test_drawn_patterns_come_near_to_all_patterns(n: int) -> None:
+    d = np.random.default_rng(n).normal(0.4, 1, n)
+    signs = 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
+    exact = (np.abs(signs @ d) >= abs(d.sum()) - 1e-9).mean()
+    assert stats.sign_flip_p(d) == pytest.approx(exact, abs=0.01)
+
+
+def test_the_least_p_of_drawn_patterns_counts_the_observed_one() -> None:
+    assert stats.sign_flip_p(np.ones(30)) == 1 / (1 + stats.FLIPS)
+
+
+def test_the_sign_flip_test_keeps_its_level_without_normal_differences() -> None:
+    d = np.random.default_rng(0).standard_t(1.5, (4000, 8))
+    assert np.mean([stats.sign_flip_p(x) <= 0.05 for x in d]) < 0.055
 
 
 @pytest.mark.parametrize("n", [5, 8, 10])
@@ -230,6 +319,24 @@ def test_mcnemar_is_the_binomial_test(b: int, c: int) -> None:
     assert stats.mcnemar(b, c) == pytest.approx(expected)
 
 
+@given(st.integers(0, 80), st.integers(0, 80))
+def test_mcnemar_is_the_same_from_both_sides(b: int, c: int) -> None:
+    assert stats.mcnemar(b, c) == stats.mcnemar(c, b)
+    if b + c:
+        assert stats.mcnemar(b, c) == pytest.approx(scipy.stats.binomtest(b, b + c).pvalue)
+
+
+@pytest.mark.parametrize("n", [3, 5, 10, 30])
+@pytest.mark.parametrize("alpha", [0.05, 0.005])
+@pytest.mark.parametrize("power", [0.5, 0.8, 0.95])
+def test_the_detectable_difference_solves_the_noncentral_t(n: int, alpha: float, power: float) -> None:
+    critical = scipy.stats.t.isf(alpha / 2, n - 1)
+    shift = scipy.optimize.brentq(lambda x: scipy.stats.nct.sf(critical, n - 1, x) - power, 0, 200)
+    found = stats.detectable(n, 0.3, alpha, power)
+    assert found == pytest.approx(shift * 0.3 / math.sqrt(n), rel=1e-3)
+    assert stats.chance_of_verdict(n, found, 0.3, 0.0, alpha) == pytest.approx(power, abs=1e-3)
+
+
 @pytest.mark.parametrize("n", [5, 10])
 def test_a_detectable_difference_is_detected_as_often_as_said(n: int) -> None:
     size = stats.detectable(n, 2.0, 0.05)
@@ -251,6 +358,24 @@ def test_correlation_and_what_pairing_gains() -> None:
     assert math.isnan(stats.correlation(a, np.ones(30)))
     assert math.isnan(stats.correlation(a[:2], b[:2]))
     assert math.isnan(stats.pairing_gain(np.ones(5), np.ones(5)))
+    assert math.isnan(stats.pairing_gain(a[:2], b[:2]))
+
+
+def test_pairing_by_hand() -> None:
+    # Variances 1 and 4; of the differences 0, -1, -2 and 6, 3, 0: 1 and 9.
+    a = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    b = np.array([[1.0, 3.0, 5.0], [-3.0, -1.0, 1.0]])
+    assert stats.pairing_gain(a, b) == pytest.approx([1 / 5, 9 / 5])
+    assert stats.correlation(a, b) == pytest.approx([1, -1])
+    assert stats.correlation(a, b).max() <= 1
+
+
+@pytest.mark.parametrize("function", [stats.correlation, stats.pairing_gain])
+def test_pairs_of_unknown_or_too_few_values_have_no_correlation(function: Callable[..., np.ndarray]) -> None:
+    for a, b in (([], []), ([1.0], [2.0]), ([1.0, 2.0, math.nan], [1.0, 2.0, 4.0])):
+        assert math.isnan(function(a, b))
+    rows = np.array([[1.0, 2.0, 4.0], [1.0, 1.0, 1.0]])
+    assert np.isnan(function(rows, np.ones((2, 3)))).tolist() == [function is stats.correlation, True]
 
 
 def test_the_parts_of_the_error_by_hand() -> None:
@@ -260,17 +385,47 @@ def test_the_parts_of_the_error_by_hand() -> None:
     assert parts.seeds == pytest.approx(math.sqrt(1 / 18 / 2))
     assert parts.images == pytest.approx(math.sqrt(1 / 4 / 3))
     assert parts.both == pytest.approx(math.sqrt(1 / 36 + 1 / 12 - rest / 6))
-    assert math.isnan(stats.noise_parts([[1.0, 0.0]]).both)
 
 
-def test_the_whole_error_is_the_spread_of_the_mean_when_seeds_and_images_are_drawn_anew() -> None:
+def test_parts_that_one_seed_or_one_image_cannot_show_are_unknown() -> None:
+    d = [1.0, 0.0, 0.0, -1.0]
+    alone = math.sqrt(2 / 3 / 4)
+    one_seed, one_image = stats.noise_parts([d]), stats.noise_parts(np.reshape(d, (4, 1)))
+    assert [one_seed.seeds, one_seed.images, one_seed.both] == pytest.approx([math.nan, alone, math.nan], nan_ok=True)
+    assert [one_image.seeds, one_image.images, one_image.both] == pytest.approx(
+        [alone, math.nan, math.nan], nan_ok=True
+    )
+    for unknown in (np.zeros((0, 3)), np.zeros((3, 0)), np.full((3, 4), math.nan)):
+        assert all(map(math.isnan, vars(stats.noise_parts(unknown)).values()))
+
+
+def test_the_parts_of_the_error_have_the_expectations_of_the_model() -> None:
     rng = np.random.default_rng(0)
     seeds, images = 6, 200
 
     def drawn() -> np.ndarray:
         return rng.normal(0, 0.05, (seeds, 1)) + rng.normal(0, 0.4, images) + rng.normal(0, 0.5, (seeds, images))
 
-    draws = [drawn() for _ in range(1500)]
+    draws = [drawn() for _ in range(3000)]
+    parts = [stats.noise_parts(d) for d in draws]
+    rest = 0.5**2 / (seeds * images)
+    assert np.mean([p.seeds**2 for p in parts]) == pytest.approx(0.05**2 / seeds + rest, rel=0.05)
+    assert np.mean([p.images**2 for p in parts]) == pytest.approx(0.4**2 / images + rest, rel=0.05)
+    whole = np.mean([p.both**2 for p in parts])
+    assert whole == pytest.approx(0.05**2 / seeds + 0.4**2 / images + rest, rel=0.05)
+    assert whole == pytest.approx(np.var([d.mean() for d in draws]), rel=0.1)
+
+
+def test_the_whole_error_is_the_spread_when_right_and_wrong_are_drawn_anew() -> None:
+    rng = np.random.default_rng(1)
+    seeds, images = 5, 150
+
+    def drawn() -> np.ndarray:
+        ease, gain, luck = rng.beta(4, 1, images), rng.normal(0, 0.2, images), rng.normal(0, 0.05, (seeds, 1))
+        right = rng.random((2, seeds, images)) < np.clip([ease + 0 * luck, ease + gain + luck], 0, 1)
+        return np.diff(right.astype(float), axis=0)[0]
+
+    draws = [drawn() for _ in range(3000)]
     spread = np.var([d.mean() for d in draws])
     assert np.mean([stats.noise_parts(d).both ** 2 for d in draws]) == pytest.approx(spread, rel=0.1)
 

@@ -250,7 +250,7 @@ def test_full_mnist_trains_for_real(tmp_path: Path) -> None:
     file = Path(__file__).parents[1] / "configs/mnist.yaml"
     done = regbench(
         "sweep", file, "--out", tmp_path / "out", "--set", "train.epochs=1", "--set", "seeds=1",
-        "--set", "techniques={dropout: 0.5}", "--set", "dataset.train_size=20000",
+        "--set", "combine=[[dropout]]", "--set", "dataset.train_size=20000",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert records.read(tmp_path / "out").runs["test_accuracy"].min() > 0.9
