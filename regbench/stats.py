@@ -233,11 +233,12 @@ def detectable(n: int, sd: float, alpha: float, power: float = POWER) -> float:
 def correlation(a: ArrayLike, b: ArrayLike) -> Array:
     """Return Pearson's correlation over the last axis of `a` and `b` (..., n); NaN for n < 3 or without a spread."""
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    (x_mean, x_sd), (y_mean, y_sd) = moments(x), moments(y)
-    n = x.shape[-1]
-    together = ((x - x_mean[..., None]) * (y - y_mean[..., None])).sum(-1) / max(n - 1, 1)
-    known = (x_sd > 0) & (y_sd > 0) & (n > 2)
-    return np.asarray(np.clip(together / np.where(known, x_sd * y_sd, np.nan), -1, 1))
+    known = np.asarray((moments(x)[1] > 0) & (moments(y)[1] > 0) & (x.shape[-1] > 2))
+    found = np.full(known.shape, np.nan)
+    for i in np.ndindex(known.shape):
+        if known[i]:
+            found[i] = np.corrcoef(x[i], y[i])[0, 1]
+    return found
 
 
 def pairing_gain(a: ArrayLike, b: ArrayLike) -> Array:

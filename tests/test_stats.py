@@ -94,7 +94,7 @@ def test_equal_differences_have_neither_interval_nor_p() -> None:
     e = stats.estimate(same)
     assert (e.n, e.sd) == (5, 0)
     assert e.mean == pytest.approx(0.01)
-    assert np.isnan([e.low, e.high, stats.difference_p(same), stats.equivalence_p(same, 0.002)]).all()
+    assert np.isnan([e.low, e.high, float(stats.difference_p(same)), float(stats.equivalence_p(same, 0.002))]).all()
     assert stats.verdict(5, e.mean, e.sd, math.nan, math.nan) == "no_spread"
 
 
@@ -423,7 +423,8 @@ def test_the_whole_error_is_the_spread_when_right_and_wrong_are_drawn_anew() -> 
     def drawn() -> np.ndarray:
         ease, gain, luck = rng.beta(4, 1, images), rng.normal(0, 0.2, images), rng.normal(0, 0.05, (seeds, 1))
         right = rng.random((2, seeds, images)) < np.clip([ease + 0 * luck, ease + gain + luck], 0, 1)
-        return np.diff(right.astype(float), axis=0)[0]
+        difference: np.ndarray = right[1].astype(float) - right[0]
+        return difference
 
     draws = [drawn() for _ in range(3000)]
     spread = np.var([d.mean() for d in draws])
