@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import font_manager, rc_context
+from matplotlib import font_manager, style
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -37,14 +37,26 @@ VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     "equivalent": ("#0072b2", "s"),
     "undecided": ("#7f7f7f", "o"),
     "too_few": ("#7f7f7f", "x"),
-    "no_spread": ("#7f7f7f", "x"),
+    "no_spread": ("#7f7f7f", "D"),
 }
-HANGUL = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Apple SD Gothic Neo", "Malgun Gothic", "UnDotum")
+HANGUL = (
+    "Noto Sans CJK KR",
+    "Noto Sans CJK JP",  # has Hangul too, and is all that matplotlib before 3.11 finds in Noto's collection
+    "Noto Sans KR",
+    "NanumGothic",
+    "Apple SD Gothic Neo",
+    "Malgun Gothic",
+    "UnDotum",
+)
+WIDTH = 6.0
+"""Inches of a picture: narrow enough for its letters to be read on a phone."""
 _LOW, _HIGH, _BINS = WEIGHT_SIZES
 BINS = np.logspace(_LOW - (_HIGH - _LOW) / _BINS, _HIGH, _BINS + 2)
 """The edges of the histogram of weights; what is smaller, zeros too, is drawn in the first bin."""
 UNITS = 12
 """First-layer units that are shown a cell."""
+LINE, LETTER = 10, 0.015
+"""Of the labels in `pareto`: points from one to the next, and a letter's share of the picture's width."""
 MOST = 8
 """Cells that curves are drawn of: there are no more colours."""
 
@@ -70,6 +82,11 @@ def draw(figure: Figure, title: str) -> str:
     return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
 
 
+def columns(names: Sequence[str]) -> int:
+    """Return how many columns of a legend with these names fit into a picture."""
+    return max(1, min(4, len(names), 60 // (6 + max(map(len, names), default=0))))
+
+
 def _opening(title: str) -> str:
     safe = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", "/")
     return (
@@ -78,22 +95,27 @@ def _opening(title: str) -> str:
     )
 
 
-def style(salt: str) -> Any:
+def styled(salt: str, language: Words) -> Any:
     """Return the context in which all figures are drawn; `salt` keeps the ids of two pictures in one page apart."""
-    family = [name for name in (hangul_font(), "DejaVu Sans") if name]
+    # DejaVu comes with matplotlib, so that an English picture is the same on a machine with other fonts.
+    family = [name for name in (hangul_font() if language.language == "ko" else None, "DejaVu Sans") if name]
     ink: Any = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK)
-    return rc_context(
-        ink
-        | {
-            "font.family": family,
-            "font.size": 9,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.unicode_minus": True,
-            "svg.fonttype": "path",
-            "svg.hashsalt": f"regbench {salt}",
-            "legend.frameon": False,
-        }
+    # "default" first: a user's own matplotlibrc has no say.
+    return style.context(
+        [
+            "default",
+            ink
+            | {
+                "font.family": family,
+                "font.size": 9,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.unicode_minus": True,
+                "svg.fonttype": "path",
+                "svg.hashsalt": f"regbench {salt}",
+                "legend.frameon": False,
+            },
+        ]
     )
 
 
@@ -103,19 +125,25 @@ def single(comparison: Comparison) -> list[CellResult]:
     return [cell for cell in [comparison.baseline, *shown] if cell.finished][:MOST]
 
 
+def counted(rows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """Return the rows, of epochs.csv or details.csv, of the runs that the tables count."""
+    keys = zip(rows["cell"], rows["seed"], strict=True)
+    return rows[np.array([seed in comparison.by_seed.get(cell, ()) for cell, seed in keys], dtype=bool)]
+
+
 def forest(comparison: Comparison, words: Words) -> str | None:
     """Return each cell's difference to the baseline with its interval, the margin of equivalence as a band."""
     cells = [cell for cell in comparison.cells if cell.effect and cell.effect.accuracy.n]
     if not cells:
         return None
     say, short = labels(words), short_names(comparison.cells)
-    with style("forest"):
-        figure = Figure((7.2, 1.1 + 0.24 * len(cells)), layout="constrained")
+    with styled("forest", say):
+        figure = Figure((WIDTH, 1.1 + 0.24 * len(cells)), layout="constrained")
         axes = figure.subplots()
         axes.axvspan(-100 * comparison.margin, 100 * comparison.margin, color=COLOURS[0], alpha=0.15, lw=0)
         axes.axvline(0, color=INK, lw=0.8)
         drawn: dict[str, Any] = {}
-        for y, cell in enumerate(reversed(cells)):
+        for y, cell in enumerate(cells):
             effect = cell.effect
             assert effect is not None
             colour, marker = VERDICTS[effect.verdict]
@@ -124,7 +152,8 @@ def forest(comparison: Comparison, words: Words) -> str | None:
                 axes.plot([low, high], [y, y], color=colour, lw=1.6, solid_capstyle="butt")
             (point,) = axes.plot([100 * effect.accuracy.mean], [y], marker, color=colour, ms=6)
             drawn.setdefault(say(f"verdict.{effect.verdict}"), point)
-        axes.set_yticks(range(len(cells)), [short[cell.label] for cell in reversed(cells)])
+        axes.set_yticks(range(len(cells)), [short[cell.label] for cell in cells])
+        axes.set_ylim(len(cells) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(say("page.points_to_baseline"))
         figure.legend(list(drawn.values()), list(drawn), loc="outside upper right", ncols=len(drawn))
@@ -147,9 +176,10 @@ def curves(comparison: Comparison, epochs: pd.DataFrame, words: Words) -> str | 
     """Return validation error and training loss by epoch, of the baseline and each technique alone."""
     if epochs.empty:
         return None
+    epochs = counted(epochs, comparison)
     say, short = labels(words), short_names(comparison.cells)
-    with style("curves"):
-        figure = Figure((7.2, 3.6), layout="constrained")
+    with styled("curves", say):
+        figure = Figure((WIDTH, 3.4), layout="constrained")
         panels = figure.subplots(1, 2)
         for axes, measure, error in zip(panels, ("validation_accuracy", "train_loss"), (True, False), strict=True):
             for colour, cell in zip(COLOURS, single(comparison), strict=False):
@@ -164,7 +194,7 @@ def curves(comparison: Comparison, epochs: pd.DataFrame, words: Words) -> str | 
             axes.set_ylabel(say("page.validation_error" if error else "page.train_loss"))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         handles, names = panels[1].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=4)
+        figure.legend(handles, names, loc="outside upper center", ncols=columns(names))
         return draw(figure, words("page.curves"))
 
 
@@ -180,35 +210,52 @@ def front(costs: Sequence[float], errors: Sequence[float]) -> list[int]:
 
 
 def pareto(comparison: Comparison, words: Words) -> str | None:
-    """Return test error against seconds a run, with the front that no other cell beats in both."""
+    """Return test error against seconds a run, with the front that no other cell beats in both.
+
+    Cells whose time is not told apart from the baseline's are left out.
+    """
     cells = [cell for cell in comparison.cells if cell.finished and cell.seconds.mean > 0]
+    cells = [cell for cell in cells if not (cell.effect and cell.effect.time_shared)]
     if len(cells) < 2:
         return None
     say, short = labels(words), short_names(comparison.cells)
     costs, errors = [c.seconds.mean for c in cells], [100 * (1 - c.accuracy.mean) for c in cells]
     best = front(costs, errors)
-    with style("pareto"):
-        figure = Figure((7.2, 3.8), layout="constrained")
+    with styled("pareto", say):
+        figure = Figure((WIDTH, 3.6), layout="constrained")
         axes = figure.subplots()
         axes.plot(costs, errors, "o", color=COLOURS[6], ms=5)
         axes.plot([costs[i] for i in best], [errors[i] for i in best], "-o", color=COLOURS[1], ms=6, lw=1.2)
         named = {*best, next((i for i, c in enumerate(cells) if not c.techniques), best[0])}
-        for i in sorted(named):
-            # The other cells lie above and to the right of the front.
+        axes.margins(y=0.15)
+        log = max(costs) > 3 * min(costs)
+        if log:
+            axes.set_xscale("log")
+        # The labels stand left of their points: as much room there as the one that needs most.
+        x = np.log(costs) if log else np.array(costs)
+        span = float(np.ptp(x)) or 1.0
+        room = {i: min(0.6, LETTER * len(short[cells[i].label])) for i in named}
+        left = max(0.1, *((1.1 * r - (x[i] - x.min()) / span) / (1 - r) for i, r in room.items()))
+        limits = np.array([x.min() - left * span, x.max() + 0.1 * span])
+        axes.set_xlim(*(np.exp(limits) if log else limits))
+        axes.set_xlabel(say("page.seconds_a_run"))
+        axes.set_ylabel(say("page.test_error"))
+        figure.draw_without_rendering()  # brings the scales, from which follows where the points lie
+        free = math.inf
+        for i in sorted(named, key=lambda i: -errors[i]):
+            # The other cells lie above and to the right of the front; a label keeps below the one before it.
+            height = float(axes.transData.transform((costs[i], errors[i]))[1]) * 72 / figure.dpi
+            top = min(height - 5, free)
+            free = top - LINE
             axes.annotate(
                 short[cells[i].label],
                 (costs[i], errors[i]),
-                xytext=(-6, -5),
+                xytext=(-6, top - height),
                 textcoords="offset points",
                 ha="right",
                 va="top",
                 fontsize=8,
             )
-        if max(costs) > 3 * min(costs):
-            axes.set_xscale("log")
-        axes.margins(x=0.2, y=0.15)
-        axes.set_xlabel(say("page.seconds_a_run"))
-        axes.set_ylabel(say("page.test_error"))
         return draw(figure, words("page.pareto"))
 
 
@@ -225,8 +272,8 @@ def interactions(comparison: Comparison, words: Words) -> str | None:
         cards = techniques()[key].cards
         return cards.get(say.language, cards["en"]).name
 
-    with style("interactions"):
-        figure = Figure((7.2, 1.1 + 0.42 * len(pairs)), layout="constrained")
+    with styled("interactions", say):
+        figure = Figure((WIDTH, 1.1 + 0.42 * len(pairs)), layout="constrained")
         axes = figure.subplots()
         axes.axvline(0, color=INK, lw=0.8)
         handles: dict[str, Any] = {}
@@ -250,38 +297,49 @@ def interactions(comparison: Comparison, words: Words) -> str | None:
 
 
 def strengths(comparison: Comparison, words: Words) -> str | None:
-    """Return test error against strength of each technique with several alone, the baseline as a band; None if none."""
-    swept: dict[str, list[tuple[float, CellResult]]] = {}
+    """Return test error against strength of each technique with several alone, the baseline as a band; None if none.
+
+    A line holds cells that differ in the strength alone.
+    """
+    swept: dict[str, dict[tuple[str, ...], list[tuple[float, CellResult]]]] = {}
     for cell in comparison.cells:
         if len(cell.techniques) == 1 and cell.finished:
             ((key, settings),) = cell.techniques.items()
             value = getattr(settings, techniques()[key].main)
             if isinstance(value, int | float) and not isinstance(value, bool):
-                swept.setdefault(key, []).append((float(value), cell))
-    swept = {key: points for key, points in swept.items() if len({x for x, _ in points}) > 1}
+                rest = settings.model_dump(exclude={techniques()[key].main}).items()
+                line = tuple(f"{name}={setting}" for name, setting in rest)
+                swept.setdefault(key, {}).setdefault(line, []).append((float(value), cell))
+    several = {key: {rest: points for rest, points in lines.items() if len(points) > 1} for key, lines in swept.items()}
+    swept = {key: lines for key, lines in several.items() if lines}
     if not swept:
         return None
     say = labels(words)
-    with style("strengths"):
-        columns = min(3, len(swept))
-        rows = -(-len(swept) // columns)
-        figure = Figure((7.2, 2.7 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    with styled("strengths", say):
+        across = min(3, len(swept))
+        rows = -(-len(swept) // across)
+        figure = Figure((WIDTH, 2.7 * rows), layout="constrained")
+        grid = figure.subplots(rows, across, squeeze=False, sharey=True)
         base = comparison.baseline.accuracy
-        for axes, (key, points) in zip(grid.flat, swept.items(), strict=False):
-            points = sorted(points, key=lambda point: point[0])
-            x = np.array([value for value, _ in points])
-            errors = np.array(
-                [[100 * (1 - a) for a in (c.accuracy.mean, c.accuracy.low, c.accuracy.high)] for _, c in points]
-            )
+        for axes, (key, lines) in zip(grid.flat, swept.items(), strict=False):
             if base.n:
                 axes.axhline(100 * (1 - base.mean), color=INK, lw=0.8, ls="--")
                 if math.isfinite(base.low):
                     axes.axhspan(100 * (1 - base.high), 100 * (1 - base.low), color=COLOURS[6], alpha=0.2, lw=0)
-            axes.plot(x, errors[:, 0], "-o", color=COLOURS[0], ms=4)
-            axes.vlines(x, errors[:, 2], errors[:, 1], color=COLOURS[0], lw=1.4)
-            if min(x) > 0 and max(x) >= 10 * min(x):
+            for colour, (rest, points) in zip(COLOURS, lines.items(), strict=False):
+                points = sorted(points, key=lambda point: point[0])
+                x = np.array([value for value, _ in points])
+                errors = np.array(
+                    [[100 * (1 - a) for a in (c.accuracy.mean, c.accuracy.low, c.accuracy.high)] for _, c in points]
+                )
+                apart = [part for part in rest if not all(part in other for other in lines)]
+                axes.plot(x, errors[:, 0], "-o", color=colour, ms=4, label=", ".join(apart))
+                axes.vlines(x, errors[:, 2], errors[:, 1], color=colour, lw=1.4)
+            xs = [value for points in lines.values() for value, _ in points]
+            if min(xs) > 0 and max(xs) >= 10 * min(xs):
                 axes.set_xscale("log")
+            if len(lines) > 1:
+                axes.legend()
             cards = techniques()[key].cards
             axes.set_title(cards.get(say.language, cards["en"]).name, fontsize=9)
             axes.set_xlabel(techniques()[key].main)
@@ -299,25 +357,30 @@ def weight_shares(details: pd.DataFrame, label: str) -> Array:
 
 def weights(comparison: Comparison, details: pd.DataFrame, words: Words) -> str | None:
     """Return how large the weights are, of the baseline and each technique alone."""
+    details = counted(details, comparison)
     found = {cell.label: weight_shares(details, cell.label) for cell in single(comparison)}
     found = {label: shares for label, shares in found.items() if len(shares)}
     if not found:
         return None
     say, short = labels(words), short_names(comparison.cells)
-    with style("weights"):
-        figure = Figure((7.2, 3.4), layout="constrained")
+    with styled("weights", say):
+        figure = Figure((WIDTH, 3.4), layout="constrained")
         axes = figure.subplots()
         for colour, (label, shares) in zip(COLOURS, found.items(), strict=False):
             axes.stairs(100 * shares, BINS, color=colour, lw=1.5, label=short[label])
         axes.set_xscale("log")
         axes.set_xlabel(say("page.weight_size"))
         axes.set_ylabel(say("page.weight_share"))
-        figure.legend(loc="outside upper center", ncols=4)
+        figure.legend(loc="outside upper center", ncols=columns([short[label] for label in found]))
         return draw(figure, words("page.weights"))
 
 
 def filters(comparison: Comparison, details: pd.DataFrame, words: Words) -> str | None:
-    """Return what the first units of the first layer look at, a row a cell: red for positive weights, blue negative."""
+    """Return what the first units of the first layer look at, a row a cell: red for positive weights, blue negative.
+
+    Of images in colour, a weight's three channels are the pixel's.
+    """
+    details = counted(details, comparison)
     rows = []
     short = short_names(comparison.cells)
     for cell in single(comparison):
@@ -328,14 +391,14 @@ def filters(comparison: Comparison, details: pd.DataFrame, words: Words) -> str 
             rows.append((short[cell.label], flat.reshape(found["shape"])[:UNITS]))
     if not rows:
         return None
-    with style("filters"):
-        figure = Figure((7.2, 0.66 * len(rows) + 0.1), layout="constrained")
+    with styled("filters", labels(words)):
+        figure = Figure((WIDTH, 0.52 * len(rows) + 0.1), layout="constrained")
         grid = figure.subplots(len(rows), UNITS, squeeze=False)
         for line, (label, units) in zip(grid, rows, strict=True):
             for axes in line:
                 axes.set_axis_off()
             for axes, unit in zip(line, units, strict=False):
                 one = unit.shape[-1] == 1
-                axes.imshow(unit[..., 0] if one else unit, cmap="RdBu_r", vmin=0, vmax=255, interpolation="nearest")
+                axes.imshow(unit[..., 0] if one else unit, cmap="RdBu_r", vmin=0, vmax=255, interpolation="none")
             line[0].text(-0.15, 0.5, label, transform=line[0].transAxes, ha="right", va="center", fontsize=8)
         return draw(figure, words("page.filters"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -13,11 +14,14 @@ import pandas as pd
 import pytest
 
 from regbench.cli import compared
-from regbench.compare import Failure
+from regbench.compare import Failure, compare
 from regbench.locale import words
 from regbench.report import page, tables
 from tests.command import regbench
+from tests.sample import records as sampled
+from tests.sample import sweep
 
+NOTHING = pd.DataFrame({"cell": [], "seed": [], "epoch": [], "weights": [], "filters": []})
 QUICKSTART = Path(__file__).parents[2] / "results/reference/quickstart"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -46,6 +50,8 @@ def test_every_table_and_picture_is_there_and_nothing_is_fetched(pages: dict[str
     assert not re.search(r"https?://(?!www\.w3\.org/)|<link|@import|src=\"(?!data:)", text)
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
+    assert not any(re.search(r"\s", found) for found in ids)
+    assert set(re.findall(r'<a href="#([^"]+)"', text)) <= set(ids)
 
 
 def test_it_begins_with_what_was_found() -> None:
@@ -59,17 +65,42 @@ def test_it_begins_with_what_was_found() -> None:
 def test_what_comes_from_records_is_text_and_never_markup() -> None:
     evil = "<script>alert(1)</script>"
     comparison = replace(compared(QUICKSTART), failures=(Failure("baseline", "failed", (0,), evil),))
-    nothing = pd.DataFrame({"cell": [], "epoch": [], "weights": [], "filters": []})
-    text = page.html(comparison, nothing, nothing, words("en"), evil, {"command": evil})
+    text = page.html(comparison, NOTHING, NOTHING, words("en"), evil, {"command": evil})
     assert evil not in text
     assert text.count(escape(evil)) >= 3
 
 
+def test_the_name_of_a_cell_is_text_in_tables_and_pictures() -> None:
+    evil = "a <script>alert(1)</script> --> $x^ b"
+    comparison = compared(QUICKSTART)
+    old = comparison.cells[0].label
+    cells = tuple(replace(cell, label=evil) if cell.label == old else cell for cell in comparison.cells)
+    by_seed = {evil if label == old else label: runs for label, runs in comparison.by_seed.items()}
+    renamed = replace(comparison, cells=cells, by_seed=by_seed)
+    text = page.html(renamed, NOTHING, NOTHING, words("en"), "name", {})
+    assert "alert(1)</script>" not in text
+    assert escape(evil) in text
+
+
 def test_a_sweep_without_epochs_and_details_still_has_a_page() -> None:
-    nothing = pd.DataFrame({"cell": [], "epoch": [], "weights": [], "filters": []})
-    text = page.html(compared(QUICKSTART), nothing, nothing, words("ko"), "quickstart", {})
+    text = page.html(compared(QUICKSTART), NOTHING, NOTHING, words("ko"), "quickstart", {})
     assert '<h2 id="curves">' not in text
     assert '<h2 id="forest">' in text
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("status", ["ok", "failed", "missing"])
+def test_a_sweep_that_went_badly_still_has_a_page(tmp_path: Path, status: str, seeds: int) -> None:
+    text = f"dataset: {{name: mnist5k}}\nmodel: {{name: mlp}}\ntechniques: {{l2: 0.1}}\nseeds: {seeds}\n"
+    plan, config = sweep(tmp_path, text)
+    runs = sampled(plan)[: 0 if status == "missing" else None]
+    if status == "failed":
+        runs = runs.assign(status="failed", test_accuracy=math.nan, seconds=math.nan)
+    comparison = compare(runs, plan, config.analysis)
+    shown = page.html(replace(comparison, effects=None), NOTHING, NOTHING, words("en"), "bad", {})
+    assert ('<h2 id="forest">' in shown) == (status == "ok")
+    assert '<section id="failed">' in shown or status == "ok"
+    assert not re.search(r"\bnan\b", shown)
 
 
 def test_a_place_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> None:
@@ -93,27 +124,31 @@ addEventListener("load", () => {
   table.tHead.rows[0].cells[0].firstElementChild.click();
   const after = shown();
   if (after.join() !== [...before].sort((a, b) => b - a).join()) problems.push("not sorted: " + after);
-  const box = document.createElement("pre");
-  box.id = "checked";
-  box.textContent = `${innerWidth} wide, ${before.length} rows: ` + (problems.join("; ") || "no problem");
-  document.body.append(box);
+  parent.postMessage(`${innerWidth} wide, ${before.length} rows: ` + (problems.join("; ") || "no problem"), "*");
 });
 </script>
+"""
+# A window of Chromium is no narrower than 500, a frame is.
+FRAME = """<!doctype html><pre id="checked"></pre>
+<script>addEventListener("message", event => document.getElementById("checked").textContent += event.data);</script>
+<iframe src="checked.html" style="border: 0; width: {width}px; height: 800px"></iframe>
 """
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here to open the page with")
 @pytest.mark.parametrize("lang", ["en", "ko"])
-@pytest.mark.parametrize("width", [500, 1280])
+@pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_opens_it_without_an_error_or_a_request(
     pages: dict[str, Path], tmp_path: Path, lang: str, width: int
 ) -> None:
     file = tmp_path / "checked.html"
     file.write_text(pages[lang].read_text(encoding="utf-8").replace("<title>", f"{CHECK}<title>", 1), encoding="utf-8")
-    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME.format(width=width), encoding="utf-8")
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,900"]
     folder = f"--user-data-dir={tmp_path / 'profile'}"
     done = subprocess.run(
-        [*command, folder, "--virtual-time-budget=5000", "--dump-dom", file.as_uri()],
+        [*command, folder, "--virtual-time-budget=5000", "--dump-dom", frame.as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert re.findall(r'<pre id="checked">(.*)</pre>', done.stdout) == [f"{width} wide, 24 rows: no problem"]

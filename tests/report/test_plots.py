@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -94,6 +96,91 @@ def test_pictures_are_well_formed_take_the_pages_colour_and_are_the_same_every_t
         assert not re.search(r"https?://(?!www\.w3\.org/)", svg), name
         assert words(lang)(f"page.{name}") in svg
     assert plots.forest(comparison, words(lang)) == drawn["forest"]
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pictures come as matplotlib's figures."""
+    monkeypatch.setattr(plots, "draw", lambda figure, title: figure)
+
+
+def dots(figure: Any) -> list[list[list[float]]]:
+    """Return the points of each line that has a marker, in the order of drawing."""
+    marked = [line for axes in figure.axes for line in axes.lines if line.get_marker() not in ("", "None")]
+    return [line.get_xydata().tolist() for line in marked]
+
+
+@pytest.mark.usefixtures("figures")
+def test_marks_stand_where_the_numbers_are(quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame]) -> None:
+    comparison = quickstart[0]
+    cells = [cell for cell in comparison.cells if cell.effect]
+    forest = dots(plots.forest(comparison, words("en")))
+    means = [cell.effect.accuracy.mean for cell in cells if cell.effect]
+    assert forest == [[[pytest.approx(100 * mean), y]] for y, mean in enumerate(means)]
+    assert comparison.effects
+    first = comparison.effects.given[-2]
+    without, beside = dots(plots.interactions(comparison, words("en")))[:2]
+    assert (without[0][0], beside[0][0]) == pytest.approx((100 * first.off.mean, 100 * first.on.mean))
+
+
+def test_each_verdict_that_a_mark_can_have_looks_different() -> None:
+    assert len(set(plots.VERDICTS.values())) == len(plots.VERDICTS)
+
+
+@pytest.mark.usefixtures("figures")
+def test_a_run_that_does_not_count_is_in_no_picture(
+    quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame],
+) -> None:
+    comparison, epochs, details = quickstart
+    lost = dict(comparison.by_seed["baseline"])
+    seed, _ = lost.popitem()
+    without = replace(comparison, by_seed={**comparison.by_seed, "baseline": lost})
+    which = (epochs.cell == "baseline") & (epochs.seed == seed)
+    figure: Any = plots.curves(without, epochs.assign(train_loss=epochs.train_loss.mask(which, 1e6)), words("en"))
+    rest = epochs[(epochs.cell == "baseline") & (epochs.seed != seed) & (epochs.epoch == 20)].train_loss
+    assert figure.axes[1].lines[0].get_ydata()[-1] == pytest.approx(rest.mean())
+    assert len(plots.counted(details, without)) == len(details) - 1
+    assert len(plots.counted(details[:0], without)) == 0
+
+
+@pytest.mark.usefixtures("figures")
+def test_a_line_of_strengths_differs_in_the_strength_alone(tmp_path: Path) -> None:
+    text = "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {dropout: {p: [0.2, 0.5], input: [0.0, 0.1]}}\n"
+    plan, config = sweep(tmp_path, text + "seeds: 2\n")
+    comparison = compare(sampled(plan), plan, config.analysis)
+    errors = {cell.label: pytest.approx(100 * (1 - cell.accuracy.mean)) for cell in comparison.cells}
+    lines = dots(plots.strengths(comparison, words("en")))
+    for suffix in ("", ", input=0.1"):
+        assert [[p, errors[f"dropout(p={p}{suffix})"]] for p in (0.2, 0.5)] in lines
+    assert len(lines) == 2
+
+
+@pytest.mark.usefixtures("figures")
+def test_labels_along_the_front_keep_apart_and_within_the_picture(rough: Comparison) -> None:
+    figure: Any = plots.pareto(rough, words("en"))
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) > 2
+    assert all(box.x0 >= axes.bbox.x0 for box in boxes)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_time_that_is_not_told_apart_is_no_cost(quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame]) -> None:
+    comparison = quickstart[0]
+    cells = tuple(
+        replace(cell, effect=cell.effect and replace(cell.effect, time_shared=True)) for cell in comparison.cells
+    )
+    assert plots.pareto(replace(comparison, cells=cells), words("en")) is None
+
+
+def test_an_english_picture_needs_no_font_of_the_machine(
+    quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = plots.forest(quickstart[0], words("en"))
+    monkeypatch.setattr(plots, "hangul_font", lambda: None)
+    assert plots.forest(quickstart[0], words("en")) == here
+    assert plots.labels(words("ko")).language == "en"
 
 
 def test_strengths_are_drawn_where_a_technique_has_several(
