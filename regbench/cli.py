@@ -213,7 +213,7 @@ def report_(
     spoken, found = words(language(lang)), records.read(directory)
     name, environment = str(found.config.get("name", directory.name)), found.environment
     about = {
-        "regbench": f"regbench sweep {directory / 'config.yaml'} --out {directory}",
+        "regbench": shlex.join(["regbench", "sweep", str(directory / "config.yaml"), "--out", f"reproduced/{name}"]),
         **{key: str(environment[key]) for key in REPRODUCED if key in environment},
         "dataset": f"{found.dataset.get('name')} {found.dataset.get('fingerprint')}",
         "digest": found.digest(),
