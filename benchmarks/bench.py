@@ -127,7 +127,7 @@ def stacked(runs: tuple[Run, ...], name: str, steps: int) -> float:
         stack = assemble(runs, d.device, d.dtype)
         forward = models()[runs[0].model.name].build(stack, runs[0].model, d.shape, d.classes)
         training, _, _ = d.parts(one_of_each_seed(runs))
-        kept[key] = training, Step(stack, forward, training, runs[0].train.optimizer)
+        kept[key] = training, Step(stack, forward, training, [run.train.optimizer for run in runs])
     training, step = kept[key]
 
     def batches() -> Iterator[Any]:
@@ -138,7 +138,7 @@ def stacked(runs: tuple[Run, ...], name: str, steps: int) -> float:
     def take(count: int) -> float:
         began = time.perf_counter()
         for batch, _ in zip(batches(), range(count), strict=False):
-            step(training.index.gather(1, batch), training.labels.gather(1, batch), runs[0].train.optimizer.lr)
+            step(training.index.gather(1, batch), training.labels.gather(1, batch), 1.0)
         return time.perf_counter() - began
 
     if fresh:

@@ -84,7 +84,8 @@ def sweep(
     """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
     from regbench import config as configs
     from regbench import sweep as sweeps
-    from regbench.plan import plan
+    from regbench import tuning
+    from regbench.plan import Plan, trials
     from regbench.progress import Progress
 
     settings = configs.load(config, overrides or [])
@@ -101,16 +102,21 @@ def sweep(
     if dry_run:
         from regbench import estimate
 
-        estimate.show(settings, plan(settings), stdout(), workers, data_dir)
+        if settings.tune:
+            stdout().print("To choose the settings of each cell, by validation:")
+            estimate.show(settings, trials(settings), stdout(), workers, data_dir)
+            stdout().print("\nThen, each with the settings that were chosen:")
+        estimate.show(settings, tuning.outlined(settings), stdout(), workers, data_dir)
         return
     chosen = sweeps.choose_device(device)
-    while True:
+
+    def train(plan: Plan, into: Path) -> int:
         with Progress() as progress:
             try:
-                missed = sweeps.run(
+                return sweeps.run(
                     settings,
-                    plan(settings),
-                    directory,
+                    plan,
+                    into,
                     executor=executor,
                     workers=workers or sweeps.cores(),
                     device=chosen,
@@ -121,13 +127,20 @@ def sweep(
             except KeyboardInterrupt:
                 progress.note(f"stopped; what is finished is kept in {directory}. Go on with: {again()}")
                 raise typer.Exit(130) from None
-            more = settings.next_look() if until_decided else 0
-            if missed or not more or not undecided(directory):
-                break
-            progress.note(
-                f"{undecided(directory)} verdicts are undecided after {len(settings.seeds)} seeds: {more} more"
-            )
-            settings = settings.extended(more)
+
+    # Once a cell has trained with what its trials chose, they have had their say: a failed one is not tried again.
+    if settings.tune and not (directory / "runs.csv").exists():
+        print("regbench: trials first; what validation chooses is then trained on fresh seeds", file=sys.stderr)
+        train(trials(settings), directory / tuning.FOLDER)
+    while True:
+        missed = train(tuning.planned(settings, directory), directory)
+        more = settings.next_look() if until_decided else 0
+        if missed or not more or not (left := undecided(directory)):
+            break
+        print(
+            f"regbench: {left} verdicts are undecided after {len(settings.seeds)} seeds: {more} more", file=sys.stderr
+        )
+        settings = settings.extended(more)
     show(directory, "json" if as_json else "rich", lang)
     if missed:
         raise typer.Exit(4)
@@ -257,10 +270,10 @@ def versus(
     from regbench import config, records
     from regbench.locale import words
     from regbench.pairing import versus as pair
-    from regbench.plan import plan
     from regbench.report import pairs
+    from regbench.tuning import planned as plan
 
-    planned = plan(config.load(directory / "config.yaml"))
+    planned = plan(config.load(directory / "config.yaml"), directory)
     result = pair(compared(directory), records.read(directory).details, planned, one, other)
     stdout().print(pairs.rich(result, words(language(lang))))
 
@@ -285,11 +298,14 @@ def diff(
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Validate a config: all that is wrong with it, or what it asks for."""
     from regbench import config as configs
-    from regbench.plan import plan
+    from regbench import tuning
+    from regbench.plan import trials
 
-    planned = plan(configs.load(config, overrides or []))
+    settings = configs.load(config, overrides or [])
+    planned = tuning.outlined(settings)
     skipped = f", {len(planned.skips)} skipped" if planned.skips else ""
-    print(f"{config}: fine: {len(planned.cells)} cells, {len(planned.runs)} runs{skipped}")
+    first = f", after {len(trials(settings).runs)} that choose their settings" if settings.tune else ""
+    print(f"{config}: fine: {len(planned.cells)} cells, {len(planned.runs)} runs{first}{skipped}")
 
 
 @app.command()
@@ -384,20 +400,21 @@ def undecided(directory: Path) -> int:
 
 def compared(directory: Path) -> Comparison:
     """Return the comparison of a results directory, of the cells that its own config asks for."""
-    from regbench import compare, config, records
+    from regbench import compare, config, records, tuning
     from regbench.plan import plan
 
     found = records.read(directory)
     settings = config.load(directory / "config.yaml")
+    ledger = tuning.ledger(settings, directory) if settings.tune else None
     comparison = compare.compare(
         found.runs,
-        plan(settings),
+        plan(settings, None if ledger is None else [choice.chosen for choice in ledger]),
         settings.analysis,
         found.details,
         int(found.dataset.get("test", 0)),
         settings.looks,
     )
-    return replace(comparison, digest=found.digest())
+    return replace(comparison, digest=found.digest(), ledger=tuple(ledger or ()))
 
 
 def again() -> str:

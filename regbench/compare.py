@@ -27,6 +27,7 @@ from regbench.stats import Array, Estimate, NoiseParts, Verdict
 if TYPE_CHECKING:
     from regbench.config import Analysis
     from regbench.plan import Plan, Skip
+    from regbench.tuning import Choice
 
 NOTE = {"l1_l2": ("l1", "l2"), "dropout": ("dropout",), "batch_norm": ("batch_norm",), "layer_norm": ("layer_norm",)}
 """The rows of the study note's summary table, in its order, each with the techniques that it names."""
@@ -84,6 +85,8 @@ class CellResult:
     label: str
     techniques: Mapping[str, Any]
     """Key to settings; empty for the baseline."""
+    lr: float | None
+    """Its own learning rate, where that was tuned."""
     planned: int
     finished: int
     accuracy: Estimate
@@ -161,6 +164,8 @@ class Comparison:
     """In the test set, 0 where unknown."""
     digest: str = ""
     """Stands for config, data and code of the records."""
+    ledger: tuple[Choice, ...] = ()
+    """What each cell of a tuned sweep tried, the baseline first."""
 
     def difference(self, label: str, other: str) -> Estimate:
         """Return the paired difference of the test accuracies of two cells, over the seeds that both have."""
@@ -231,6 +236,7 @@ def compare(
             CellResult(
                 label=cell.label,
                 techniques=cell.techniques,
+                lr=cell.lr,
                 planned=len(rows_of[cell.label]),
                 finished=len(rows),
                 accuracy=measured["test_accuracy"],
@@ -435,7 +441,8 @@ def single_strengths(cells: Sequence[CellResult]) -> dict[str, str]:
 
 def shortened(name: str, single: Mapping[str, str]) -> str:
     """Return a cell's label without the strengths that are the same in the whole sweep."""
-    return " + ".join(single.get(part, part) for part in name.split(" + "))
+    techniques, at, lr = name.partition(" @ ")
+    return " + ".join(single.get(part, part) for part in techniques.split(" + ")) + at + lr
 
 
 def short_names(cells: Sequence[CellResult]) -> dict[str, str]:

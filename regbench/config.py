@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationError
 
@@ -20,17 +20,20 @@ from regbench import optim, wording
 from regbench.data import sources
 from regbench.errors import ConfigError
 from regbench.models import models
-from regbench.regularizers import techniques
+from regbench.randomness import stream
+from regbench.regularizers import Range, techniques
 from regbench.settings import Settings
 from regbench.wording import shown
 from regbench.yaml12 import Loc, Place, Problem, dump, parse, read
 
-__all__ = ["Analysis", "Config", "Dataset", "Sequential", "Train", "load", "schema", "starter"]
+__all__ = ["Analysis", "Config", "Dataset", "Sequential", "Train", "Tune", "load", "schema", "starter"]
 
 SEEDS = 10_000
 RUNS = 100_000
 STRENGTHS = 1_000
 """Beyond these a config is a mistake: a grid with one list too many."""
+TRIAL_SEED = 10_000
+"""The first seed of trials, beyond those that `seeds: N` and `--extend` give to the cells."""
 
 S = TypeVar("S", bound=Settings)
 Combination = dict[str, Settings]
@@ -81,6 +84,16 @@ class Sequential(Settings):
     most: int = Field(20, ge=2, description="seeds at most")
 
 
+class Tune(Settings):
+    """How strengths are chosen: every cell tries as many, validation selects, and the winner trains on fresh seeds."""
+
+    trials: int = Field(..., ge=2, le=1000, description="settings that each cell tries")
+    seeds: int = Field(3, ge=1, le=100, description="runs of each trial; none of their seeds is the sweep's own")
+    lr: list[Annotated[float, Field(gt=0)]] | None = Field(
+        None, description="learning rates to try along with the strengths, one a trial; {low, high} draws them"
+    )
+
+
 class Config(Settings):
     """A whole config, resolved: every default filled in, every strength and seed listed."""
 
@@ -93,8 +106,9 @@ class Config(Settings):
     rounds: list[int]
     """How many of the seeds, in their order, were trained at a time; stacks hold runs of one round."""
     sequential: Sequential | None
+    tune: Tune | None
     techniques: dict[str, list[SerializeAsAny[Settings]]]
-    """Key to the listed strengths, in the order of tables."""
+    """Key to the listed strengths, in the order of tables; where `tune` is set, one for all trials or one each."""
     combine: Mode | list[dict[str, list[SerializeAsAny[Settings]]]]
     """A mode, or cells: key to the strengths that the cell is to be trained with, one by one."""
     exclude: list[dict[str, list[dict[str, Any]]]]
@@ -141,6 +155,29 @@ class Config(Settings):
                 if identity not in seen:
                     seen.add(identity)
                     yield combination, self._reason_against(combination)
+
+    def trials(self) -> Iterator[tuple[str, list[tuple[Combination, float | None]], str | None]]:
+        """Yield of each cell of a tuned sweep its name, the different settings that it tries, and their learning rates.
+
+        Last comes the reason why the cell is left out, or None. A technique's strengths meet another's in an order
+        of their own, so that the trials of a pair lie scattered over the square (a Latin hypercube, McKay et al. 1979).
+        """
+        assert self.tune
+        for cell in itertools.chain([{}], self._cells()):
+            tried: dict[str, tuple[Combination, float | None]] = {}
+            reasons: dict[str, None] = {}
+            name = " + ".join(cell) or "baseline"
+            for trial in range(self.tune.trials):
+                settings = {
+                    key: listed[_order(key, self.tune.trials)[trial]] if len(listed) > 1 else listed[0]
+                    for key, listed in cell.items()
+                }
+                if reason := self._reason_against(settings):
+                    reasons[reason] = None
+                    continue
+                lr = self.tune.lr[trial] if self.tune.lr else None
+                tried[repr((settings, lr))] = settings, lr
+            yield name, list(tried.values()), None if tried else "; ".join(reasons)
 
     def _cells(self) -> Iterator[dict[str, list[Settings]]]:
         """Yield what `combine` asks for: key to the strengths that the cell is trained with, one by one."""
@@ -190,6 +227,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.document = read(path)
+        self.tuned: Tune | None = None
         data = self.document.data
         if data is None and not self.document.problems:
             example = "at least dataset, model and techniques (`regbench init` writes an example)"
@@ -256,6 +294,8 @@ class _Reader:
         seeds = self.seeds(given.get("seeds", 5))
         rounds = self.rounds(given["rounds"], seeds) if "rounds" in given else [len(seeds)]
         sequential = self.section(Sequential, given["sequential"], ("sequential",)) if "sequential" in given else None
+        if "tune" in given:
+            self.tuned = self.tune(given["tune"], seeds)
         listed = self.techniques(given.get("techniques", {}))
         combine = self.combine(given.get("combine", MODES[0]), listed)
         exclude = self.exclude(given.get("exclude", []), listed, combine)
@@ -283,6 +323,7 @@ class _Reader:
                 "seeds": seeds,
                 "rounds": rounds,
                 "sequential": sequential,
+                "tune": self.tuned,
                 "techniques": listed,
                 "combine": combine,
                 "exclude": exclude,
@@ -350,9 +391,10 @@ class _Reader:
 
     def decays_whole(self, train: Train | None, listed: Mapping[str, Any]) -> None:
         """A step takes away lr x strength of a weight: with 1 or more nothing, or its mirror image, is left."""
+        lr = max([train.optimizer.lr if train else 0.0, *((self.tuned and self.tuned.lr) or [])])
         for settings in listed.get("weight_decay", []):
-            if train and train.optimizer.lr * settings.strength >= 1:
-                what = f"weight_decay {settings.strength} times the learning rate {train.optimizer.lr} is 1 or more"
+            if train and lr * settings.strength >= 1:
+                what = f"weight_decay {settings.strength} times the learning rate {lr} is 1 or more"
                 self.problem(("techniques", "weight_decay"), f"{what}: a step would take whole weights away")
 
     def seeds(self, value: Any) -> list[int]:
@@ -384,6 +426,34 @@ class _Reader:
             return [len(seeds)]
         return list(value)
 
+    def tune(self, value: Any, seeds: list[int]) -> Tune | None:
+        """Return the section `tune`, with the learning rates drawn where it gives a range."""
+        at: Loc = ("tune",)
+        if not self.is_section(value, at):
+            return None
+        rates, trials = value.get("lr"), value.get("trials")
+        drawable = type(trials) is int and 2 <= trials <= STRENGTHS
+        if isinstance(rates, dict) and drawable:
+            value = value | {"lr": self.drawn(rates, (*at, "lr"), "lr", trials)}
+        tune = self.check(Tune, value, at)
+        if tune and tune.lr and len(tune.lr) != tune.trials:
+            self.problem((*at, "lr"), f"tune.lr lists {len(tune.lr)} learning rates", f"{tune.trials}, one a trial")
+        for seed in range(TRIAL_SEED, TRIAL_SEED + (tune.seeds if tune else 0)):
+            if seed in seeds:
+                what = f"seed {seed} is a trial's, and the cells must have seeds that chose nothing"
+                self.problem(("seeds",), what, f"seeds below {TRIAL_SEED:,}")
+                break
+        return tune
+
+    def drawn(self, value: Mapping[str, Any], at: Loc, purpose: str, trials: int) -> list[float]:
+        """Return what a range {low, high} draws, on a logarithmic scale where it spans more than a factor of ten."""
+        low, high = value.get("low"), value.get("high")
+        numbers = all(type(x) in (int, float) for x in (low, high)) and value.keys() == {"low", "high"}
+        if not numbers or not low < high:  # type: ignore[operator]  # both are numbers
+            self.problem(at, f"a range can't be {wording.brief(value)}", "{low: 1e-5, high: 1e-1}, low below high")
+            return []
+        return _draw(Range(low, high, linear=low <= 0 or high < 10 * low), purpose, trials)  # type: ignore[arg-type, operator]
+
     def techniques(self, value: Any) -> dict[str, list[Settings]]:
         """Return key to listed strengths; a technique with a problem has an empty list."""
         if not self.is_section(value, ("techniques",)):
@@ -397,14 +467,48 @@ class _Reader:
         """Return every strength that `value` asks for: one value, a list, settings, or settings with lists."""
         found: dict[str, Settings] = {}
         before = len(self.document.problems)
-        for values, places in self.options(key, value, at):
+        for values, places in self.tried(key, value, at) if self.tuned else self.options(key, value, at):
             settings = self.check(techniques()[key].Settings, values, at, places)
             if settings is None:
                 continue
             if found.setdefault(settings.model_dump_json(), settings) is not settings:
                 where = max(places.values(), key=self.document.place, default=at)
                 self.problem(where, f"{_dotted(at)} has the same strength twice; leave one out")
+        if self.tuned and len(found) not in (0, 1, self.tuned.trials):
+            what = f"{_dotted(at)} lists {len(found)} strengths for {self.tuned.trials} trials"
+            drawn = " (or none, to draw them)" if techniques()[key].ranges else ""
+            self.problem(at, what, f"one for all, or {self.tuned.trials}{drawn}: every cell gets as many trials")
         return list(found.values()) if len(self.document.problems) == before else []
+
+    def tried(self, key: str, value: Any, at: Loc) -> list[tuple[dict[str, Any], dict[str, Loc]]]:
+        """Return the choices of settings that a tuned technique asks for: ranges drawn, lists side by side."""
+        assert self.tuned
+        trials = self.tuned.trials
+        technique = techniques()[key]
+        if value is None:
+            value = {}
+        if not isinstance(value, dict):
+            return self.options(key, value, at)
+        axes: dict[str, list[Any]] = {
+            name: _draw(span, f"{key}.{name}", trials) for name, span in technique.ranges.items() if name not in value
+        }
+        places: dict[str, Loc] = dict.fromkeys(axes, at)
+        for name, given in value.items():
+            places[name] = (*at, name)
+            if isinstance(given, dict):
+                axes[name] = self.drawn(given, places[name], f"{key}.{name}", trials)
+            elif isinstance(given, list):
+                axes[name] = given
+                if len(given) != trials:
+                    what = f"{_dotted(places[name])} lists {len(given)} values for {trials} trials"
+                    self.problem(places[name], what, f"one value, {trials}, or a range {{low: 0.1, high: 0.5}}")
+            else:
+                axes[name] = [given]
+        long = max(map(len, axes.values()), default=1)
+        return [
+            ({name: (axis * long)[i] for name, axis in axes.items() if axis}, places)
+            for i in range(long if all(len(axis) in (1, long) for axis in axes.values()) else 0)
+        ]
 
     def options(self, key: str, value: Any, at: Loc) -> list[tuple[dict[str, Any], dict[str, Loc]]]:
         """Return each choice of settings that `value` spells out, with the place of every setting."""
@@ -450,13 +554,18 @@ class _Reader:
             mode = wording.closest(value, MODES) if isinstance(value, str) else ""
             self.problem(("combine",), f"combine can't be {shown(value)}", cells, mode)
             return MODES[0]
-        return [
+        asked = [
             {
                 key: listed[key] if isinstance(item, list) else self.strengths(key, given, ("combine", i, key))
                 for key, given in self.members(item, listed, ("combine", i), "a cell").items()
             }
             for i, item in enumerate(value)
         ]
+        for i, cell in enumerate(asked):
+            if self.tuned and cell.keys() in [other.keys() for other in asked[:i]]:
+                what = f"{' + '.join(cell)} stands twice, but tuning makes one cell of a set of techniques"
+                self.problem(("combine", i), what, "one list with the strengths of both")
+        return asked
 
     def exclude(self, value: Any, listed: Mapping[str, list[Settings]], combine: Any) -> Any:
         """Return the rules as key to patterns, each a part of the technique's settings."""
@@ -516,11 +625,16 @@ class _Reader:
 
     def yields_cells(self, config: Config) -> None:
         """Check that the combination leaves something to run, and not a million runs."""
-        most = RUNS // len(config.seeds)
-        sized = itertools.islice(config.combinations(), most + 1)
-        reasons = [reason for combination, reason in sized if combination]
+        each, seeds = len(config.seeds), f"{len(config.seeds)} seeds"
+        cells: Iterable[str | None] = (reason for combination, reason in config.combinations() if combination)
+        if config.tune:
+            each += config.tune.trials * config.tune.seeds
+            seeds += f" and {config.tune.trials} trials of {config.tune.seeds}"
+            cells = (reason for *_, reason in itertools.islice(config.trials(), 1, None))
+        most = RUNS // each
+        reasons = list(itertools.islice(cells, most))
         if len(reasons) >= most:
-            what = f"this asks for more than {RUNS:,} runs ({len(config.seeds)} seeds of more than {most:,} cells)"
+            what = f"this asks for more than {RUNS:,} runs ({seeds} of more than {most:,} cells)"
             self.problem(("combine",), what, "fewer strengths, techniques or seeds", key=True)
         elif reasons and None not in reasons:
             unique = "; ".join(dict.fromkeys(str(reason) for reason in reasons))
@@ -609,7 +723,21 @@ _WANTED = {
     "schedule": "a mapping such as {name: cosine}",
     "analysis": "a mapping such as {margin: 0.2}",
     "sequential": "a mapping such as {step: 5, most: 20}",
+    "tune": "a mapping such as {trials: 8}",
 }
+
+
+@cache
+def _order(purpose: str, trials: int) -> list[int]:
+    """Return the order in which a technique's strengths meet the trials."""
+    return [int(i) for i in stream(0, f"tune/order/{purpose}").permutation(trials)]
+
+
+def _draw(span: Range, purpose: str, trials: int) -> list[float]:
+    """Return a rising value a trial: one drawn from each of as many equal parts of the range, in few digits."""
+    shares = (stream(0, f"tune/{purpose}").random(trials) + range(trials)) / trials
+    digits = 2 + len(str(trials))
+    return [float(f"{span.at(share):.{digits}g}") for share in shares.tolist()]
 
 
 def _matches(pattern: Mapping[str, Any], settings: Settings) -> bool:
@@ -625,6 +753,7 @@ def _kinds(key: str) -> dict[str, type[Settings]]:
 @cache
 def _elsewhere_all() -> dict[str, str]:
     homes: list[tuple[str, Iterable[str]]] = [
+        ("tune", Tune.model_fields),  # first: a key of the same name elsewhere is more likely meant
         ("dataset", Dataset.model_fields),
         *(("model", module.Settings.model_fields) for module in models().values()),
         ("train", Train.model_fields),
@@ -714,6 +843,11 @@ def schema() -> dict[str, Any]:
             "description": Sequential.__doc__,
             "type": ["object", "null"],
         },
+        "tune": {
+            **_section_shape(wording.shapes(Tune) | {"lr": _tuned(wording.shapes(Tune)["lr"])}, ["trials"]),
+            "description": Tune.__doc__,
+            "type": ["object", "null"],
+        },
         "techniques": {
             **cell,
             "description": "what to compare: technique to its strength, a list of strengths, or settings",
@@ -776,9 +910,12 @@ def _technique_shape(key: str, in_rule: bool) -> dict[str, Any]:
     """Return the schema of what may stand behind a technique's key; a rule may name a part of its settings."""
     technique = techniques()[key]
     fields = wording.shapes(technique.Settings)
-    required = [field for field, info in technique.Settings.model_fields.items() if info.is_required() and not in_rule]
+    left_out = technique.Settings.model_fields if in_rule else technique.ranges  # `tune` draws what has a range
+    required = [f for f, info in technique.Settings.model_fields.items() if info.is_required() and f not in left_out]
     several = {"type": "array", "minItems": 1, "uniqueItems": not in_rule}
     grids = {name: {"anyOf": [shape, several | {"items": shape}]} | _described(shape) for name, shape in fields.items()}
+    if not in_rule:
+        grids |= {name: _tuned(grids[name]) for name, shape in fields.items() if shape.get("type") == "number"}
     one = [fields[technique.main], _section_shape(grids, required)]
     nothing = [] if required else [{"type": "null"}]
     card = technique.cards["en"]
@@ -786,6 +923,13 @@ def _technique_shape(key: str, in_rule: bool) -> dict[str, Any]:
         "description": f"{card.name}: {card.key_idea}",
         "anyOf": [*one, several | {"items": {"anyOf": one}}, *nothing],
     }
+
+
+def _tuned(shape: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a value for which `tune` also takes a range."""
+    number = {"type": "number"}
+    span = _section_shape({"low": number, "high": number}, ["low", "high"])
+    return shape | {"anyOf": [*shape["anyOf"], span]}
 
 
 def _described(shape: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def show(config: Config, plan: Plan, console: Console, workers: int | None, data
         console.print(f"skipped: {skip.label}: {skip.reason}")
     sizes = sorted({len(stack.runs) for stack in plan.stacks})
     size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    console.print(f"{len(plan.cells)} cells x {len(config.seeds)} seeds = {len(plan.runs)} runs")
+    console.print(f"{len(plan.cells)} cells x {len(plan.runs) // len(plan.cells)} seeds = {len(plan.runs)} runs")
     console.print(f"{len(plan.stacks)} stacks of {size} runs")
     forward = models()[config.model.name].macs(config.model, image, classes)
     macs = len(plan.runs) * config.train.epochs * trained * forward * PASSES

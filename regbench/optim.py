@@ -92,41 +92,52 @@ def scale(schedule: Constant | StepDecay | Cosine, epoch: float, epochs: int) ->
 
 
 class Update:
-    """An optimizer's steps over `tensors`, whose gradients are their `.grad`: PyTorch's own fused kernels.
+    """An optimizer's steps over stacked `tensors` (M, ...), whose gradients are their `.grad`: PyTorch's fused kernels.
 
     `torch.optim` calls the same kernels, but its first step imports torch's compiler, which takes seconds, and its
-    bookkeeping takes as long as the kernels do on a small model.
+    bookkeeping takes as long as the kernels do on a small model. A kernel takes one learning rate, so each of `spans`,
+    runs that are neighbours and share theirs, is stepped by itself.
     """
 
-    def __init__(self, settings: Sgd | Adam | AdamW, tensors: Sequence[Tensor]) -> None:
+    def __init__(self, settings: Sgd | Adam | AdamW, tensors: Sequence[Tensor], spans: Sequence[slice]) -> None:
         import torch
 
-        self.settings, self.tensors = settings, list(tensors)
+        self.settings, self.tensors, self.spans = settings, list(tensors), list(spans)
         kinds = 1 if isinstance(settings, Sgd) else 2
         self.moments = [[torch.zeros_like(t, requires_grad=False) for t in tensors] for _ in range(kinds)]
         self.steps = [torch.zeros((), device=t.device) for t in tensors]
+        kept = [[t.detach() for t in tensors], *self.moments]
+        self.parts = [[[t[span] for t in kind] for kind in kept] for span in spans]
 
     def state(self) -> list[Tensor]:
         """Return the tensors that a step changes beside the parameters."""
         return [*self.steps, *(m for kind in self.moments for m in kind)]
 
-    def __call__(self, lr: float | Tensor) -> None:
-        """Take a step at learning rate `lr`; a tensor where the step is captured on a GPU."""
+    def __call__(self, lrs: Sequence[float | Tensor]) -> None:
+        """Take a step at a learning rate a span; tensors where the step is captured on a GPU."""
         import torch
 
-        gradients = [t.grad for t in self.tensors if t.grad is not None]
+        if not isinstance(self.settings, Sgd):
+            torch._foreach_add_(self.steps, 1)
+        for span, (tensors, *moments), lr in zip(self.spans, self.parts, lrs, strict=True):
+            self._step(tensors, [t.grad[span] for t in self.tensors if t.grad is not None], moments, lr)
+
+    def _step(
+        self, tensors: list[Tensor], gradients: list[Tensor], moments: list[list[Tensor]], lr: float | Tensor
+    ) -> None:
+        import torch
+
         common: dict[str, Any] = {"lr": lr, "maximize": False, "grad_scale": None, "found_inf": None}
         match self.settings:
             case Sgd() as s:
                 # A first momentum of zeros makes PyTorch's special first step an ordinary one, without dampening.
                 torch._fused_sgd_(
-                    self.tensors, gradients, self.moments[0] if s.momentum else [], momentum=s.momentum,
+                    tensors, gradients, moments[0] if s.momentum else [], momentum=s.momentum,
                     nesterov=s.nesterov, weight_decay=0, dampening=0, is_first_step=False, **common,
                 )  # fmt: skip
             case Adam() as s:
-                torch._foreach_add_(self.steps, 1)
                 step: Any = torch._fused_adamw_ if isinstance(s, AdamW) else torch._fused_adam_
                 step(
-                    self.tensors, gradients, *self.moments, [], self.steps, beta1=s.beta1, beta2=s.beta2, eps=s.eps,
+                    tensors, gradients, *moments, [], self.steps, beta1=s.beta1, beta2=s.beta2, eps=s.eps,
                     weight_decay=s.weight_decay if isinstance(s, AdamW) else 0, amsgrad=False, **common,
                 )  # fmt: skip

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regbench.config import Config, Dataset, Train
+from regbench.config import TRIAL_SEED, Config, Dataset, Train
 from regbench.data import sources
 from regbench.models import models
 from regbench.regularizers import techniques
@@ -30,6 +30,8 @@ class Cell:
 
     label: str
     techniques: Mapping[str, Settings]
+    lr: float | None = None
+    """Its own learning rate, where that was tuned."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Run:
     dataset: Dataset
     model: Any
     train: Train
+    tested: bool = True
+    """Whether it is to see the test images: a trial is not."""
 
     def identity(self) -> dict[str, Any]:
         """Return the columns of a record that say which run it is of."""
@@ -82,51 +86,83 @@ class Plan:
     skips: tuple[Skip, ...]
 
 
-def plan(config: Config) -> Plan:
-    """Return the plan of a config."""
-    combinations = [(label(combination), combination, reason) for combination, reason in config.combinations()]
-    cells = [Cell(name, combination) for name, combination, reason in combinations if reason is None]
-    skips = [Skip(name, reason) for name, _, reason in combinations if reason is not None]
+def plan(config: Config, chosen: Iterable[Cell | Skip] | None = None) -> Plan:
+    """Return the plan of a config; of a tuned one `chosen` has the cells that its trials chose (regbench.tuning)."""
+    assert (config.tune is None) == (chosen is None)
+    asked = (
+        chosen
+        if chosen is not None
+        else [
+            Cell(label(combination), combination) if reason is None else Skip(label(combination), reason)
+            for combination, reason in config.combinations()
+        ]
+    )
+    return _planned(config, asked, config.seeds, config.rounds)
 
+
+def trials(config: Config) -> Plan:
+    """Return the plan of what a tuned config tries; a cell with nothing to choose has no trial."""
+    assert config.tune
+    asked: list[Cell | Skip] = []
+    for _, tried, reason in config.trials():
+        if reason is None and len(tried) > 1:
+            asked += [Cell(label(combination, lr), combination, lr) for combination, lr in tried]
+    return _planned(config, asked, range(TRIAL_SEED, TRIAL_SEED + config.tune.seeds), [config.tune.seeds], tested=False)
+
+
+def _planned(
+    config: Config, asked: Iterable[Cell | Skip], seeds: Sequence[int], rounds: Sequence[int], tested: bool = True
+) -> Plan:
+    asked = list(asked)
+    cells = [cell for cell in asked if isinstance(cell, Cell)]
+    skips = [skip for skip in asked if isinstance(skip, Skip)]
     common = {key: getattr(config, key).model_dump(mode="json") for key in ("dataset", "model", "train")}
     if config.dataset.path:
         # The folder is no part of what is trained on: a project that moves keeps its runs.
         common["dataset"]["path"] = config.dataset.path.name
     runs: list[Run] = []
     groups: dict[Hashable, list[Run]] = {}
-    round_of = dict(
-        zip(config.seeds, itertools.chain.from_iterable([i] * n for i, n in enumerate(config.rounds)), strict=True)
-    )
+    round_of = dict(zip(seeds, itertools.chain.from_iterable([i] * n for i, n in enumerate(rounds)), strict=True))
     for cell in cells:
         alike = structure(cell, config)
+        train = trained(config.train, cell.lr)
         described = common | {"techniques": {key: s.model_dump(mode="json") for key, s in cell.techniques.items()}}
+        described |= {"train": train.model_dump(mode="json")} | ({} if tested else {"trial": True})
         before, after = json.dumps(described | {"seed": SEED}, sort_keys=True, separators=(",", ":")).split(
             json.dumps(SEED)
         )
-        for seed in config.seeds:
+        for seed in seeds:
             run_id = digest(f"{before}{seed}{after}")
-            run = Run(run_id, cell, seed, config.dataset, config.model, config.train)
+            run = Run(run_id, cell, seed, config.dataset, config.model, train, tested)
             runs.append(run)
             groups.setdefault((round_of[seed], alike), []).append(run)
 
     most = STACK_SIZE if models()[config.model.name].STACKED else 1
     # Seeds that are added later train in stacks of their own, so that the stacks of the earlier ones stay as they were.
-    position = {seed: i for i, seed in enumerate(config.seeds)}
+    position = {seed: i for i, seed in enumerate(seeds)}
     each = cost(config)
     stacks = [
         Stack(digest("".join(run.id for run in part)), tuple(part), each * len(part))
         for group in groups.values()
-        for part in cut(sorted(group, key=lambda run: position[run.seed]), most)
+        for part in cut(sorted(group, key=lambda run: (position[run.seed], run.train.optimizer.lr)), most)
     ]
     return Plan(tuple(cells), tuple(runs), tuple(stacks), tuple(skips))
 
 
-def label(combination: Mapping[str, Settings]) -> str:
-    """Return the name of a cell: "dropout(p=0.5) + l2(strength=0.01)".
+def label(combination: Mapping[str, Settings], lr: float | None = None) -> str:
+    """Return the name of a cell: "dropout(p=0.5) + l2(strength=0.01)", and " @ lr=0.003" where that is its own.
 
     A technique's strength always shows, if it is a number; its other settings where they are not the default.
     """
-    return " + ".join(_label(key, settings) for key, settings in combination.items()) or "baseline"
+    name = " + ".join(_label(key, settings) for key, settings in combination.items()) or "baseline"
+    return name if lr is None else f"{name} @ lr={lr:g}"
+
+
+def trained(train: Train, lr: float | None) -> Train:
+    """Return the settings of training with a learning rate of the cell's own, if it has one."""
+    if lr is None:
+        return train
+    return train.model_copy(update={"optimizer": train.optimizer.model_copy(update={"lr": lr})})
 
 
 def _label(key: str, settings: Settings) -> str:

@@ -247,7 +247,7 @@ class Results:
         here = Records(self.directory)
         begun = self._holds("runs.csv")  # it is made last
         if begun or self._holds("config.yaml"):
-            known, new = (_without(c, *IRRELEVANT) for c in (here.config, config))
+            known, new = (_set(_without(c, *IRRELEVANT)) for c in (here.config, config))
             grown = _only(new, *GROWS) if is_extension(known, new) else {}
             self._refuse("config", known | grown, new)
         if begun or self._holds("dataset.json"):
@@ -331,7 +331,7 @@ class Records:
     def digest(self) -> str:
         """Return 12 hexadecimal digits that stand for what the results depend on: config, data, versions and code."""
         decisive = _only(self.environment, *DECISIVE, "code")
-        parts = [_without(self.config, *IRRELEVANT), _only(self.dataset, "fingerprint"), decisive]
+        parts = [_set(_without(self.config, *IRRELEVANT)), _only(self.dataset, "fingerprint"), decisive]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
     @cached_property
@@ -541,6 +541,11 @@ def _only(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 
 def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if key not in keys}
+
+
+def _set(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections that say something: one that a later version of regbench added is empty in older configs."""
+    return {key: value for key, value in config.items() if value is not None}
 
 
 def differences(known: Any, new: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
@@ -23,12 +24,17 @@ class Step:
         stack: Stack,
         forward: Callable[[Tensor], Tensor],
         part: Part,
-        optimizer: optim.Sgd | optim.Adam | optim.AdamW,
+        optimizers: Sequence[optim.Sgd | optim.Adam | optim.AdamW],
     ) -> None:
+        """Get ready to train; `optimizers`, one a run, differ in their learning rates at most."""
         self.stack, self.forward, self.part = stack, forward, part
         self.parameters = stack.parameters
-        self.lr = stack.tensor([optimizer.lr] * stack.size)
-        self.update = optim.Update(optimizer, [p.tensor for p in self.parameters])
+        rates = [optimizer.lr for optimizer in optimizers]
+        edges = [0, *(m for m in range(1, stack.size) if rates[m] != rates[m - 1]), stack.size]
+        spans = [slice(a, b) for a, b in itertools.pairwise(edges)]
+        self.rates = [rates[span.start] for span in spans]
+        self.spans, self.lr = spans, stack.tensor(rates)
+        self.update = optim.Update(optimizers[0], [p.tensor for p in self.parameters], spans)
         self.nll, self.hits = self.lr.double() * 0, self.lr.double() * 0
         self.seconds = {technique.key: 0.0 for technique in stack.techniques}
         self.graphs: dict[int, Callable[[], None]] = {}
@@ -39,11 +45,13 @@ class Step:
         self.nll.zero_()
         self.hits.zero_()
 
-    def __call__(self, index: Tensor, labels: Tensor, lr: float) -> None:
-        """Take a step on the images `index` (S, B) with `labels` (S, B)."""
-        self.lr.fill_(lr)
+    def __call__(self, index: Tensor, labels: Tensor, scale: float) -> None:
+        """Take a step on the images `index` (S, B) with `labels` (S, B), at `scale` times the learning rates."""
+        lrs = [rate * scale for rate in self.rates]
+        for span, lr in zip(self.spans, lrs, strict=True):
+            self.lr[span].fill_(lr)
         if not self.lr.is_cuda:
-            self.advance(index, labels, lr)
+            self.advance(index, labels, lrs)
             return
         size = index.shape[1]
         if size not in self.inputs:
@@ -53,8 +61,8 @@ class Step:
             ours.copy_(theirs)
         self.graphs[size]()
 
-    def advance(self, index: Tensor, labels: Tensor, lr: float | Tensor) -> None:
-        """Do the step's work; `self.lr` holds the learning rate as well, a run each."""
+    def advance(self, index: Tensor, labels: Tensor, lrs: Sequence[float | Tensor]) -> None:
+        """Do the step's work; `lrs` has a learning rate a span, `self.lr` one a run."""
         stack = self.stack
         logits = self.forward(self.part.images(index))
         targets = stack.by_run(labels)
@@ -70,7 +78,7 @@ class Step:
                 technique.gradients(self.parameters)
                 technique.before_step(self.parameters, self.lr)
                 self.seconds[technique.key] += time.thread_time() - began
-            self.update(lr)
+            self.update(lrs)
             for technique in stack.techniques:
                 began = time.thread_time()
                 technique.after_step(self.parameters, self.lr)
@@ -114,19 +122,20 @@ def capture(step: Step, index: Tensor, labels: Tensor) -> Callable[[], None]:
     before = [t.detach().clone() for t in state()]
     streams = step.stack.masks.streams
     draws = {key: generator.get_state() for key, generator in streams.items()}
+    lrs = [step.lr[span.start] for span in step.spans]
     # Steps on a side stream let the libraries allocate what they keep, which the graph must not own.
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
-            step.advance(index, labels, step.lr[0])
+            step.advance(index, labels, lrs)
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     for key, generator in streams.items():
         generator.set_state(draws[key]) if key in draws else generator.manual_seed(generator.initial_seed())
         graph.register_generator_state(generator)
     with torch.cuda.graph(graph):
-        step.advance(index, labels, step.lr[0])
+        step.advance(index, labels, lrs)
     with torch.no_grad():
         for now, then in zip(state(), before, strict=True):
             now.copy_(then)

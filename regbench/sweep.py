@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 import platformdirs
 
 import regbench
-from regbench import data
+from regbench import data, tuning
 from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, describe, processes, serial
 from regbench.models import models
-from regbench.plan import STACK_SIZE, Plan, Run, Stack, plan
+from regbench.plan import STACK_SIZE, Plan, Run, Stack
 from regbench.records import GROWS, Records, Results, Rows, finished, is_extension, read
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def run(
 
 def pending(config: Config, directory: Path) -> bool:
     """Whether a run of the config is not finished in `directory`."""
-    return not {run.id for run in plan(config).runs} <= finished(directory)
+    if config.tune and not finished(directory):
+        return True
+    return not {run.id for run in tuning.planned(config, directory).runs} <= finished(directory)
 
 
 def grown(config: Config, directory: Path) -> Config:

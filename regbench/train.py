@@ -42,7 +42,7 @@ def train(
     forward = models()[runs[0].model.name].build(stack, runs[0].model, dataset.shape, dataset.classes)
     training, validation, test = dataset.parts(one_of_each_seed(runs))
     shared = Shared(stack, training, validation)
-    step = Step(stack, forward, training, settings.optimizer)
+    step = Step(stack, forward, training, [run.train.optimizer for run in runs])
     orders = [stream(seed, "batch order") for seed in stack.seeds]
     best = Snapshot(stack) if settings.select == "best" else None
     diverged_in = np.zeros(stack.size, dtype=int)
@@ -58,10 +58,11 @@ def train(
             if batch.shape[1] == 1 < settings.batch_size and trained:
                 break  # a last batch of one has no variance for a batch norm: left out, for every technique alike
             done = epoch - 1 + trained / len(training)
-            lr = settings.optimizer.lr * optim.scale(settings.schedule, done, settings.epochs)
-            step(training.index.gather(1, batch), training.labels.gather(1, batch), lr)
+            scale = optim.scale(settings.schedule, done, settings.epochs)
+            step(training.index.gather(1, batch), training.labels.gather(1, batch), scale)
             trained += batch.shape[1]
         now = {"train_loss": (step.nll / trained).tolist(), "train_accuracy": (step.hits / trained).tolist()}
+        now["lr"] = [run.train.optimizer.lr * scale for run in runs]
         seconds = now_on(dataset.device) - started
         now["penalty"] = [sum(parts) for parts in zip([0.0] * stack.size, *step.penalties().values(), strict=True)]
         diverged_in[(diverged_in == 0) & ~np.isfinite(now["train_loss"])] = epoch
@@ -70,14 +71,14 @@ def train(
             now |= {"validation_nll": scores.nll.tolist(), "validation_accuracy": scores.accuracy.tolist()}
             if best:
                 best.keep_better(scores.accuracy, epoch)
-        history.append({"epoch": epoch, "lr": lr, "seconds": seconds, "alive": diverged_in == 0, "measured": now})
+        history.append({"epoch": epoch, "seconds": seconds, "alive": diverged_in == 0, "measured": now})
         on_epoch(epoch, now.get("validation_accuracy", []))
         if diverged_in.all():
             break
 
     if best:
         best.restore()
-    parts = {"train": training, "validation": validation, "test": test}
+    parts = {"train": training, "validation": validation} | ({"test": test} if runs[0].tested else {})
     scored = {name: evaluate.evaluate(stack, forward, part) for name, part in parts.items()}
     ended = best.epoch if best else np.full(stack.size, settings.epochs)
     rows = run_rows(runs, step, scored, ended, diverged_in, stack_id)
@@ -85,7 +86,8 @@ def train(
     for row, share, hashes in zip(rows, shares, shared.by_run(), strict=True):
         row |= {"seconds": share} | hashes
     epochs = epoch_rows(runs, history, [share / sum(shares) for share in shares])
-    return Rows(rows, epochs, detail_rows(runs, step, scored["test"], diverged_in, dataset.shape))
+    details = detail_rows(runs, step, scored["test"], diverged_in, dataset.shape) if runs[0].tested else []
+    return Rows(rows, epochs, details)
 
 
 def now_on(device: torch.device) -> float:
@@ -159,7 +161,7 @@ def detail_rows(
 def epoch_rows(runs: Sequence[Run], history: Sequence[Row], shares: Sequence[float]) -> list[Row]:
     """Return the rows for epochs.csv, run by run; `shares` (M,) is each run's part of the stack's time."""
     return [
-        {"run": run.id, "cell": run.cell.label, "seed": run.seed, "epoch": past["epoch"], "lr": past["lr"]}
+        {"run": run.id, "cell": run.cell.label, "seed": run.seed, "epoch": past["epoch"]}
         | {name: values[m] for name, values in past["measured"].items()}
         | {"seconds": past["seconds"] * shares[m]}
         for m, run in enumerate(runs)
@@ -169,9 +171,14 @@ def epoch_rows(runs: Sequence[Run], history: Sequence[Row], shares: Sequence[flo
 
 
 def measures(scored: Mapping[str, evaluate.Scores], m: int) -> Row:
-    """Return run m's columns of NLL, accuracy, calibration and gap from its scores on "train", "validation", "test"."""
+    """Return run m's columns of NLL, accuracy, calibration and gap from its scores on "train", "validation", "test".
+
+    Without test scores, as of a trial, what needs them is left out.
+    """
     row = {f"{part}_nll": float(scores.nll[m]) for part, scores in scored.items()}
     row |= {f"{part}_accuracy": float(scores.accuracy[m]) for part, scores in scored.items()}
+    if "test" not in scored:
+        return row
     return row | {
         "test_ece": float(scored["test"].ece[m]),
         "gap": float(scored["train"].accuracy[m] - scored["test"].accuracy[m]),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from regbench import config
-from regbench.plan import Plan, plan
+from regbench import config, tuning
+from regbench.compare import Comparison, compare
+from regbench.plan import Plan, plan, trials
 
 COLUMNS = [
     *("run", "cell", "dataset", "model", "seed", "techniques", "status", "reason", "epochs", "epoch"),
@@ -72,6 +74,25 @@ def records(plan: Plan, key: int = 1) -> pd.DataFrame:
         }  # fmt: skip
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+TUNED = """
+dataset: {name: mnist5k, train_size: 2000, label_noise: 0.2}
+model: {name: mlp, widths: [64]}
+tune: {trials: 4, seeds: 2, lr: {low: 3e-4, high: 1e-2}}
+techniques: {l2: , dropout: , batch_norm: }
+seeds: 5
+"""
+
+
+def tuned_sweep(folder: Path) -> Comparison:
+    """Return the comparison of a tuned sweep, whose trials are simulated too."""
+    path = folder / "tuned.yaml"
+    path.write_text(TUNED, encoding="utf-8")
+    settings = config.load(path)
+    ledger = tuning.choose(settings, records(trials(settings)))
+    planned = plan(settings, [choice.chosen for choice in ledger])
+    return replace(compare(records(planned), planned, settings.analysis), ledger=tuple(ledger))
 
 
 ROUGH = """

@@ -56,6 +56,8 @@ SECTIONS: dict[str, type[Settings]] = {
     "dataset": config.Dataset,
     "train": config.Train,
     "analysis": config.Analysis,
+    "sequential": config.Sequential,
+    "tune": config.Tune,
     **{name: module.Settings for name, module in models().items()},
     **{kind().name: kind for kind in (optim.Sgd, optim.Adam, optim.AdamW, optim.Constant, optim.Cosine)},
     "step": optim.StepDecay,
@@ -83,7 +85,8 @@ def check_table(described: dict[str, list[str]], kind: type[Settings]) -> None:
 
 def needed(kind: type[Settings]) -> dict[str, Any]:
     """Values for the settings that have no default."""
-    return {name: 1 if name == "every" else "x" for name, field in kind.model_fields.items() if field.is_required()}
+    numbers = {"every": 1, "trials": 2}
+    return {name: numbers.get(name, "x") for name, field in kind.model_fields.items() if field.is_required()}
 
 
 def test_every_optimizer_and_schedule_is_among_the_sections() -> None:
@@ -118,6 +121,17 @@ def test_every_dataset_is_described_with_its_size() -> None:
         image = "x".join(map(str, source.IMAGE or ["yours"]))
         size = f"{source.TRAIN:,} + {source.TEST:,}" if source.TRAIN else "yours"
         assert described[name][1:3] == [image, size]
+
+
+@pytest.mark.parametrize("key", techniques())
+def test_where_tuning_looks_for_a_strength_is_described_and_valid(key: str) -> None:
+    technique = techniques()[key]
+    for name, span in technique.ranges.items():
+        scale = "" if span.linear else ", on a logarithmic scale"
+        said = f"draws `{name}` from {span.low:g} to {span.high:g}{scale}."
+        assert said in section("docs/techniques.md", f"`{key}`")
+        for share in (0, 0.5, 1):
+            technique.Settings.model_validate({name: span.at(share)})
 
 
 @pytest.mark.parametrize("key", techniques())

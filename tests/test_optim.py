@@ -49,19 +49,27 @@ def test_constant_is_constant() -> None:
         (optim.AdamW(lr=0.2, weight_decay=0.3), torch.optim.AdamW, {"weight_decay": 0.3}),
     ],
 )
-def test_updates_are_torch_optims(settings: optim.Optimizer, make: type, options: dict[str, object]) -> None:
+def test_updates_are_torch_optims_at_a_learning_rate_a_run(
+    settings: optim.Optimizer, make: type, options: dict[str, object]
+) -> None:
     draw = torch.Generator().manual_seed(0)
-    ours = [torch.randn(shape, dtype=torch.float64, generator=draw) for shape in ((2, 3, 4), (2, 3))]
-    theirs = [t.clone().requires_grad_() for t in ours]
-    update, plain = optim.Update(settings, ours), make(theirs, lr=1.0, foreach=False, fused=False, **options)
+    ours = [torch.randn(shape, dtype=torch.float64, generator=draw) for shape in ((3, 3, 4), (3, 3))]
+    update = optim.Update(settings, ours, [slice(0, 2), slice(2, 3)])
+    theirs = [[t[m].clone().requires_grad_() for t in ours] for m in range(3)]
+    plain = [make(tensors, lr=1.0, foreach=False, fused=False, **options) for tensors in theirs]
     for step in range(6):
-        for mine, their in zip(ours, theirs, strict=True):
+        for i, mine in enumerate(ours):
             mine.grad = torch.randn(mine.shape, dtype=torch.float64, generator=draw)
-            their.grad = mine.grad.clone()
-        plain.param_groups[0]["lr"] = lr = 0.2 / (step + 1)
-        update(lr), plain.step()
-    for mine, their in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(mine, their.detach(), rtol=1e-12, atol=1e-12)
+            for m in range(3):
+                theirs[m][i].grad = mine.grad[m].clone()
+        lrs = [0.2 / (step + 1), 0.03]
+        for optimizer, lr in zip(plain, (lrs[0], lrs[0], lrs[1]), strict=True):
+            optimizer.param_groups[0]["lr"] = lr
+            optimizer.step()
+        update(lrs)
+    for m in range(3):
+        for mine, their in zip(ours, theirs[m], strict=True):
+            torch.testing.assert_close(mine[m], their.detach(), rtol=1e-12, atol=1e-12)
 
 
 def test_nesterov_without_momentum_is_refused() -> None:

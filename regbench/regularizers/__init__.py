@@ -6,9 +6,9 @@ import importlib
 import pkgutil
 from functools import cache
 
-from regbench.regularizers.base import Card, Technique
+from regbench.regularizers.base import Card, Range, Technique
 
-__all__ = ["Card", "Technique", "techniques"]
+__all__ = ["Card", "Range", "Technique", "techniques"]
 
 
 @cache

@@ -45,6 +45,21 @@ class Card:
     stands in `regbench.evidence` carries what the sweep measured; any other is marked as not measured."""
 
 
+@dataclass(frozen=True)
+class Range:
+    """Where `tune` looks for a strength: from `low` to `high`, evenly on a logarithmic scale unless `linear`."""
+
+    low: float
+    high: float
+    linear: bool = False
+
+    def at(self, share: float) -> float:
+        """Return the value at `share` (0 to 1) of the way from low to high."""
+        if self.linear:
+            return self.low + share * (self.high - self.low)
+        return float(self.low ** (1 - share) * self.high**share)
+
+
 class Technique:
     """A regularizer as it acts on one stack of runs; `settings[m]` are those of run m."""
 
@@ -58,6 +73,8 @@ class Technique:
     paper: ClassVar[str]
     row: ClassVar[str | None] = None
     """The row of the summary table that this technique shares with others ("l1_l2"); None: a row of its own."""
+    ranges: ClassVar[Mapping[str, Range]] = {}
+    """Settings that `tune` draws where the config gives them no value."""
     conflicts: ClassVar[Mapping[str, str]] = {}
     """Other technique's key to the reason why the two make no sense together."""
     vector: ClassVar[frozenset[str]] = frozenset()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from regbench.regularizers.base import Card, Technique
+from regbench.regularizers.base import Card, Range, Technique
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Dropout(Technique):
     main = "p"
     order = 20
     paper = "Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting"
+    ranges = {"p": Range(0.05, 0.8, linear=True)}
     vector = frozenset({"p", "input"})
     cards = {
         "en": Card(

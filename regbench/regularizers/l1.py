@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from regbench.regularizers.base import Card, Technique
+from regbench.regularizers.base import Card, Range, Technique
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class L1(Technique):
     row = "l1_l2"
     order = 10
     paper = "Tibshirani 1996, Regression Shrinkage and Selection via the Lasso"
+    ranges = {"strength": Range(1e-6, 1e-2)}
     vector = frozenset({"strength"})
     neutral = {"strength": 0.0}
     cards = {

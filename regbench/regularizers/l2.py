@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from regbench.regularizers.base import Card, Technique
+from regbench.regularizers.base import Card, Range, Technique
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class L2(Technique):
     row = "l1_l2"
     order = 11
     paper = "Hoerl & Kennard 1970, Ridge Regression"
+    ranges = {"strength": Range(1e-6, 1e-1)}
     vector = frozenset({"strength"})
     neutral = {"strength": 0.0}
     cards = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from regbench.regularizers.base import Card, Technique
+from regbench.regularizers.base import Card, Range, Technique
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class MaxNorm(Technique):
     main = "c"
     order = 60
     paper = "Srebro & Shraibman 2005, Rank, Trace-Norm and Max-Norm"
+    ranges = {"c": Range(0.5, 8)}
     vector = frozenset({"c"})
     cards = {
         "en": Card(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from regbench.regularizers.base import Card, Technique
+from regbench.regularizers.base import Card, Range, Technique
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class WeightDecay(Technique):
     row = "l1_l2"
     order = 12
     paper = "Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization"
+    ranges = {"strength": Range(1e-3, 1)}
     vector = frozenset({"strength"})
     neutral = {"strength": 0.0}
     cards = {

@@ -19,6 +19,7 @@ PARTS = {
     "cells": tables.ranking,
     "effects": tables.main_effects,
     "interactions": tables.interactions,
+    "ledger": tables.ledger,
 }
 BLOCK = re.compile(r"(<!-- table (\S+) (\S+)(?: (\S+))? -->\n).*?(<!-- /table -->)", re.DOTALL)
 

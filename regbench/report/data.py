@@ -17,8 +17,10 @@ from regbench.compare import CellResult, Comparison, TechniqueResult
 from regbench.effects import Contrast
 from regbench.evidence import evidence
 from regbench.locale import Words
+from regbench.plan import Skip
 from regbench.report import tables
 from regbench.stats import FEWEST_SEEDS, POWER, Estimate
+from regbench.tuning import numbers
 
 SCHEMA_VERSION = 2
 
@@ -60,6 +62,21 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
             for g in (comparison.effects.given if comparison.effects else ())
         ],
         "cells": [_known(_cell(cell)) for cell in comparison.cells],
+        "tuning": [
+            {
+                "cell": choice.name,
+                "chosen": None if isinstance(choice.chosen, Skip) else choice.chosen.label,
+                "trials": [
+                    {
+                        "settings": numbers(trial.cell),
+                        "validation_accuracy": _known(_estimate(trial.validation)),
+                        "seconds": _known(trial.seconds),
+                    }
+                    for trial in choice.trials
+                ],
+            }
+            for choice in comparison.ledger
+        ],
         "failures": [
             {"cell": f.label, "status": f.status, "seeds": list(f.seeds), "reason": f.reason}
             for f in comparison.failures
@@ -141,6 +158,13 @@ def schema() -> dict[str, Any]:
             interactions=listed(contrast),
             effects_given=listed(record(technique=text, other=text, off=estimate, on=estimate)),
             cells=listed(cell),
+            tuning=listed(
+                record(
+                    cell=text,
+                    chosen={"type": ["string", "null"]},
+                    trials=listed(record(settings={"type": "object"}, validation_accuracy=estimate, seconds=number)),
+                )
+            ),
             failures=listed(record(cell=text, status=text, seeds=listed(count), reason=text)),
             skips=listed(record(cell=text, reason=text)),
             foreign_records=count,

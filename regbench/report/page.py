@@ -41,6 +41,7 @@ def html(
         "curves": plots.curves(comparison, epochs, words),
         "pareto": plots.pareto(comparison, words),
         "strengths": plots.strengths(comparison, words),
+        "trials": plots.trials(comparison, words),
         "weights": plots.weights(comparison, details, words),
         "filters": plots.filters(comparison, details, words),
     }

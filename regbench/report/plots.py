@@ -27,6 +27,7 @@ from regbench.locale import Words, words
 from regbench.records import WEIGHT_SIZES
 from regbench.regularizers import techniques
 from regbench.stats import Array, Verdict
+from regbench.tuning import numbers
 
 INK = "#010203"
 """Stands for the page's own colour until the picture is set into it."""
@@ -347,6 +348,35 @@ def strengths(comparison: Comparison, words: Words) -> str | None:
             axes.set_visible(False)
         grid[0, 0].set_ylabel(say("page.test_error"))
         return draw(figure, words("page.strengths"))
+
+
+def trials(comparison: Comparison, words: Words) -> str | None:
+    """Return validation error against each number that a cell's trials differ in; None where nothing was tuned."""
+    panels = [(choice, name) for choice in comparison.ledger for name in choice.spans]
+    if not panels:
+        return None
+    say = labels(words)
+    with styled("trials", say):
+        across = min(3, len(panels))
+        rows = -(-len(panels) // across)
+        figure = Figure((WIDTH, 2.2 * rows), layout="constrained")
+        grid = figure.subplots(rows, across, squeeze=False, sharey=True)
+        for axes, (choice, name) in zip(grid.flat, panels, strict=False):
+            for trial in choice.trials:
+                x, found = numbers(trial.cell)[name], trial.validation
+                taken = trial.cell is choice.chosen
+                axes.vlines(x, 100 * (1 - found.high), 100 * (1 - found.low), color=COLOURS[0], lw=1)
+                axes.plot(x, 100 * (1 - found.mean), "o", color=COLOURS[0], ms=5, mfc=COLOURS[0] if taken else "none")
+            low, high = choice.spans[name]
+            if low > 0 and high >= 10 * low:
+                axes.set_xscale("log")
+            axes.set_title(choice.name, fontsize=9)
+            axes.set_xlabel(name)
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+        for line in grid:
+            line[0].set_ylabel(say("page.validation_error"))
+        return draw(figure, words("page.trials"))
 
 
 def weight_shares(details: pd.DataFrame, label: str) -> Array:

@@ -19,7 +19,7 @@ from regbench.compare import (
 from regbench.effects import Contrast
 from regbench.evidence import MEASURES, Outcome, evidence
 from regbench.locale import Words
-from regbench.plan import label
+from regbench.plan import Skip, label
 from regbench.regularizers import Card, techniques
 from regbench.report import numbers
 from regbench.report.numbers import UNKNOWN
@@ -269,10 +269,46 @@ def everything(comparison: Comparison, words: Words) -> list[Table]:
         ranking(comparison, words),
         main_effects(comparison, words),
         interactions(comparison, words),
+        ledger(comparison, words),
         failures(comparison, words),
         skips(comparison, words),
     ]
     return [table for table in found if table]
+
+
+def ledger(comparison: Comparison, words: Words) -> Table | None:
+    """Return what each cell of a tuned sweep tried, what it cost and what it chose, or None."""
+    if not comparison.ledger:
+        return None
+    rows = []
+    for choice in comparison.ledger:
+        spans = [f"{name} {low:g} – {high:g}" for name, (low, high) in choice.spans.items()]
+        best = next((trial for trial in choice.trials if trial.cell is choice.chosen), None)
+        skipped = isinstance(choice.chosen, Skip)
+        chosen = UNKNOWN if skipped else choice.chosen.label if best else words("ledger.nothing")
+        lost = sum(trial.validation.n == 0 for trial in choice.trials)
+        rows.append(
+            (
+                cell(choice.name, "plain" if choice.name != "baseline" else "strong"),
+                tuple(map(Line, spans)) or cell(UNKNOWN),
+                cell(f"{len(choice.trials)}"),
+                cell(str(lost)),
+                cell(numbers.number(choice.seconds, 1) if choice.trials else UNKNOWN),
+                cell(chosen, "bad" if skipped and choice.trials else "plain"),
+                cell(numbers.number(100 * best.validation.mean, 1) if best else UNKNOWN),
+            )
+        )
+    columns = (
+        Column(words("cells.cell")),
+        Column(words("ledger.space")),
+        Column(words("ledger.trials"), "figure"),
+        Column(words("ledger.lost"), "figure"),
+        Column(words("cells.seconds"), "figure"),
+        Column(words("ledger.chosen")),
+        Column(words("ledger.validation"), "figure"),
+    )
+    seeds = max((trial.validation.n for choice in comparison.ledger for trial in choice.trials), default=0)
+    return Table(words("ledger.title"), columns, tuple(rows), (words("ledger.note", seeds=seeds),))
 
 
 def failures(comparison: Comparison, words: Words) -> Table | None:
@@ -361,6 +397,8 @@ def _name(technique: TechniqueResult, words: Words) -> str:
     if technique.cell:
         strength = label(technique.cell.techniques).removeprefix(technique.key)
         parts = [strength.strip("()")] if strength else []
+        if technique.cell.lr is not None:
+            parts.append(f"lr={technique.cell.lr:g}")
         if technique.strengths > 1:
             parts.append(words("summary.best_of", n=technique.strengths))
     name = str(_cards(technique.key, words).name)
@@ -397,6 +435,8 @@ def _summary_notes(comparison: Comparison, words: Words) -> list[str]:
         notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
     notes.append(words("notes.evidence", confidence=numbers.percent(comparison.confidence)))
     selection = words(f"notes.{comparison.train.select}")
+    if comparison.ledger:
+        selection += " " + words("notes.tuned", trials=max(len(choice.trials) for choice in comparison.ledger))
     if any(t.strengths > 1 for t in shown):
         selection += " " + words("notes.chosen")
     return [*notes, selection, *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects))]
@@ -483,7 +523,8 @@ def _data(comparison: Comparison, words: Words) -> str:
 
 def _train(comparison: Comparison, words: Words) -> str:
     t = comparison.train
-    parts = [_settings(t.optimizer, defaults=False)]
+    tuned = any(result.lr is not None for result in comparison.cells)
+    parts = [words("train.lr_tuned", optimizer=t.optimizer.name) if tuned else _settings(t.optimizer, defaults=False)]
     if t.schedule.name != "constant" or t.schedule.warmup_epochs:
         parts.append(_settings(t.schedule, defaults=False))
     parts += [words("train.epochs", n=t.epochs), words("train.batch", n=t.batch_size)]

@@ -73,7 +73,7 @@ class Report:
         ranking = tables.ranking(comparison, words)
         labels = min(ROOM_FOR_LABELS, _natural_width(ranking, 1)) + GAP
         yield ranking if width >= _fixed_width(ranking) + EDGES + labels else _stacked(ranking)
-        rest = (tables.main_effects, tables.interactions, tables.failures, tables.skips)
+        rest = (tables.main_effects, tables.interactions, tables.ledger, tables.failures, tables.skips)
         yield from filter(None, (table(comparison, words) for table in rest))
 
 

@@ -11,7 +11,7 @@ from regbench.errors import UsageError
 from regbench.locale import words
 from regbench.report import blocks, markdown, tables
 from tests.command import regbench
-from tests.sample import records, sweep
+from tests.sample import records, sweep, tuned_sweep
 
 PAGE = "# Mine\n<!-- table mine en -->\nold\n<!-- /table -->\nbetween\n<!-- table other ko -->\nkept\n<!-- /table -->\n"
 
@@ -32,7 +32,10 @@ def test_a_block_gets_its_table_and_nothing_else_changes(comparison: Comparison)
 
 @pytest.mark.parametrize("part", blocks.PARTS)
 @pytest.mark.parametrize("lang", ["en", "ko"])
-def test_every_part_can_be_shown_in_every_language(comparison: Comparison, part: str, lang: str) -> None:
+def test_every_part_can_be_shown_in_every_language(
+    comparison: Comparison, tmp_path: Path, part: str, lang: str
+) -> None:
+    comparison = tuned_sweep(tmp_path) if part == "ledger" else comparison
     filled, _ = blocks.fill(f"<!-- table mine {lang} {part} -->\n<!-- /table -->", "mine", comparison)
     table = blocks.PARTS[part](comparison, words(lang))
     assert table is not None

@@ -13,14 +13,20 @@ from regbench.cli import compared
 from regbench.compare import CellResult, Comparison, compare
 from regbench.errors import UsageError
 from regbench.locale import words
+from regbench.plan import Cell
 from regbench.report import data, tables
-from tests.sample import ROUGH, lose, records, sweep
+from tests.sample import ROUGH, lose, records, sweep, tuned_sweep
 
 
 @pytest.fixture(scope="module")
 def rough(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     plan, config = sweep(tmp_path_factory.mktemp("configs"), ROUGH)
     return compare(lose(records(plan)), plan, config.analysis)
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    return tuned_sweep(tmp_path_factory.mktemp("configs"))
 
 
 def cell(comparison: Comparison, label: str) -> CellResult:
@@ -47,13 +53,32 @@ def test_json_holds_every_number_as_it_was_computed(rough: Comparison) -> None:
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
-def test_json_is_what_its_schema_says_and_every_key_is_in_it(rough: Comparison, tmp_path: Path, lang: str) -> None:
+def test_json_is_what_its_schema_says_and_every_key_is_in_it(
+    rough: Comparison, tuned: Comparison, tmp_path: Path, lang: str
+) -> None:
     quickstart = compared(Path(__file__).parents[2] / "results/reference/quickstart")
-    for comparison in (rough, quickstart, sweep_of(tmp_path, "{l2: 0.1}", "one_at_a_time", seeds=1)):
+    for comparison in (rough, tuned, quickstart, sweep_of(tmp_path, "{l2: 0.1}", "one_at_a_time", seeds=1)):
         jsonschema.validate(json.loads(report.render(comparison, "json", lang)), data.schema())
     broken = json.loads(report.render(rough, "json")) | {"schema_version": 1}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken, data.schema())
+
+
+def test_the_ledger_lists_what_each_cell_tried_what_it_cost_and_what_it_chose(tuned: Comparison) -> None:
+    table = tables.ledger(tuned, words("en"))
+    assert table
+    assert [row[0][0].text for row in table.rows] == ["baseline", "l2", "dropout", "batch_norm"]
+    for choice, row in zip(tuned.ledger, table.rows, strict=True):
+        assert row[2][0].text == "4"
+        assert isinstance(choice.chosen, Cell)
+        assert row[5][0].text == choice.chosen.label
+        best = max(choice.trials, key=lambda trial: trial.validation.mean)
+        assert row[6][0].text == f"{100 * best.validation.mean:.1f}"
+    assert [line.text.split()[0] for line in table.rows[1][1]] == ["l2.strength", "lr"]
+    for form in ("rich", "markdown", "latex"):
+        assert "What each cell tried before it was tested" in report.render(tuned, form)  # type: ignore[arg-type]
+    assert "each cell at a learning rate of its own" in report.render(tuned, "markdown")
+    assert "@ lr=" in json.loads(report.render(tuned, "json"))["cells"][0]["cell"]
 
 
 def test_json_tells_what_was_lost_and_left_out(rough: Comparison) -> None:

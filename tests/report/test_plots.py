@@ -22,7 +22,7 @@ from regbench.compare import Comparison, compare
 from regbench.evaluate import histograms
 from regbench.locale import words
 from regbench.report import plots
-from tests.sample import ROUGH, lose, sweep
+from tests.sample import ROUGH, lose, sweep, tuned_sweep
 from tests.sample import records as sampled
 
 QUICKSTART = Path(__file__).parents[2] / "results/reference/quickstart"
@@ -201,3 +201,11 @@ def test_what_can_not_be_drawn_is_left_out(tmp_path: Path) -> None:
         for name in DRAWN:
             svg = getattr(plots, name)(comparison, words("en"))
             assert (svg is None) == (failed or name == "interactions"), (name, seeds, failed)
+
+
+def test_trials_are_drawn_against_each_number_that_was_tuned(tmp_path: Path, rough: Comparison) -> None:
+    english = words("en")
+    assert plots.trials(rough, english) is None
+    drawn = plots.trials(tuned_sweep(tmp_path), english)
+    assert drawn
+    assert len(re.findall('id="axes_', drawn)) == 6, "lr of four cells, a strength of two"

@@ -1,0 +1,201 @@
+"""Fair tuning: as many trials for every cell, validation alone chooses, fresh seeds are tested."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regbench import config, records
+from regbench.errors import ConfigError, RecordsError
+from regbench.plan import Cell, Skip, plan, trials
+from regbench.regularizers import techniques
+from regbench.tuning import choose, outlined
+from tests.command import regbench
+from tests.sample import records as recorded
+
+TUNED = """
+dataset: {name: mnist5k, train_size: 300}
+model: {name: mlp, widths: [16]}
+train: {epochs: 2}
+seeds: 2
+tune: {trials: 4, seeds: 2, lr: {low: 1e-3, high: 1e-2}}
+techniques: {l2: , dropout: [0.1, 0.3, 0.5, 0.7], batch_norm: , layer_norm: }
+combine: [[l2], [dropout], [batch_norm], [l2, dropout], [batch_norm, layer_norm]]
+"""
+
+
+def load(folder: Path, text: str = TUNED) -> config.Config:
+    (folder / "tuned.yaml").write_text(text)
+    return config.load(folder / "tuned.yaml")
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        load(folder, text)
+    return [problem.replace(f"{folder}/", "") for problem in raised.value.problems]
+
+
+def test_strengths_that_are_left_open_are_drawn_one_from_each_part_of_the_techniques_range(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path, TUNED.replace("trials: 4", "trials: 8").replace("dropout: [0.1, 0.3, 0.5, 0.7]", "dropout:")
+    )
+    span = techniques()["l2"].ranges["strength"]
+    edges = np.geomspace(span.low, span.high, 9)
+    assert np.searchsorted(edges, [s.strength for s in settings.techniques["l2"]]).tolist() == list(range(1, 9))
+    rates = np.array([s.p for s in settings.techniques["dropout"]])
+    assert np.searchsorted(np.linspace(0.05, 0.8, 9), rates).tolist() == list(range(1, 9))
+    assert settings.tune
+    assert settings.tune.lr
+    assert np.searchsorted(np.geomspace(1e-3, 1e-2, 9), settings.tune.lr).tolist() == list(range(1, 9))
+    assert config.load(tmp_path / "tuned.yaml") == settings
+
+
+def test_a_resolved_config_lists_what_was_drawn_and_loads_to_itself(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    (tmp_path / "resolved.yaml").write_text(settings.text())
+    assert config.load(tmp_path / "resolved.yaml") == settings
+
+
+def test_a_technique_more_changes_no_other_ones_trials(tmp_path: Path) -> None:
+    few = load(tmp_path, TUNED.replace("l2: , ", "").replace("[l2], ", "").replace("[l2, dropout], ", ""))
+    many = load(tmp_path)
+    assert {run.id for run in trials(few).runs} < {run.id for run in trials(many).runs}
+
+
+def test_every_cell_has_as_many_trials_on_seeds_of_their_own(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    planned = trials(settings)
+    each = [tuple(cell.techniques) for cell in planned.cells]
+    assert {keys: each.count(keys) for keys in each} == {
+        (): 4, ("l2",): 4, ("dropout",): 4, ("batch_norm",): 4, ("l2", "dropout"): 4,
+    }  # fmt: skip
+    assert {run.seed for run in planned.runs} == {10_000, 10_001}
+    assert not any(run.tested for run in planned.runs)
+    assert not {run.id for run in planned.runs} & {run.id for run in outlined(settings).runs}
+
+
+def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_once(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    pairs = [cell for cell in trials(settings).cells if set(cell.techniques) == {"l2", "dropout"}]
+    seen = [(cell.techniques["l2"].strength, cell.techniques["dropout"].p, cell.lr) for cell in pairs]  # type: ignore[attr-defined]
+    orders = [tuple(np.argsort(values)) for values in zip(*seen, strict=True)]
+    assert len(set(orders)) == 3, "strengths that rise together would try the diagonal alone"
+    assert all(len(set(values)) == 4 for values in zip(*seen, strict=True))
+
+
+def test_where_there_is_nothing_to_choose_there_are_no_trials(tmp_path: Path) -> None:
+    settings = load(tmp_path, TUNED.replace(", lr: {low: 1e-3, high: 1e-2}", ""))
+    assert {tuple(cell.techniques) for cell in trials(settings).cells} == {("l2",), ("dropout",), ("l2", "dropout")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("[0.1, 0.3, 0.5, 0.7]", "[0.1, 0.3]", "techniques.dropout lists 2 strengths for 4 trials"),
+        ("[0.1, 0.3, 0.5, 0.7]", "{p: [0.1, 0.3]}", "techniques.dropout.p lists 2 values for 4 trials"),
+        ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5, high: 0.1}}", "a range can't be low 0.5, high 0.1"),
+        ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5}}", "a range can't be low 0.5"),
+        ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5, high: 2}}", "dropout.p can't be"),
+        ("{low: 1e-3, high: 1e-2}", "[1e-3, 1e-2]", "tune.lr lists 2 learning rates; allowed: 4, one a trial"),
+        ("{low: 1e-3, high: 1e-2}", "{low: -1, high: 1}", "a value in tune.lr can't be"),
+        ("trials: 4", "trials: 1", "tune.trials can't be 1; allowed: a whole number of at least 2 and at most 1000"),
+        ("seeds: 2\n", "seeds: [0, 10001]\n", "seed 10001 is a trial's, and the cells must have seeds that chose noth"),
+        ("[l2], [dr", "[l2], {l2: 0.1}, [dr", "l2 stands twice, but tuning makes one cell of a set of techniques"),
+        ("trials: 4", "trials: 900", "more than 100,000 runs"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_tuned_is_said_with_its_place(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert old in TUNED
+    text = TUNED.replace(old, new)
+    if "900" in new:
+        text = text.replace("dropout: [0.1, 0.3, 0.5, 0.7]", "dropout: ").replace("seeds: 2, lr", "seeds: 90, lr")
+    found = problems(tmp_path, text)
+    assert any(problem in each for each in found), found
+    assert all(each.startswith("tuned.yaml:") for each in found)
+
+
+def test_validation_chooses_and_what_diverges_can_not_win_by_its_survivors(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    planned = trials(settings)
+    runs = recorded(planned)
+    runs["validation_accuracy"] = 0.5
+    l2 = [cell.label for cell in planned.cells if set(cell.techniques) == {"l2"}]
+    runs.loc[runs.cell == l2[2], "validation_accuracy"] = 0.7
+    runs.loc[(runs.cell == l2[3]) & (runs.seed == 10_000), "validation_accuracy"] = 0.9
+    runs.loc[(runs.cell == l2[3]) & (runs.seed == 10_001), "status"] = "diverged"
+    lost = [cell.label for cell in planned.cells if set(cell.techniques) == {"dropout"}]
+    runs.loc[runs.cell.isin(lost), "status"] = "diverged"
+    found = {choice.name: choice for choice in choose(settings, runs)}
+    assert isinstance(found["l2"].chosen, Cell)
+    assert found["l2"].chosen.label == l2[2]
+    assert found["dropout"].chosen == Skip("dropout", "no run of its 4 trials finished")
+    assert found["baseline"].chosen is found["baseline"].trials[0].cell, "of equals the first"
+    assert isinstance(found["batch_norm + layer_norm"].chosen, Skip)
+    assert found["l2"].seconds == pytest.approx(runs[runs.cell.isin(l2)].seconds.sum())
+    assert found["l2"].spans.keys() == {"l2.strength", "lr"}
+    chosen = plan(settings, [choice.chosen for choice in found.values()])
+    assert [cell.label for cell in chosen.cells if "l2" in cell.techniques] == [
+        l2[2], found["l2 + dropout"].chosen.label,
+    ]  # fmt: skip
+    assert {run.train.optimizer.lr for run in chosen.runs if run.cell.label == l2[2]} == {found["l2"].chosen.lr}
+
+
+def test_nothing_is_chosen_before_all_trials_were_run(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    runs = recorded(trials(settings))
+    with pytest.raises(RecordsError, match="its trials are not finished"):
+        choose(settings, runs[1:])
+    shuffled = choose(settings, runs.sample(frac=1, random_state=0))
+    assert shuffled == choose(settings, runs)
+
+
+def test_a_tuned_sweep_tries_chooses_and_tests_once(tmp_path: Path) -> None:
+    file = tmp_path / "tuned.yaml"
+    file.write_text(TUNED)
+    out = tmp_path / "out"
+    done = regbench("sweep", file, "--out", out, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    tried, tested = records.read(out / "trials"), records.read(out)
+    assert tried.runs["test_accuracy"].isna().all()
+    assert tried.runs["validation_accuracy"].notna().all()
+    assert tried.details.empty
+    assert tested.runs["test_accuracy"].notna().all()
+    assert set(tried.runs["seed"]) == {10_000, 10_001}
+    assert set(tested.runs["seed"]) == {0, 1}
+    document = json.loads(done.stdout)
+    for choice in document["tuning"]:
+        if choice["trials"]:
+            means = [trial["validation_accuracy"]["mean"] for trial in choice["trials"]]
+            keys = set(choice["cell"].split(" + ")) - {"baseline"}
+            mine = tried.runs[tried.runs.techniques.map(lambda text, keys=keys: json.loads(text).keys() == keys)]
+            assert max(means) == pytest.approx(mine.groupby("cell").validation_accuracy.mean().max())
+            assert mine.groupby("cell").validation_accuracy.mean().idxmax() == choice["chosen"]
+            assert choice["chosen"] in set(tested.runs["cell"])
+    # What is finished is trained no more, trials neither; more seeds keep the choice.
+    before = (out / "trials/runs.csv").read_bytes(), (out / "runs.csv").read_bytes()
+    assert regbench("sweep", file, "--out", out, "--extend", "1", cwd=tmp_path).returncode == 0
+    assert (out / "trials/runs.csv").read_bytes() == before[0]
+    assert (out / "runs.csv").read_bytes().startswith(before[1])
+    assert set(records.read(out).runs["seed"]) == {0, 1, 2}
+
+
+def test_a_run_at_its_own_learning_rate_is_that_run_alone(tmp_path: Path) -> None:
+    """A stack that holds several learning rates trains each of its runs as a config with that rate would."""
+    from regbench import data
+    from regbench.pixels import Dataset
+    from regbench.train import train
+
+    images = Dataset(data.load("mnist5k"))
+    planned = trials(load(tmp_path))
+    (stack, *_) = [s for s in planned.stacks if len({run.train.optimizer.lr for run in s.runs}) > 1]
+    together = train(stack.runs, images)
+    for run, row in zip(stack.runs, together.runs, strict=True):
+        (alone,) = train([run], images).runs
+        for name in ("train_nll", "validation_nll", "weight_norm"):
+            assert row[name] == pytest.approx(alone[name], rel=1e-5), (run.cell.label, name)
+    rates = pd.DataFrame(together.epochs).groupby("run").lr.first()
+    assert rates.to_dict() == {run.id: run.train.optimizer.lr for run in stack.runs}
