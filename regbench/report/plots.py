@@ -370,10 +370,14 @@ def trials(comparison: Comparison, words: Words) -> str | None:
             low, high = choice.spans[name]
             if low > 0 and high >= 10 * low:
                 axes.set_xscale("log")
+                axes.minorticks_off()
+            axes.set_xticks([low, high], [f"{low:.2g}", f"{high:.2g}"])
             axes.set_title(choice.name, fontsize=9)
             axes.set_xlabel(name)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
+        low, high = grid[0, 0].get_ylim()  # an interval of few seeds may reach beyond what is possible
+        grid[0, 0].set_ylim(max(low, 0), min(high, 100))
         for line in grid:
             line[0].set_ylabel(say("page.validation_error"))
         return draw(figure, words("page.trials"))
