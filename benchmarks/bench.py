@@ -182,13 +182,15 @@ def spread(ratios: list[float]) -> str:
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def planned(text: str | None = None, overrides: tuple[str, ...] = (), path: Path = QUICKSTART) -> Any:
-    if text is None:
-        return plan(configs.load(path, overrides))
+def parsed(text: str) -> configs.Config:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bench.yaml"
         file.write_text(text)
-        return plan(configs.load(file, overrides))
+        return configs.load(file)
+
+
+def planned(text: str | None = None, overrides: tuple[str, ...] = (), path: Path = QUICKSTART) -> Any:
+    return plan(configs.load(path, overrides) if text is None else parsed(text))
 
 
 def flops(runs: tuple[Run, ...], image: tuple[int, int, int]) -> float:
@@ -365,6 +367,77 @@ def whole(say: Callable[[str], None]) -> dict[str, float | None]:
     return {"overhead_share": overhead, "pss_gb": pss}
 
 
+def hundred_thousand(folder: Path) -> Path:
+    """Write the records of 100,000 runs and 2 million epochs, 10,000 test images each, with made-up numbers."""
+    import numpy as np
+
+    from regbench.records import Results, Rows, pack
+
+    strengths = ", ".join(f"{x:.6g}" for x in np.geomspace(1e-6, 1e-1, 999))
+    settings = parsed(
+        "dataset: {name: mnist}\nmodel: {name: mlp}\ntrain: {epochs: 20}\nseeds: 100\n"
+        f"techniques: {{l2: [{strengths}]}}\n"
+    )
+    draw = np.random.default_rng(0)
+    runs = plan(settings).runs
+    right = [pack(draw.random(10_000) < 0.98) for _ in range(100)]
+    about = {"name": "mnist", "fingerprint": "0" * 64, "train": 60_000, "test": 10_000}
+    with Results(folder, settings.resolved(), {}, about) as results:
+        for start in range(0, len(runs), 1000):
+            rows = Rows()
+            for i, run in enumerate(runs[start : start + 1000]):
+                test, gap, seconds = 0.98 + draw.normal(0, 0.001, 2).sum(), draw.normal(0.01, 0.001), draw.random()
+                common = {"run": run.id, "cell": run.cell.label, "seed": run.seed}
+                rows.runs.append(
+                    run.identity()
+                    | {"status": "ok", "epochs": 20, "epoch": 20, "stack": f"{start + i // 12:012x}", "stack_size": 12}
+                    | dict.fromkeys(("train_nll", "validation_nll", "test_nll", "train_loss", "penalty"), 0.1 + gap)
+                    | dict.fromkeys(("validation_accuracy", "test_accuracy"), test)
+                    | {"train_accuracy": test + gap, "test_ece": gap, "gap": gap, "seconds": seconds, "proof": {}}
+                    | {"weight_norm": 20 + gap, "exact_zeros": 0.0, "near_zeros": gap, "parameters": 269_322}
+                    | dict.fromkeys(("split_hash", "init_hash", "order_hash"), f"{run.seed:016x}")
+                )
+                rows.epochs.extend(
+                    common
+                    | {"epoch": epoch, "lr": 1e-3, "train_loss": gap / epoch, "train_accuracy": test, "penalty": gap}
+                    | {"validation_nll": gap, "validation_accuracy": test, "seconds": seconds}
+                    for epoch in range(1, 21)
+                )
+                rows.details.append(common | {"correct": right[i % 100], "weights": [i] * 71})
+            results.append(rows)
+    return folder
+
+
+def tables(say: Callable[[str], None]) -> dict[str, float]:
+    """Seconds and memory of `regbench table`: of the quickstart, and of 100,000 runs; seconds of a report."""
+    command = [sys.executable, "-m", "regbench"]
+    quickstart = HERE / "results/reference/quickstart"
+
+    def timed(*arguments: object) -> tuple[float, float]:
+        began = time.perf_counter()
+        process = subprocess.Popen([*command, *map(str, arguments)], stdout=subprocess.DEVNULL)
+        with memory_of(process) as samples:
+            process.wait()
+        assert process.returncode == 0, arguments
+        return time.perf_counter() - began, max(samples, default=0.0)
+
+    with tempfile.TemporaryDirectory() as folder:
+        small = [timed("table", quickstart)[0] for _ in range(ROUNDS)]
+        say(f"table of the quickstart, whole process: {spread(small)} s")
+        page = [timed("report", quickstart, "--out", f"{folder}/page.html")[0] for _ in range(3)]
+        say(f"report of the quickstart: {spread(page)} s")
+        large = hundred_thousand(Path(folder) / "large")
+        found = [timed("table", large) for _ in range(3)]
+        seconds, memory = [s for s, _ in found], max(m for _, m in found)
+        say(f"table of 100,000 runs and 2,000,000 epochs: {spread(seconds)} s, {memory:.2f} GB (PSS)")
+    return {
+        "table_seconds": statistics.median(small),
+        "report_seconds": statistics.median(page),
+        "table_100k_seconds": statistics.median(seconds),
+        "table_100k_gb": memory,
+    }
+
+
 def main() -> None:
     def say(line: str) -> None:
         print(line, flush=True)
@@ -376,6 +449,7 @@ def main() -> None:
     results |= peaks(say)
     results["plan_10k_seconds"] = planning(say)
     results |= whole(say)
+    results |= tables(say)
     print(json.dumps({key: value and round(value, 3) for key, value in results.items()}))
 
 

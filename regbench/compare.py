@@ -8,8 +8,9 @@ shown; among several strengths of a technique, validation selects.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -224,6 +225,7 @@ def compare(
     confidence = 1 - alpha
 
     cells = []
+    differences: dict[str, Array] = {}
     for cell in plan.cells:
         rows = {seed: i for seed, i in sorted(rows_of[cell.label].items()) if finished[i]}
         taken = list(rows.values())
@@ -232,6 +234,7 @@ def compare(
         if cell.techniques:
             pairs = np.array([(i, baseline[seed]) for seed, i in rows.items() if seed in baseline], int).reshape(-1, 2)
             effect = _effect(pairs[:, 0], pairs[:, 1], values, stacks, margin, confidence)
+            differences[cell.label] = values["test_accuracy"][pairs[:, 0]] - values["test_accuracy"][pairs[:, 1]]
         cells.append(
             CellResult(
                 label=cell.label,
@@ -247,7 +250,7 @@ def compare(
                 effect=effect,
             )
         )
-    cells, family = _judged(cells, margin, alpha)
+    cells, family = _judged(cells, _sign_flips(differences), margin, alpha)
     by_seed = {
         label: {seed: float(values["test_accuracy"][i]) for seed, i in sorted(rows.items()) if finished[i]}
         for label, rows in rows_of.items()
@@ -280,30 +283,41 @@ def _hashable(combination: Mapping[str, Any]) -> dict[str, str]:
     return {key: settings.model_dump_json() for key, settings in combination.items()}
 
 
-def correct(details: pd.DataFrame, plan: Plan, images: int) -> dict[str, dict[int, NDArray[np.bool_]]]:
-    """Return cell to seed to which test images the run got right, (images,). Raises RecordsError for damaged bits."""
+def correct(details: pd.DataFrame, plan: Plan, images: int) -> dict[str, Callable[[], dict[int, NDArray[np.bool_]]]]:
+    """Return cell to a function that gives seed to which test images the run got right, (images,).
+
+    Unpacked they take six times the memory of the file, so that a caller looks at one cell after the other. The
+    function raises RecordsError for damaged bits.
+    """
     known = {run.id: run for run in plan.runs}
-    found: dict[str, dict[int, NDArray[np.bool_]]] = {}
+    packed: dict[str, dict[int, tuple[str, str]]] = {}
     for run_id, bits in zip(details["run"], details["correct"], strict=True):
         if run_id in known and bits:
-            run = known[run_id]
+            packed.setdefault(known[run_id].cell.label, {})[known[run_id].seed] = run_id, bits
+
+    def unpacked(label: str) -> dict[int, NDArray[np.bool_]]:
+        found = {}
+        for seed, (run_id, bits) in packed[label].items():
             try:
-                found.setdefault(run.cell.label, {})[run.seed] = unpack(bits, images)
+                found[seed] = unpack(bits, images)
             except ValueError as error:
                 raise RecordsError(f"details.csv: the bits of run {run_id} can't be read ({error})") from error
-    return found
+        return found
+
+    return {label: partial(unpacked, label) for label in packed}
 
 
 def _noise(plan: Plan, details: pd.DataFrame, images: int) -> NoiseParts | None:
     """Return the median over the cells of what makes up the error of their difference to the baseline."""
     bits = correct(details, plan, images)
-    base = bits.pop(plan.cells[0].label, {})
+    base = bits.pop(plan.cells[0].label, dict)()
     parts = []
-    for mine in bits.values():
+    for unpacked in bits.values():
+        mine = unpacked()
         both = [seed for seed in mine if seed in base]
         if len(both) > 1:
             parts.append(
-                stats.noise_parts(np.array([mine[seed].astype(np.int8) - base[seed].astype(np.int8) for seed in both]))
+                stats.noise_parts(np.array([mine[seed].view(np.int8) - base[seed].view(np.int8) for seed in both]))
             )
     if not parts:
         return None
@@ -344,7 +358,7 @@ def _effect(
         standardized=float(stats.standardized(differences)),
         correlation=float(stats.correlation(*accuracies)),
         pairing=float(stats.pairing_gain(*accuracies)),
-        sign_flip_p=float(stats.sign_flip_p(differences)),
+        sign_flip_p=np.nan,
         p=float(stats.difference_p(differences)),
         p_holm=np.nan,
         equivalence_p=float(stats.equivalence_p(differences, margin)),
@@ -354,7 +368,19 @@ def _effect(
     )
 
 
-def _judged(cells: Sequence[CellResult], margin: float, alpha: float) -> tuple[list[CellResult], int]:
+def _sign_flips(differences: Mapping[str, Array]) -> dict[str, float]:
+    """Return each cell's p of the sign-flip test; cells with as many pairs share one product with all patterns."""
+    found: dict[str, float] = {}
+    for n in {len(d) for d in differences.values()}:
+        labels = [label for label, d in differences.items() if len(d) == n]
+        ps = stats.sign_flip_p(np.array([differences[label] for label in labels]))
+        found |= dict(zip(labels, ps.tolist(), strict=True))
+    return found
+
+
+def _judged(
+    cells: Sequence[CellResult], sign_flips: Mapping[str, float], margin: float, alpha: float
+) -> tuple[list[CellResult], int]:
     """Return the cells with adjusted p values and verdicts, and the number of comparisons in the family."""
     p_holm = stats.holm([cell.effect.p if cell.effect else np.nan for cell in cells])
     equivalence_holm = stats.holm([cell.effect.equivalence_p if cell.effect else np.nan for cell in cells])
@@ -376,7 +402,14 @@ def _judged(cells: Sequence[CellResult], margin: float, alpha: float) -> tuple[l
             more = stats.more_seeds(d.n, d.mean, d.sd, margin, level)
         elif verdict == "too_few":
             more = stats.FEWEST_SEEDS - d.n
-        effect = replace(cell.effect, p_holm=float(p), equivalence_p_holm=float(q), verdict=verdict, more_seeds=more)
+        effect = replace(
+            cell.effect,
+            sign_flip_p=sign_flips[cell.label],
+            p_holm=float(p),
+            equivalence_p_holm=float(q),
+            verdict=verdict,
+            more_seeds=more,
+        )
         judged.append(replace(cell, effect=effect))
     return judged, family
 

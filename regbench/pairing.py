@@ -80,7 +80,7 @@ def versus(comparison: Comparison, details: pd.DataFrame, plan: Plan, one: str, 
     seeds = [seed for seed in accuracies[0] if seed in accuracies[1]]
     a, b = (np.array([each[seed] for seed in seeds]) for each in accuracies)
     bits = correct(details, plan, comparison.images)
-    mine, theirs = bits.get(first, {}), bits.get(second, {})
+    mine, theirs = (bits.get(label, dict)() for label in (first, second))
     tests = []
     for seed in seeds:
         if seed in mine and seed in theirs:

@@ -28,7 +28,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,6 +110,9 @@ PARSERS: dict[Kind, Callable[[str], float]] = {
     "whole": lambda cell: float(cell or "nan"),
     "number": lambda cell: float(cell or "nan"),
 }
+
+ARRAYS: dict[Kind, str] = {"count": "q"}
+"""The type of array that holds a column while it is read, where that is not "d"."""
 
 FINISHED = ("ok", "diverged")
 STATUSES = (*FINISHED, "failed")
@@ -368,14 +371,17 @@ class Records:
         import pandas as pd
 
         # Arrays of numbers and shared strings: three million epochs fit into a few hundred megabytes.
-        data: list[Any] = [array({"count": "q"}.get(kind, "d")) if kind in PARSERS else [] for kind in columns.values()]
-        parsers = [PARSERS.get(kind) for kind in columns.values()]
+        data: list[Any] = [array(ARRAYS.get(kind, "d")) if kind in PARSERS else [] for kind in columns.values()]
         shared: dict[str, str] = {}
-        for number, _, cells in _rows(path, columns):
-            for name, column, parse, cell in zip(columns, data, parsers, cells, strict=True):
+        rows = _rows(path, columns)
+        while block := list(islice(rows, 5000)):  # a column at a time is twice as fast as a cell at a time
+            by_column = zip(*(cells for _, _, cells in block), strict=True)
+            for (name, kind), column, cells in zip(columns.items(), data, by_column, strict=True):
+                parse = PARSERS.get(kind)
                 try:
-                    column.append(parse(cell) if parse else shared.setdefault(cell, cell))
+                    column.extend(map(parse, cells) if parse else map(shared.setdefault, cells, cells))
                 except (ValueError, OverflowError) as error:
+                    number, cell = next((b[0], c) for b, c in zip(block, cells, strict=True) if not _fits(c, kind))
                     wanted = "a whole number" if parse is int else "a number"
                     raise RecordsError(f"{path}:{number}: {name} is {_shortened(repr(cell))}, not {wanted}") from error
         if _torn(path):
@@ -386,6 +392,14 @@ class Records:
                 for (name, kind), column in zip(columns.items(), data, strict=True)
             }
         )
+
+
+def _fits(cell: str, kind: Kind) -> bool:
+    """Whether a cell holds a number of its column's kind."""
+    try:
+        return bool(array(ARRAYS.get(kind, "d"), [PARSERS[kind](cell)]))
+    except (ValueError, OverflowError):
+        return False
 
 
 def is_extension(config: Mapping[str, Any], longer: Mapping[str, Any]) -> bool:

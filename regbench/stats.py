@@ -184,22 +184,28 @@ def standardized(differences: ArrayLike) -> Array:
     return np.asarray(factor * mean / np.where(sd > 0, sd, np.nan))
 
 
-def sign_flip_p(differences: ArrayLike) -> float:
-    """Return the two-sided p of the sign-flip permutation test (Fisher 1935): `differences` (n,) are symmetric about 0.
+def sign_flip_p(differences: ArrayLike) -> Array:
+    """Return the two-sided p of the sign-flip permutation test (Fisher 1935): `differences` (..., n) lie about 0.
 
     Exact where there are `FLIPS` patterns of signs at most (n of 13); else over drawn patterns, the same for every
     comparison of n pairs, the observed one counted among them (Phipson & Smyth 2010). NaN for n = 0 or a difference
     that is not finite.
     """
     d = np.asarray(differences, dtype=float)
-    if not len(d) or not np.isfinite(d).all():
-        return math.nan
-    if not d.any():
-        return 1.0
-    d = d / np.abs(d).max()  # the signs are float32, whose range is short
-    least = abs(d.sum()) - 1e-6 * np.abs(d).sum()  # a sum that is equal but for rounding is a tie
-    hits = np.abs(_signs(len(d)) @ d.astype(np.float32)) >= least
-    return float(hits.mean()) if 2 ** len(d) <= FLIPS else (1 + int(hits.sum())) / (1 + len(hits))
+    n = d.shape[-1]
+    known = np.isfinite(d).all(-1) if n else np.zeros(d.shape[:-1], bool)
+    rows = d[known]
+    largest = np.abs(rows).max(-1, initial=0, keepdims=True)
+    rows = rows / np.where(largest > 0, largest, 1)  # the signs are float32, whose range is short
+    least = np.abs(rows.sum(-1)) - 1e-6 * np.abs(rows).sum(-1)  # a sum that is equal but for rounding is a tie
+    hits = np.zeros(len(rows))
+    for start in range(0, len(rows), 1000):  # so that the sums of all patterns fit into 32 MB
+        part = slice(start, start + 1000)
+        hits[part] = (np.abs(_signs(n) @ rows[part].T.astype(np.float32)) >= least[part]).sum(0)
+    found = np.full(d.shape[:-1], np.nan)
+    if len(rows):
+        found[known] = hits / 2**n if 2**n <= FLIPS else (1 + hits) / (1 + len(_signs(n)))
+    return found
 
 
 @lru_cache(maxsize=2)
@@ -269,14 +275,16 @@ def noise_parts(differences: ArrayLike) -> NoiseParts:
     square of each holds the rest's variance / (seeds * images), which `both` counts once. With one seed `seeds` and
     `both` are NaN, with one image `images` and `both`.
     """
-    d = np.asarray(differences, dtype=float)
+    d = np.asarray(differences)
     seeds, images = d.shape
     if not d.size:
         return NoiseParts(math.nan, math.nan, math.nan)
-    rows, columns = d.mean(1), d.mean(0)
+    wide = np.int32 if d.dtype.kind in "iu" else float
+    rows, columns = d.sum(1, dtype=wide) / images, d.sum(0, dtype=wide) / seeds
     of_seeds = rows.var(ddof=1) / seeds if seeds > 1 else math.nan
     of_images = columns.var(ddof=1) / images if images > 1 else math.nan
-    rest = np.square(d - rows[:, None] - columns + d.mean()).sum() / max((seeds - 1) * (images - 1), 1) / d.size
+    squares = float(np.square(d).sum(dtype=wide)) - images * (rows @ rows) - seeds * (columns @ columns)
+    rest = (squares + d.size * rows.mean() ** 2) / max((seeds - 1) * (images - 1), 1) / d.size
     both = np.maximum(of_seeds + of_images - rest, 0)  # max() would take NaN for 0
     return NoiseParts(math.sqrt(of_seeds), math.sqrt(of_images), math.sqrt(both))
 
