@@ -219,25 +219,33 @@ def report_(
     lang: Language = None,
 ) -> None:
     """Write the report: one HTML page with tables and pictures that opens offline."""
-    from regbench import records
-    from regbench.locale import words
-    from regbench.report import page
-
-    spoken, found = words(language(lang)), records.read(directory)
-    name, environment = str(found.config.get("name", directory.name)), found.environment
-    about = {
-        "regbench": shlex.join(["regbench", "sweep", str(directory / "config.yaml"), "--out", f"reproduced/{name}"]),
-        **{key: str(environment[key]) for key in REPRODUCED if key in environment},
-        "dataset": f"{found.dataset.get('name')} {found.dataset.get('fingerprint')}",
-        "digest": found.digest(),
-    }
-    text = page.html(compared(directory), found.epochs, found.details, spoken, name, about)
-    file = out or directory / f"report.{spoken.language}.html"
+    spoken = language(lang)
+    text = page(directory, compared(directory), spoken)
+    file = out or directory / f"report.{spoken}.html"
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"can't write {file} ({error.strerror}); choose another place with --out") from None
     print(file)
+
+
+def page(directory: Path, comparison: Comparison, lang: str) -> str:
+    """Return a results directory's report."""
+    from regbench import records
+    from regbench.locale import words
+    from regbench.report import page as pages
+
+    found = records.read(directory)
+    name, environment = str(found.config.get("name", directory.name)), found.environment
+    config = directory / "config.yaml"
+    config = config.relative_to(Path.cwd()) if config.is_relative_to(Path.cwd()) else config
+    about = {
+        "regbench": shlex.join(["regbench", "sweep", str(config), "--out", f"reproduced/{name}"]),
+        **{key: str(environment[key]) for key in REPRODUCED if key in environment},
+        "dataset": f"{found.dataset.get('name')} {found.dataset.get('fingerprint')}",
+        "digest": found.digest(),
+    }
+    return pages.html(comparison, found.epochs, found.details, words(lang), name, about)
 
 
 @app.command()

@@ -30,6 +30,17 @@ class Words:
         """Return the texts right below `key`, in their order: the last part of their key to the text."""
         return {k.removeprefix(f"{key}."): text for k, text in self.catalogue.items() if k.startswith(f"{key}.")}
 
+    def reason(self, text: str) -> str:
+        """Return why something failed or was left out, which plans and records say in English, in this language.
+
+        What the catalogue has no words for, such as the message of an exception, stays as it is.
+        """
+        for key, template in words("en").section("reasons").items():
+            pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
+            if found := re.fullmatch(pattern, text):
+                return self(f"reasons.{key}", **found.groupdict())
+        return text
+
     def __contains__(self, key: str) -> bool:
         return key in self.catalogue
 

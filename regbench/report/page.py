@@ -21,6 +21,7 @@ class Picture:
 
     key: str
     svg: str
+    note: str
 
 
 def html(
@@ -57,9 +58,18 @@ def html(
         lead=lead(comparison, words),
         tables=[table for table in found if table not in lost],
         lost=lost,
-        pictures=[Picture(key, distinct(key, svg)) for key, svg in drawn.items() if svg],
+        pictures=[Picture(key, distinct(key, svg), note(key, comparison, words)) for key, svg in drawn.items() if svg],
         about=about,
     )
+
+
+def note(key: str, comparison: Comparison, words: Words) -> str:
+    """Return how a picture is read, and what of the sweep it leaves out."""
+    said = words(f"page.{key}_note")
+    alone = len(plots.single(comparison))
+    if key in ("curves", "weights", "filters") and alone > plots.MOST:
+        said += " " + words("page.first", shown=plots.MOST - 1, all=alone - 1)  # the baseline is one of them
+    return said
 
 
 def lead(comparison: Comparison, words: Words) -> list[str]:
@@ -77,8 +87,9 @@ def lead(comparison: Comparison, words: Words) -> list[str]:
         cell = short_names(comparison.cells)[best.label]
         said = words("page.lead_best", cell=cell, difference=mean, low=low, high=high, n=difference.n)
     named = {verdict: counts[verdict] for verdict in ("helps", "hurts", "equivalent")}
-    undecided = len(judged) - sum(named.values())
-    return [said, words("page.lead_counts", all=len(judged), undecided=undecided, **named)]
+    unknown = counts["too_few"] + counts["no_spread"]
+    said_counts = words("page.lead_counts", all=len(judged), undecided=counts["undecided"], **named)
+    return [said, " ".join([said_counts, *([words("page.lead_unknown", n=unknown)] if unknown else [])])]
 
 
 def distinct(key: str, svg: str) -> str:

@@ -123,7 +123,7 @@ def styled(salt: str, language: Words) -> Any:
 def single(comparison: Comparison) -> list[CellResult]:
     """Return the baseline and the summary's cells of one technique, those with finished runs."""
     shown = [t.cell for group in comparison.summary.values() for t in group if t.cell]
-    return [cell for cell in [comparison.baseline, *shown] if cell.finished][:MOST]
+    return [cell for cell in [comparison.baseline, *shown] if cell.finished]
 
 
 def counted(rows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
@@ -392,7 +392,7 @@ def weight_shares(details: pd.DataFrame, label: str) -> Array:
 def weights(comparison: Comparison, details: pd.DataFrame, words: Words) -> str | None:
     """Return how large the weights are, of the baseline and each technique alone."""
     details = counted(details, comparison)
-    found = {cell.label: weight_shares(details, cell.label) for cell in single(comparison)}
+    found = {cell.label: weight_shares(details, cell.label) for cell in single(comparison)[:MOST]}
     found = {label: shares for label, shares in found.items() if len(shares)}
     if not found:
         return None
@@ -417,7 +417,7 @@ def filters(comparison: Comparison, details: pd.DataFrame, words: Words) -> str 
     details = counted(details, comparison)
     rows = []
     short = short_names(comparison.cells)
-    for cell in single(comparison):
+    for cell in single(comparison)[:MOST]:
         texts = [text for text in details.loc[details["cell"] == cell.label, "filters"] if text]
         if texts:
             found = json.loads(texts[0])

@@ -322,7 +322,7 @@ def failures(comparison: Comparison, words: Words) -> Table | None:
             cell(short[f.label]),
             cell(f"{words(f'status.{f.status}')} {len(f.seeds)}/{planned[f.label]}", "bad"),
             cell(", ".join(map(str, f.seeds))),
-            cell(f.reason),
+            cell(words.reason(f.reason)),
         )
         for f in comparison.failures
     ]
@@ -338,7 +338,7 @@ def skips(comparison: Comparison, words: Words) -> Table | None:
     for skip in comparison.skips:
         by_reason.setdefault(skip.reason, []).append(shortened(skip.label, single_strengths(comparison.cells)))
     columns = tuple(Column(words(f"skips.{name}")) for name in ("cell", "reason"))
-    rows = [(tuple(Line(name) for name in labels), cell(reason)) for reason, labels in by_reason.items()]
+    rows = [(tuple(map(Line, labels)), cell(words.reason(reason))) for reason, labels in by_reason.items()]
     return Table(words("skips.title"), columns, tuple(rows))
 
 

@@ -62,6 +62,25 @@ def test_it_begins_with_what_was_found() -> None:
     assert counts[0] == sum(counts[1:]) == len(comparison.cells) - 1
 
 
+def test_comparisons_without_a_verdict_are_not_counted_as_undecided(tmp_path: Path) -> None:
+    small = "dataset: {name: mnist5k}\nmodel: {name: mlp}\nseeds: 3\ntechniques: {l2: 0.1, dropout: 0.5}\n"
+    plan, config = sweep(tmp_path, small)
+    _, counts = page.lead(compare(sampled(plan), plan, config.analysis), words("en"))
+    assert counts == (
+        "Of 2 comparisons 0 help, 0 hurt, 0 are equivalent, 0 are undecided. "
+        "2 have no verdict: too few pairs, or no spread."
+    )
+
+
+def test_a_picture_that_shows_some_techniques_only_says_so(tmp_path: Path) -> None:
+    comparison = compared(QUICKSTART)
+    assert "are shown" not in page.note("curves", comparison, words("en"))
+    (result,) = comparison.summary["dropout"]
+    many = replace(comparison, summary={str(i): (result,) for i in range(9)})
+    assert page.note("curves", many, words("en")).endswith("The first 7 of 9 techniques alone are shown.")
+    assert "are shown" not in page.note("forest", many, words("en"))
+
+
 def test_what_comes_from_records_is_text_and_never_markup() -> None:
     evil = "<script>alert(1)</script>"
     comparison = replace(compared(QUICKSTART), failures=(Failure("baseline", "failed", (0,), evil),))
