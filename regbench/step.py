@@ -42,7 +42,7 @@ class Step:
     def __call__(self, index: Tensor, labels: Tensor, lr: float) -> None:
         """Take a step on the images `index` (S, B) with `labels` (S, B)."""
         self.lr.fill_(lr)
-        if not self.lr.is_cuda:
+        if not self.lr.is_cuda or self.stack.varies:
             self.advance(index, labels, lr)
             return
         size = index.shape[1]
