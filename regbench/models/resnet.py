@@ -1,7 +1,7 @@
 """A residual network: a convolution, stages of residual blocks, and the mean over the maps into a linear layer.
 
-He et al. 2016, Deep Residual Learning, section 4.2 (block: basic); Liu et al. 2022, A ConvNet for the 2020s, section
-2.6 (block: depthwise7).
+He et al. 2016, Deep Residual Learning, section 4.2 (block: basic); Liu et al. 2022, A ConvNet for the 2020s (block:
+depthwise7).
 """
 
 from __future__ import annotations
@@ -99,12 +99,13 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
         norm_shortcut = stack.norm(site(f"{name}.shortcut", outputs))
         return lambda x: act(norm_shortcut(shortcut(x)) + norm(second(hidden(first(x)))))
 
-    def depthwise7(name: str, channels: int) -> Callable[[Tensor], Tensor]:
+    def depthwise7(name: str, channels: int, last: bool) -> Callable[[Tensor], Tensor]:
         depthwise = stack.convolution(f"{name}.depthwise", channels, channels, 7, bias, groups=channels)
         norm = stack.norm(site(f"{name}.depthwise", channels))
         expand = stack.convolution(f"{name}.expand", channels, EXPANSION * channels, 1)
         noise = stack.noise(site(f"{name}.hidden", EXPANSION * channels))
-        project = stack.convolution(f"{name}.project", EXPANSION * channels, channels, 1)
+        # What the last block of a stage adds goes right into the next norm.
+        project = stack.convolution(f"{name}.project", EXPANSION * channels, channels, 1, bias or not last)
         return lambda x: x + project(noise(act(expand(norm(depthwise(x))))))
 
     inputs = settings.channels[0]
@@ -120,7 +121,7 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
         for n in range(1, settings.blocks + 1):
             name = f"stage{stage}.block{n}"
             if settings.block == "depthwise7":
-                layers.append(depthwise7(name, channels))
+                layers.append(depthwise7(name, channels, n == settings.blocks))
             else:
                 layers.append(basic(name, inputs, channels, 2 if stage > 1 and n == 1 else 1))
             inputs = channels

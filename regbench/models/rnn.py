@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from regbench.nn.stack import Stack
 
 STACKED = True
+"""Measured on one thread, milliseconds a step and run, alone and among 12, 28 x 28 images: simple RNN of 128 units,
+batch 16: 7.5 and 2.8; with layer norm 14 and 3.9; batch 128 with layer norm 32 and 19. An LSTM of 128 at batch 128
+gains nothing without a norm."""
 PLACES = False
 
 

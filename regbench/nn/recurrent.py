@@ -28,10 +28,10 @@ def layer(
     """Create a layer; it takes x (M or seeds, inputs, N) and the sizes, and returns its states (M, width, N).
 
     Parameters, their order and their start, uniform in +-1/sqrt(width), are those of PyTorch's RNN (tanh), GRU and
-    LSTM. Norms stand where Cooijmans et al. 2017, eq. 6 and 8, and Ba et al. 2016, section 3.1 and eq. 20 to 29, put
-    them: on the sum of both products in a simple RNN; on each of the two in GRU and LSTM, over all gates together; and
-    in an LSTM on the new cell state before its tanh. They take the place of the biases. `steps`: how many time steps
-    have statistics of their own; `scale`: where the norms' scales start.
+    LSTM. Norms stand where Cooijmans et al. 2017 and Ba et al. 2016 put them: on the sum of both products in a simple
+    RNN; on each of the two in GRU and LSTM, here over all gates together; and in an LSTM on the new cell state before
+    its tanh. Their shifts take the place of the biases. `steps`: how many time steps have statistics of their own;
+    `scale`: where the norms' scales start.
     """
     outputs = GATES[cell] * width
     kinds = ("input", inputs), ("recurrent", width)

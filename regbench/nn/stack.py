@@ -186,7 +186,7 @@ class Stack:
         """Create the norm of a place that no activation follows: x -> x, the same without a norm among the techniques.
 
         Where the site has several time steps, its second argument is the step, from 0. Steps beyond the site's count
-        as its last one: Cooijmans et al. 2017, section 3, for sequences longer than those of training.
+        as its last one, as in Cooijmans et al. 2017 for sequences longer than those of training.
         """
         norms = [t for t in self.techniques if type(t).norm is not Technique.norm]
         for technique in norms:

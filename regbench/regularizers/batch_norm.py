@@ -3,7 +3,7 @@
 Ioffe & Szegedy 2015, Algorithms 1 and 2. Evaluation uses running averages (`momentum` is PyTorch's: the share of the
 new batch), with the unbiased variance. A convolution's channel is one unit: its statistics run over batch, height and
 width. In a recurrent layer each time step has statistics of its own, and all share scale and shift (Cooijmans et al.
-2017, section 3).
+2017, Recurrent Batch Normalization).
 """
 
 from __future__ import annotations

@@ -82,6 +82,12 @@ def test_dropout_stands_inside_the_blocks(block: str, norm: str | None) -> None:
     network.check(by_hand(block, norm, rate=0.3, activation=F.gelu))
 
 
+def test_a_bias_that_a_batch_norm_takes_out_again_is_not_there() -> None:
+    network = Network("resnet", IMAGE, {"batch_norm": {}}, channels=CHANNELS, block="depthwise7", blocks=2)
+    biases = [p.name for p in network.stack.parameters if p.name.endswith("project.bias")]
+    assert biases == ["stage1.block1.project.bias", "stage2.block1.project.bias"]
+
+
 def test_a_small_batch_has_a_variance_over_its_pixels() -> None:
     for batch in (1, 2):
         network = Network("resnet", IMAGE, {"batch_norm": {}}, channels=CHANNELS)
