@@ -223,7 +223,7 @@ def test_runs_of_different_layers_never_share_a_stack(folder: Path) -> None:
 def test_a_place_that_moves_nothing_in_the_model_is_skipped_with_the_reason(folder: Path, model: str) -> None:
     text = (
         f"dataset: {{name: mnist}}\nmodel: {{name: {model}}}\n"
-        "techniques: {batch_norm: {place: [before_activation, after_activation]}, dropout: {p: 0.5, place: before_norm}}"
+        "techniques: {batch_norm: [before_activation, after_activation], dropout: {p: 0.5, place: before_norm}}"
     )
     result = planned(folder, text)
     assert [cell.label for cell in result.cells] == ["baseline", "batch_norm"]
