@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from regbench.nn import functions
 from regbench.nn.stack import Site, Stack
 
 GATES: Mapping[str, int] = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -45,14 +46,17 @@ def layer(
     def norm(kind: str, units: int) -> Callable[..., Tensor]:
         return stack.norm(Site(f"{name}.{kind}", (units,), steps=steps, scale=scale))
 
+    # Where nothing acts on the products one by one, they are summed as they are made, and so are their biases.
+    joined = cell == "rnn" or (cell == "lstm" and not stack.normalizes)
+
     def product(h: Tensor) -> Tensor:
-        return torch.bmm(w, h) if b is None else torch.baddbmm(b.unsqueeze(2), w, h)
+        return functions.linear(h, w, b)
 
     def simple() -> Step:
         norm_sum = norm("sum", outputs)
 
         def step(given: Tensor, state: State, t: int) -> State:
-            return (torch.tanh(norm_sum(given + product(state[0]), t)),)
+            return (torch.tanh(norm_sum(torch.baddbmm(given, w, state[0]), t)),)
 
         return step
 
@@ -73,7 +77,8 @@ def layer(
 
         def step(given: Tensor, state: State, t: int) -> State:
             h, c = state
-            i, f, g, o = (norm_in(given, t) + norm_h(product(h), t)).chunk(4, 1)
+            summed = torch.baddbmm(given, w, h) if joined else norm_in(given, t) + norm_h(product(h), t)
+            i, f, g, o = summed.chunk(4, 1)
             c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
             return torch.sigmoid(o) * torch.tanh(norm_c(c, t)), c
 
@@ -82,7 +87,7 @@ def layer(
     step = {"rnn": simple, "gru": gru, "lstm": lstm}[cell]()
 
     def forward(x: Tensor, sizes: Sequence[int]) -> Tensor:
-        given = stack.product(x, w_in, b_in)
+        given = stack.product(x, w_in, b_in + b if joined and b_in is not None and b is not None else b_in)
         zeros = given.new_zeros(stack.size, width, sizes[0])
         state: State = (zeros, zeros) if cell == "lstm" else (zeros,)
         outputs = []
