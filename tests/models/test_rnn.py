@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from regbench.evaluate import evaluate
 from regbench.models import models
 from regbench.models.rnn import pack
+from regbench.pixels import Part
 from tests.networks import Drops, Network, Reference, multiply_adds
 
 IMAGE = (2, 6, 3)
@@ -73,6 +76,17 @@ def test_evaluation_reads_whole_images_or_the_length_that_is_asked_for(length: i
     network.stack.training = False
     network.check(torchs("lstm", [5]))
     network.check(torchs("lstm", [5], [length] * 5), length=length)
+
+
+def test_a_probe_scores_any_length_by_the_ordinary_evaluation() -> None:
+    network = Network("rnn", IMAGE, seeds=[0, 7], cell="gru", lengths=[2, 3])
+    images, labels = network.images(8), torch.arange(16).view(2, 8) % 4
+    part = Part(lambda index: images[:, index[0]], labels, torch.arange(8).expand(2, 8))
+    whole, short = (
+        evaluate(network.stack, partial(network.forward, length=length), part).nll.tolist() for length in (6, 4)
+    )
+    assert whole == evaluate(network.stack, network.forward, part).nll.tolist()
+    assert whole != short
 
 
 def test_what_is_evaluated_in_between_does_not_change_which_lengths_come_next() -> None:
