@@ -202,6 +202,9 @@ class Config(Settings):
             others = {other: theirs for other, theirs in combination.items() if other != key}
             if reason := techniques()[key].clash(settings, others):
                 return reason
+            place = type(settings).model_fields.get("place")
+            if place and settings.place != place.default and not models()[self.model.name].PLACES:  # type: ignore[attr-defined]
+                return f"{key}'s place is fixed in the model {self.model.name}: only {place.default} is possible"
         return None
 
 

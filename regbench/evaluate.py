@@ -108,8 +108,8 @@ def filters(parameters: Sequence[Parameter], run: int, image: tuple[int, int, in
     that 255 stands for (0: -scale) and the pixels as base64.
     """
     w = next(p.tensor for p in parameters if p.kind == "weight")[run, :FILTERS].cpu().double()
-    # A linear layer sees an image with its channels last, a convolution's filter has them first.
-    w = w.view(len(w), *image[1:], image[0]) if w.dim() == 2 else w.permute(0, 2, 3, 1)
+    # A linear layer sees an image, or one row of it, with its channels last; a convolution's filter has them first.
+    w = w.view(len(w), -1, image[2], image[0]) if w.dim() == 2 else w.permute(0, 2, 3, 1)
     scale = max(float(w.abs().max()), 1e-30)
     pixels = ((w / scale + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
     return {"shape": list(w.shape), "scale": scale, "pixels": base64.b64encode(pixels.tobytes()).decode()}

@@ -50,7 +50,7 @@ class Step:
         lrs = [rate * scale for rate in self.rates]
         for span, lr in zip(self.spans, lrs, strict=True):
             self.lr[span].fill_(lr)
-        if not self.lr.is_cuda:
+        if not self.lr.is_cuda or self.stack.varies:
             self.advance(index, labels, lrs)
             return
         size = index.shape[1]

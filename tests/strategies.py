@@ -47,20 +47,24 @@ def settings(kind: type[BaseModel], whole: tuple[str, ...] = ()) -> st.SearchStr
 
 
 @st.composite
-def strengths(draw: st.DrawFn, key: str) -> Any:
-    """What may stand behind a technique's key."""
+def strengths(draw: st.DrawFn, key: str, places: bool = True) -> Any:
+    """What may stand behind a technique's key, in a model where `place` moves something or not."""
     technique = techniques()[key]
-    main = values(wording.shape_of(technique.Settings, technique.main))
+
+    def of(name: str) -> st.SearchStrategy[Any]:
+        if name == "place" and not places:
+            return st.just(technique.Settings.model_fields[name].default)
+        return values(wording.shape_of(technique.Settings, name))
+
+    main = of(technique.main)
     form = draw(st.sampled_from(["nothing", "one", "several", "settings", "grid"]))
     if form == "several":
         return draw(st.lists(main, min_size=1, max_size=3, unique=True))
     if form == "one":
         return draw(main)
-    mapping = draw(settings(technique.Settings))
+    mapping = {name: draw(of(name)) for name in draw(settings(technique.Settings))}
     if form == "grid":
-        for name in mapping:
-            several = st.lists(values(wording.shape_of(technique.Settings, name)), min_size=1, max_size=2, unique=True)
-            mapping[name] = draw(several)
+        mapping = {name: draw(st.lists(of(name), min_size=1, max_size=2, unique=True)) for name in mapping}
     needed = any(info.is_required() for info in technique.Settings.model_fields.values())
     return None if form == "nothing" and not needed else mapping
 
@@ -89,19 +93,21 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         )
         for name, module in models().items()
     }
+    model = draw(st.sampled_from(list(fitting)).flatmap(lambda name: fitting[name]))
+    places = models()[model["name"]].PLACES
     config = {
         "name": draw(st.from_regex("[a-z0-9_-]{1,8}", fullmatch=True)),
         "dataset": dataset,
-        "model": draw(st.sampled_from(list(fitting)).flatmap(lambda name: fitting[name])),
+        "model": model,
         "train": train,
         "seeds": draw(st.integers(1, 4) | st.lists(st.integers(0, 2**40), min_size=1, max_size=4, unique=True)),
-        "techniques": {key: draw(strengths(key)) for key in listed},
+        "techniques": {key: draw(strengths(key, places)) for key in listed},
         "combine": draw(st.sampled_from(MODES[:2] if len(listed) > 2 else MODES)),
     }
     if draw(st.booleans()):
         # The single technique at the end is there so that something is left when all other cells are contradictions.
         names = st.lists(st.sampled_from(listed), unique=True)
-        own = st.sampled_from(listed).flatmap(lambda key: strengths(key).map(lambda value: {key: value}))
+        own = st.sampled_from(listed).flatmap(lambda key: strengths(key, places).map(lambda value: {key: value}))
         config["combine"] = [*draw(st.lists(names | own, max_size=3)), [listed[0]]]
     if len(listed) > 1 and config["combine"] != "leave_one_out":
         rules = st.lists(st.sampled_from(listed), min_size=2, unique=True) | st.just({listed[0]: None, listed[1]: {}})

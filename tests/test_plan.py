@@ -219,6 +219,20 @@ def test_runs_of_different_layers_never_share_a_stack(folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("model", ["rnn", "transformer", "resnet"])
+def test_a_place_that_moves_nothing_in_the_model_is_skipped_with_the_reason(folder: Path, model: str) -> None:
+    text = (
+        f"dataset: {{name: mnist}}\nmodel: {{name: {model}}}\n"
+        "techniques: {batch_norm: [before_activation, after_activation], dropout: {p: 0.5, place: before_norm}}"
+    )
+    result = planned(folder, text)
+    assert [cell.label for cell in result.cells] == ["baseline", "batch_norm"]
+    assert [skip.reason for skip in result.skips] == [
+        f"dropout's place is fixed in the model {model}: only last is possible",
+        f"batch_norm's place is fixed in the model {model}: only before_activation is possible",
+    ]
+
+
 def test_convolutions_train_alone(folder: Path) -> None:
     text = "dataset: {name: mnist}\nmodel: {name: cnn}\ntechniques: {l1: [0.1, 0.2]}\n"
     assert {len(stack.runs) for stack in planned(folder, text).stacks} == {1}

@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from regbench import config, data
+from regbench.models import models
 from regbench.pixels import Dataset, channel_moments
 from regbench.plan import Run, plan
 from regbench.records import unpack
 from regbench.regularizers import techniques
 from regbench.train import train
+from regbench.yaml12 import parse
 from tests.reference import train_plainly
 
 METRICS = [
@@ -45,6 +47,16 @@ MODELS = {
     "mlp tanh": "{name: mlp, widths: [9], activation: tanh}",
     "cnn": "{name: cnn, channels: [3, 4], widths: [8], activation: tanh}",
 }
+OF_OTHERS = {
+    "rnn": "{name: rnn, cell: rnn, widths: [6]}",
+    "gru": "{name: rnn, cell: gru, widths: [6], lengths: [5, 9, 14, 8]}",
+    "lstm": "{name: rnn, cell: lstm, widths: [6, 5]}",
+    "transformer": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, layers: 1}",
+    "transformer post": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, norm_place: post}",
+    "resnet": "{name: resnet, channels: [3, 4], activation: gelu}",
+    "resnet depthwise7": "{name: resnet, channels: [3, 4], block: depthwise7, activation: gelu}",
+}
+"""Models that are compared with plain PyTorch in tests/models."""
 OPTIMIZERS = {
     "adam": "{name: adam, lr: 0.01}",
     "adamw": "{name: adamw, lr: 0.01, weight_decay: 0.1}",
@@ -76,7 +88,7 @@ def runs(folder: Path, cells: list[str], *, model: str = "mlp", optimizer: str =
     options = {"epochs": 2, "batch_size": 32} | train
     file.write_text(
         "dataset: {name: mnist5k, train_size: 100, validation_share: 0.2, label_noise: 0.1}\n"
-        f"model: {MODELS[model]}\n"
+        f"model: {(MODELS | OF_OTHERS)[model]}\n"
         f"train: {{optimizer: {OPTIMIZERS[optimizer]}, {', '.join(f'{k}: {v}' for k, v in options.items())}}}\n"
         "seeds: [0, 7]\n"
         f"techniques: {{{', '.join(f'{key}: {{}}' for key in techniques() if key in ' '.join(cells))}}}\n"
@@ -111,20 +123,35 @@ def test_optimizers_and_schedules_are_torchs(
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
+@pytest.mark.parametrize("model", ["mlp", "cnn", *OF_OTHERS])
 @pytest.mark.parametrize("norm", ["", ", batch_norm: {}", ", layer_norm: {}"])
 def test_a_stack_of_many_is_as_many_stacks_of_one(
     tmp_path: Path, images: data.Images, dtype: torch.dtype, tolerance: float, model: str, norm: str
 ) -> None:
-    cells = [
-        f"{{dropout: {p}{more}{norm}}}" for p in (0.2, 0.5) for more in ("", ", l1: 1.0e-3", ", l2: 0.01, l1: 1.0e-3")
-    ]
+    penalties = ("", ", l1: 1.0e-3", ", l2: 0.01, l1: 1.0e-3")
+    cells = [f"{{dropout: {p}{more}{norm}}}" for p in (0.2, 0.5) for more in penalties[2 * (model in OF_OTHERS) :]]
     many = runs(tmp_path, cells, model=model, epochs=1)
     dataset = Dataset(images, dtype=dtype)
     together, alone = train(many, dataset), [train([run], dataset) for run in many]
     for m, single in enumerate(alone):
         for row, expected in zip(together.runs[m : m + 1], single.runs, strict=True):
             assert {k: row[k] for k in METRICS} == pytest.approx({k: expected[k] for k in METRICS}, rel=tolerance)
+
+
+def test_every_model_is_among_them() -> None:
+    assert {parse(text, "").data["name"] for text in (MODELS | OF_OTHERS).values()} == set(models())
+
+
+@pytest.mark.parametrize("key", techniques())
+@pytest.mark.parametrize("model", OF_OTHERS)
+def test_every_technique_acts_in_every_model(tmp_path: Path, images: data.Images, model: str, key: str) -> None:
+    many = runs(tmp_path, [f"{{{key}: {VARIANTS.get(key, ['{}'])[0]}}}", "{}"], model=model, epochs=1)
+    rows = [train([run], Dataset(images)).runs[0] for run in many[:2]]
+    assert rows[0]["run"] != rows[1]["run"]
+    assert rows[0]["init_hash"] == rows[1]["init_hash"]
+    assert rows[0]["test_nll"] != rows[1]["test_nll"]
+    (proof,) = (row["proof"] for row in rows if row["proof"])
+    assert all(value > 0 for value in proof.values())
 
 
 def test_neighbours_change_nothing(tmp_path: Path, images: data.Images) -> None:
@@ -158,6 +185,20 @@ def test_a_last_batch_of_one_is_left_out(tmp_path: Path, images: data.Images) ->
     many = runs(tmp_path, ["{batch_norm: {}}"], batch_size=99)
     records = train(many, Dataset(images))
     assert all(math.isfinite(row["test_nll"]) for row in records.runs)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("model", ["mlp", "cnn", *OF_OTHERS])
+def test_batches_of_one_and_two_train_with_batch_norm(
+    tmp_path: Path, images: data.Images, model: str, batch_size: int
+) -> None:
+    (run, *_) = runs(tmp_path, ["{batch_norm: {}}"], model=model, batch_size=batch_size, epochs=1)
+    (row,) = train([run], Dataset(images)).runs
+    assert row["status"] == "ok"
+    assert row["test_nll"] < 10
+    assert row["proof"]["batch_norm.running_mean_moved"] > 0 or (
+        batch_size == 1 and model in ("mlp", "rnn", "gru", "lstm")
+    )
 
 
 def test_the_best_epoch_by_validation_is_the_one_that_is_tested(tmp_path: Path, images: data.Images) -> None:

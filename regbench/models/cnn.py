@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STACKED = False
 """On a CPU a grouped convolution takes longer than its parts one by one."""
+PLACES = True
 
 
 class Settings(Base):

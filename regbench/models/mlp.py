@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from regbench.nn.stack import Stack
 
 STACKED = True
+PLACES = True
 
 
 class Settings(Base):

@@ -98,14 +98,17 @@ def batch_norm_units(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """Normalize x (M, units, B) over the batch; all others are (M, units); in training the running ones move."""
-    if not training:
+    """Normalize x (M, units, B) over the batch; all others are (M, units); in training the running ones move.
+
+    A batch of one has no variance: it is normalized by the running statistics, and they stay, as in evaluation.
+    """
+    if not training or x.shape[2] == 1:
         factor = scale * (running_variance + eps).rsqrt()
         return torch.addcmul((shift - running_mean * factor).unsqueeze(2), x, factor.unsqueeze(2))
     batch = x.shape[2]
     y, mean, variance = Standardize.apply(x, scale, shift, 2, eps)
     running_mean.lerp_(mean.squeeze(2), momentum)
-    running_variance.lerp_(variance.squeeze(2) * (batch / max(batch - 1, 1)), momentum)
+    running_variance.lerp_(variance.squeeze(2) * (batch / (batch - 1)), momentum)
     return y  # type: ignore[no-any-return]
 
 
@@ -119,7 +122,11 @@ def batch_norm_maps(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """Normalize maps x (B, M*channels, H, W) a channel; all others are (M, channels)."""
+    """Normalize maps x (B, M*channels, H, W) a channel; all others are (M, channels).
+
+    Maps of one pixel in a batch of one have no variance, as in `batch_norm_units`.
+    """
+    training = training and x.numel() > x.shape[1]
     return F.batch_norm(
         x,
         running_mean.view(-1),
@@ -148,9 +155,26 @@ def layer_norm_maps(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tens
     return torch.addcmul(shift.flatten(0, 1), unit, scale.flatten(0, 1))
 
 
-def convolution(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-    """Return maps (B, M*out, H, W) for x (B, M*in, H, W), w (M, out, in, k, k), b (M, out) or None; size stays."""
-    return F.conv2d(x, w.flatten(0, 1), None if b is None else b.flatten(), padding=w.shape[-1] // 2, groups=len(w))
+def layer_norm_positions(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """Normalize maps x (B, M*C, H, W) over each run's channels, a position at a time; scale and shift are (M, C)."""
+    runs, channels = scale.shape
+    if runs == 1:
+        return F.layer_norm(x.permute(0, 2, 3, 1), (channels,), scale[0], shift[0], eps).permute(0, 3, 1, 2)
+    unit = F.layer_norm(x.unflatten(1, (runs, channels)).movedim(2, 4), (channels,), eps=eps)
+    return torch.addcmul(shift[:, None, None], unit, scale[:, None, None]).movedim(4, 2).flatten(1, 2)
+
+
+def convolution(x: Tensor, w: Tensor, b: Tensor | None, stride: int = 1, groups: int = 1) -> Tensor:
+    """Return maps (B, M*out, H', W') for x (B, M*in, H, W), w (M, out, in/groups, k, k), b (M, out) or None.
+
+    Odd kernels see zeros around the maps, so that a stride of 1 keeps their size; even ones see none.
+    """
+    bias = None if b is None else b.flatten()
+    if w.shape[-1] == 1:
+        # The same, without a stride: behind a 1 x 1 convolution of 3 to 4 channels_last channels with stride 2, the
+        # weights' gradient writes outside its memory (oneDNN in torch 2.15, one thread).
+        x, stride = x[:, :, ::stride, ::stride], 1
+    return F.conv2d(x, w.flatten(0, 1), bias, stride, (w.shape[-1] - 1) // 2, groups=groups * len(w))
 
 
 def flatten_maps(x: Tensor, size: int) -> Tensor:
@@ -158,6 +182,18 @@ def flatten_maps(x: Tensor, size: int) -> Tensor:
     batch, channels, height, width = x.shape
     x = x.view(batch, size, channels // size, height, width).permute(1, 3, 4, 2, 0)
     return x.reshape(size, -1, batch)
+
+
+def attention(qkv: Tensor, heads: int, tokens: int) -> Tensor:
+    """Return softmax(q k / sqrt(d)) v of every head, (M, heads*d, B*tokens), for qkv (M, 3*heads*d, B*tokens).
+
+    Tokens see those of their own image (Vaswani et al. 2017, section 3.2). The heads are joined, and not projected.
+    """
+    runs = len(qkv)
+    q, k, v = qkv.view(runs, 3, heads, -1, qkv.shape[2] // tokens, tokens).permute(1, 0, 4, 2, 5, 3).flatten(1, 2)
+    y = F.scaled_dot_product_attention(q, k, v)
+    joined: Tensor = y.unflatten(0, (runs, -1)).permute(0, 2, 4, 1, 3).reshape(runs, -1, qkv.shape[2])
+    return joined
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

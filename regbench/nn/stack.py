@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from regbench.nn import functions
@@ -21,15 +22,25 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
+    "gelu": F.gelu,
 }
 
 
 @dataclass(frozen=True)
 class Site:
-    """A place behind a hidden layer where norms, the activation and noise act; `shape` is one image's there."""
+    """A place where norms and noise act, most often behind a hidden layer; `shape` is one image's (or token's) there.
+
+    `over`: what a layer norm's statistics run over on feature maps, the whole image or the channels of one position.
+    `scale`: where a norm's scale starts. `steps`: time steps that a recurrent layer passes here; they share scale and
+    shift, and statistics over the batch are those of one `step`.
+    """
 
     name: str
     shape: tuple[int, ...]
+    over: Literal["image", "channels"] = "image"
+    scale: float = 1.0
+    steps: int = 1
+    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,8 @@ class Stack:
             [s for s, runs in enumerate(self.runs_per_seed) for _ in range(runs)], device=self.device
         )
         self.training = True
+        self.varies = False
+        """Whether a step's shapes change from one step to the next, so that none can be captured."""
         self.named: dict[str, Parameter] = {}
         self.buffers: dict[str, Tensor] = {}
         self.masks = Masks(self)
@@ -134,29 +147,71 @@ class Stack:
         between = any(getattr(t.settings[0], "place", "") == "before_norm" for t in self.techniques)
         return between or not any(t.cancels_bias for t in self.techniques)
 
+    @property
+    def normalizes(self) -> bool:
+        """Whether a norm stands at the sites: its shift then does what a bias would."""
+        return any(type(t).norm is not Technique.norm for t in self.techniques)
+
     def linear(self, name: str, inputs: int, outputs: int, bias: bool = True) -> Callable[[Tensor], Tensor]:
         """Create a linear layer; it takes (M, inputs, B), or (seeds, inputs, B) where a seed's runs share the input."""
         w = self.parameter(f"{name}.weight", (outputs, inputs), "weight", fan_in=inputs).tensor
         b = self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=inputs).tensor if bias else None
 
-        def forward(x: Tensor) -> Tensor:
-            return functions.linear(x, w, b) if len(x) == self.size else self.shared_linear(x, w, b)
+        return lambda x: self.product(x, w, b)
+
+    def product(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+        """Return w x + b, (M, out, B), for x (M, in, B), (seeds, in, B), or (1, in, B) for all runs alike."""
+        if len(x) == self.size:
+            return functions.linear(x, w, b)
+        return functions.shared_linear(x, w, b, [self.size] if len(x) == 1 else self.runs_per_seed)
+
+    def convolution(
+        self,
+        name: str,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        bias: bool = True,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> Callable[[Tensor], Tensor]:
+        """Create a convolution of maps (B, M*inputs, H, W) to (B, M*outputs, H, W); groups=inputs: depthwise."""
+        shape, fan_in = (outputs, inputs // groups, kernel, kernel), inputs // groups * kernel**2
+        w = self.parameter(f"{name}.weight", shape, "weight", fan_in=fan_in).tensor
+        b = self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=fan_in).tensor if bias else None
+        return lambda x: functions.convolution(x, w, b, stride, groups)
+
+    def norm(self, site: Site) -> Callable[..., Tensor]:
+        """Create the norm of a place that no activation follows: x -> x, the same without a norm among the techniques.
+
+        Where the site has several time steps, its second argument is the step, from 0. Steps beyond the site's count
+        as its last one, as in Cooijmans et al. 2017 for sequences longer than those of training.
+        """
+        norms = [t for t in self.techniques if type(t).norm is not Technique.norm]
+        for technique in norms:
+            technique.prepare(site)
+        at = [replace(site, step=step) for step in range(site.steps)]
+
+        def forward(x: Tensor, step: int = 0) -> Tensor:
+            for technique in norms:
+                x = technique.norm(x, at[min(step, site.steps - 1)])
+            return x
 
         return forward
 
-    def shared_linear(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-        """Apply a layer to images that several runs share: (seeds, in, B), or (1, in, B) for all runs alike."""
-        runs = [self.size] if len(x) == 1 else self.runs_per_seed
-        return functions.shared_linear(x, w, b, runs)
+    def noise(self, site: Site) -> Callable[[Tensor], Tensor]:
+        """Create the noise of a place without norm and activation: x -> x, the same in evaluation."""
+        noises = [t for t in self.techniques if type(t).noise is not Technique.noise]
+        for technique in noises:
+            technique.prepare(site)
 
-    def convolution(
-        self, name: str, inputs: int, outputs: int, kernel: int, bias: bool = True
-    ) -> Callable[[Tensor], Tensor]:
-        """Create a convolution of maps (B, M*inputs, H, W) to (B, M*outputs, H, W)."""
-        fan_in = inputs * kernel**2
-        w = self.parameter(f"{name}.weight", (outputs, inputs, kernel, kernel), "weight", fan_in=fan_in).tensor
-        b = self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=fan_in).tensor if bias else None
-        return lambda x: functions.convolution(x, w, b)
+        def forward(x: Tensor) -> Tensor:
+            for technique in noises if self.training else ():
+                x = technique.noise(x, site)
+            return x
+
+        return forward
 
     def hidden(self, site: Site, activation: str) -> Callable[[Tensor], Tensor]:
         """Create what stands behind a hidden layer: norm, activation and noise, in the order that the settings say."""

@@ -2,7 +2,8 @@
 
 Ioffe & Szegedy 2015, Algorithms 1 and 2. Evaluation uses running averages (`momentum` is PyTorch's: the share of the
 new batch), with the unbiased variance. A convolution's channel is one unit: its statistics run over batch, height and
-width.
+width. In a recurrent layer each time step has statistics of its own, and all share scale and shift (Cooijmans et al.
+2017, Recurrent Batch Normalization).
 """
 
 from __future__ import annotations
@@ -65,13 +66,13 @@ class BatchNorm(Technique):
         return bool(self.settings[0].place == "before_activation")
 
     def prepare(self, site: Site) -> None:
-        """Create scale, shift and running statistics, one of each a unit or channel."""
+        """Create scale and shift, one of each a unit or channel, and running statistics of each time step."""
         units = site.shape[0]
-        self.stack.parameter(f"{site.name}.scale", (units,), "norm", fill=1.0)
+        self.stack.parameter(f"{site.name}.scale", (units,), "norm", fill=site.scale)
         self.stack.parameter(f"{site.name}.shift", (units,), "norm", fill=0.0)
         self.running[site.name] = (
-            self.stack.buffer(f"{site.name}.running_mean", (units,), fill=0.0),
-            self.stack.buffer(f"{site.name}.running_variance", (units,), fill=1.0),
+            self.stack.buffer(f"{site.name}.running_mean", (site.steps, units), fill=0.0),
+            self.stack.buffer(f"{site.name}.running_variance", (site.steps, units), fill=1.0),
         )
 
     def norm(self, x: Tensor, site: Site) -> Tensor:
@@ -80,7 +81,7 @@ class BatchNorm(Technique):
 
         settings = self.settings[0]
         scale, shift = self.stack.named[f"{site.name}.scale"], self.stack.named[f"{site.name}.shift"]
-        mean, variance = self.running[site.name]
+        mean, variance = (running[:, site.step] for running in self.running[site.name])
         batch_norm = functions.batch_norm_maps if x.dim() == 4 else functions.batch_norm_units
         return batch_norm(
             x, scale.tensor, shift.tensor, mean, variance, self.stack.training, settings.momentum, settings.eps
@@ -90,7 +91,10 @@ class BatchNorm(Technique):
         """Return how far the running statistics moved from 0 and 1, averaged over all units."""
         import torch
 
-        means, variances = (torch.cat(all_sites, 1) for all_sites in zip(*self.running.values(), strict=True))
+        means, variances = (
+            torch.cat([running.flatten(1) for running in sites], 1)
+            for sites in zip(*self.running.values(), strict=True)
+        )
         return {
             "running_mean_moved": means.abs().mean(1).tolist(),
             "running_variance_moved": (variances - 1).abs().mean(1).tolist(),

@@ -1,13 +1,14 @@
 """Layer normalization: each image's activations in a layer get mean 0 and variance 1, then a learned scale and shift.
 
 Ba et al. 2016, eq. 3 and 4. On feature maps the statistics run over channels, height and width, and every place has a
-scale and a shift of its own, as in PyTorch's `LayerNorm((C, H, W))`.
+scale and a shift of its own, as in PyTorch's `LayerNorm((C, H, W))`; or, where the model's site asks for it, over the
+channels of each position alone (Liu et al. 2022, ConvNeXt), with a scale and a shift a channel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -53,26 +54,33 @@ class LayerNorm(Technique):
         )
         eps: float = Field(1e-5, gt=0, description="added to the variance")
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.starts: dict[str, float] = {}
+
     def prepare(self, site: Site) -> None:
-        """Create scale and shift, one of each a unit, or a place of the feature maps."""
-        self.stack.parameter(f"{site.name}.scale", site.shape, "norm", fill=1.0)
-        self.stack.parameter(f"{site.name}.shift", site.shape, "norm", fill=0.0)
+        """Create scale and shift, one of each a unit, or a place of the feature maps, or a channel."""
+        self.starts[f"{site.name}.scale"] = site.scale
+        shape = site.shape[:1] if site.over == "channels" else site.shape
+        self.stack.parameter(f"{site.name}.scale", shape, "norm", fill=site.scale)
+        self.stack.parameter(f"{site.name}.shift", shape, "norm", fill=0.0)
 
     def norm(self, x: Tensor, site: Site) -> Tensor:
         """Normalize within each image, in training and evaluation alike."""
         from regbench.nn import functions
 
         scale, shift = self.stack.named[f"{site.name}.scale"], self.stack.named[f"{site.name}.shift"]
-        layer_norm = functions.layer_norm_maps if x.dim() == 4 else functions.layer_norm_units
+        of_maps = functions.layer_norm_positions if site.over == "channels" else functions.layer_norm_maps
+        layer_norm = of_maps if x.dim() == 4 else functions.layer_norm_units
         return layer_norm(x, scale.tensor, shift.tensor, self.settings[0].eps)
 
     def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
-        """Return how far scale and shift moved from 1 and 0: only a layer that acts has gradients there."""
+        """Return how far scales and shifts moved from their start: only a layer that acts has gradients there."""
         import torch
 
-        scales = [p.tensor for p in parameters if p.kind == "norm" and p.name.endswith(".scale")]
+        scales = [p.tensor - self.starts[p.name] for p in parameters if p.name in self.starts]
         shifts = [p.tensor for p in parameters if p.kind == "norm" and p.name.endswith(".shift")]
         return {
-            "scale_moved": torch.cat([s.flatten(1) - 1 for s in scales], 1).abs().mean(1).tolist(),
+            "scale_moved": torch.cat([s.flatten(1) for s in scales], 1).abs().mean(1).tolist(),
             "shift_moved": torch.cat([s.flatten(1) for s in shifts], 1).abs().mean(1).tolist(),
         }

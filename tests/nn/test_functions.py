@@ -120,6 +120,91 @@ def test_layer_norm_of_maps_is_torch_layer_norm_over_channels_height_and_width(
         torch.testing.assert_close(a, e)
 
 
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("runs", [1, 3])
+def test_layer_norm_of_positions_is_torch_layer_norm_over_the_channels_of_each(
+    memory: torch.memory_format, runs: int
+) -> None:
+    x = maps(runs, 5).contiguous(memory_format=memory).requires_grad_()
+    scale, shift = leaves((runs, 5), (runs, 5))
+    weight = random(*x.shape, seed=9)
+    ours = functions.layer_norm_positions(x, scale, shift, 1e-5)
+    theirs = torch.cat(
+        [
+            F.layer_norm(x[:, 5 * m : 5 * m + 5].permute(0, 2, 3, 1), (5,), scale[m], shift[m]).permute(0, 3, 1, 2)
+            for m in range(runs)
+        ],
+        1,
+    )
+    torch.testing.assert_close(ours, theirs)
+    all_of = [x, scale, shift]
+    for a, e in zip(gradients((ours * weight).sum(), all_of), gradients((theirs * weight).sum(), all_of), strict=True):
+        torch.testing.assert_close(a, e)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_batch_of_one_is_normalized_by_the_running_statistics_and_a_batch_of_two_by_its_own(batch: int) -> None:
+    x, scale, shift = random(RUNS, UNITS, batch), random(RUNS, UNITS, seed=1), random(RUNS, UNITS, seed=2)
+    mean, variance = random(RUNS, UNITS, seed=7), random(RUNS, UNITS, seed=8).abs()
+    own = x.mean(2), x.var(2, unbiased=False)
+    used_mean, used_variance = (mean.clone(), variance.clone()) if batch == 1 else own
+    expected = (x - used_mean[..., None]) / (used_variance[..., None] + 1e-5).sqrt() * scale[..., None]
+    before = mean.clone()
+    ours = functions.batch_norm_units(x, scale, shift, mean, variance, True, 0.1, 1e-5)
+    torch.testing.assert_close(ours, expected + shift[..., None])
+    assert torch.equal(mean, before) == (batch == 1)
+
+
+def test_maps_of_one_pixel_in_a_batch_of_one_are_normalized_by_the_running_statistics() -> None:
+    x, ones, zeros = random(1, RUNS * 2, 1, 1), torch.ones(RUNS, 2).double(), torch.zeros(RUNS, 2).double()
+    ours = functions.batch_norm_maps(x, ones, zeros, zeros, ones, True, 0.1, 1e-5)
+    torch.testing.assert_close(ours, x / (1 + 1e-5) ** 0.5)
+    assert zeros.abs().max() == 0
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_attention_is_torchs_multi_head_attention_within_each_image(runs: int) -> None:
+    heads, width, tokens, batch = 2, 6, 5, 3
+    (qkv,) = leaves((runs, 3 * width, batch * tokens))
+    weight = random(runs, width, batch * tokens, seed=9)
+    ours = functions.attention(qkv, heads, tokens)
+    theirs = []
+    for of_run in qkv:
+        q, k, v = of_run.unflatten(1, (batch, tokens)).permute(1, 2, 0).chunk(3, 2)
+        identity = torch.eye(width, dtype=torch.float64)
+        y, _ = F.multi_head_attention_forward(
+            *(x.transpose(0, 1) for x in (q, k, v)),
+            width,
+            heads,
+            torch.eye(width).double().repeat(3, 1),
+            None,
+            None,
+            None,
+            False,
+            0.0,
+            identity,
+            None,
+        )
+        theirs.append(y.permute(2, 1, 0).flatten(1))
+    expected = torch.stack(theirs)
+    torch.testing.assert_close(ours, expected)
+    (a,), (e,) = gradients((ours * weight).sum(), [qkv]), gradients((expected * weight).sum(), [qkv])
+    torch.testing.assert_close(a, e)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "groups"), [(3, 2, 1), (1, 2, 1), (2, 2, 1), (7, 1, 4)])
+def test_strided_and_depthwise_convolutions_are_one_convolution_a_run(kernel: int, stride: int, groups: int) -> None:
+    x, w, b = maps(RUNS, 4), random(RUNS, 4, 4 // groups, kernel, kernel, seed=1), random(RUNS, 4, seed=2)
+    expected = torch.cat(
+        [
+            F.conv2d(x[:, 4 * m : 4 * m + 4], w[m], b[m], stride, 0 if kernel == 2 else kernel // 2, groups=groups)
+            for m in range(RUNS)
+        ],
+        1,
+    )
+    torch.testing.assert_close(functions.convolution(x, w, b, stride, groups), expected)
+
+
 def test_flattened_maps_keep_a_run_together_with_channels_fastest() -> None:
     x = maps(RUNS, 2)
     flat = functions.flatten_maps(x, RUNS)
