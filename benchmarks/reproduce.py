@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from regbench.changes import changes
-from regbench.cli import compared
+from regbench.cli import comparisons
 from regbench.sweep import cores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ def reproduce(reference: Path) -> bool:
         stdout=subprocess.DEVNULL,
     )
     took = time.perf_counter() - began
-    found = changes(reference, new, compared(reference), compared(new))
+    found = changes(reference, new, comparisons(reference), comparisons(new))
     told = [*found.config, *found.dataset, *found.runs, *found.verdicts]
     print(f"{reference.name}: {'; '.join(told) or 'every metric to the last digit, every verdict the same'}")
     print(f"  trained in {took / 60:.1f} minutes on {cores()} cores")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Changes:
         return [f"{kind}: {line}" for kind, lines in vars(self).items() for line in lines]
 
 
-def changes(one: Path, other: Path, first: Comparison, second: Comparison) -> Changes:
+def changes(one: Path, other: Path, first: Sequence[Comparison], second: Sequence[Comparison]) -> Changes:
     """Return what differs between the results in `one` and in `other`, whose comparisons are `first` and `second`.
 
     Raises RecordsError where one can't be read.
@@ -64,8 +65,8 @@ def _runs(one: records.Records, other: records.Records) -> list[str]:
     return said
 
 
-def _verdicts(one: Comparison, other: Comparison) -> list[str]:
-    a, b = ({cell.label: cell.effect.verdict for cell in each.cells if cell.effect} for each in (one, other))
+def _verdicts(one: Sequence[Comparison], other: Sequence[Comparison]) -> list[str]:
+    a, b = ({c.label: c.effect.verdict for found in each for c in found.cells if c.effect} for each in (one, other))
     return [
         f"{label} was {a.get(label, 'not there')}, now {b.get(label, 'not there')}"
         for label in {**a, **b}

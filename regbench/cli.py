@@ -36,6 +36,9 @@ DataDir = Annotated[
 Language = Annotated[
     Literal["en", "ko"] | None, typer.Option("--lang", help="language of tables; default: from the locale")
 ]
+Where = Annotated[
+    str | None, typer.Option(metavar="CONDITION", help="of a sweep that varies settings: which, as the tables name it")
+]
 REPRODUCED = ("python", "torch", "numpy", "processor", "platform", "device", "code")
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="a results directory")]
 Format = Annotated[
@@ -158,22 +161,23 @@ def table(
         Path | None, typer.Option(metavar="FILE", help="exit with 3 where this document's tables are out of date")
     ] = None,
     summary: Annotated[bool, typer.Option("--summary", help="append the tables to the CI job's summary page")] = False,
+    where: Where = None,
 ) -> None:
     """Print the summary table and all cells, rebuilt from a results directory."""
     if write or check:
-        document(directory, write, check)
+        document(directory, write, check, where)
     elif not summary:
-        show(directory, form, lang, svg, width)
+        show(directory, form, lang, svg, width, where)
     if summary:
         append_summary(directory, language(lang))
 
 
-def document(directory: Path, write: Path | None, check: Path | None) -> None:
+def document(directory: Path, write: Path | None, check: Path | None, where: str | None) -> None:
     """Bring the tables in a document up to date, or say what is out of date in it."""
     from regbench import records
     from regbench.report import blocks
 
-    comparison, name = compared(directory), str(records.read(directory).config.get("name", directory.name))
+    comparison, name = compared(directory, where), str(records.read(directory).config.get("name", directory.name))
     for file in filter(None, (write, check)):
         try:
             old = file.read_text(encoding="utf-8")
@@ -207,7 +211,7 @@ def append_summary(directory: Path, lang: str) -> None:
         return
     try:
         with Path(page).open("a", encoding="utf-8") as opened:
-            opened.write(report.render(compared(directory), "markdown", lang) + "\n")
+            opened.write(report.render(comparisons(directory), "markdown", lang) + "\n")
     except OSError as error:
         raise UsageError(f"can't write the CI job's summary {page} ({error.strerror})") from None
 
@@ -217,10 +221,11 @@ def report_(
     directory: Directory,
     out: Annotated[Path | None, typer.Option(help="where to write it; default: DIR/report.LANG.html")] = None,
     lang: Language = None,
+    where: Where = None,
 ) -> None:
     """Write the report: one HTML page with tables and pictures that opens offline."""
     spoken = language(lang)
-    text = page(directory, compared(directory), spoken)
+    text = page(directory, compared(directory, where), spoken)
     file = out or directory / f"report.{spoken}.html"
     try:
         file.write_text(text, encoding="utf-8")
@@ -273,6 +278,7 @@ def versus(
     one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, as the table names it")],
     other: Annotated[str, typer.Argument(metavar="CELL", help="the cell to compare it with")] = "baseline",
     lang: Language = None,
+    where: Where = None,
 ) -> None:
     """Compare any two cells: the paired difference, and McNemar's test on the test images, seed by seed."""
     from regbench import config, records
@@ -282,7 +288,7 @@ def versus(
     from regbench.tuning import planned as plan
 
     planned = plan(config.load(directory / "config.yaml"), directory)
-    result = pair(compared(directory), records.read(directory).details, planned, one, other)
+    result = pair(compared(directory, where), records.read(directory).details, planned, one, other)
     stdout().print(pairs.rich(result, words(language(lang))))
 
 
@@ -294,7 +300,7 @@ def diff(
     """Say what changed between two results directories: config, environment, data, metrics, verdicts."""
     from regbench.changes import changes
 
-    found = changes(one, other, compared(one), compared(other))
+    found = changes(one, other, comparisons(one), comparisons(other))
     for line in found.lines():
         print(line)
     if found.lines():
@@ -381,40 +387,57 @@ def show(
     lang: str | None,
     picture: Path | None = None,
     width: int | None = None,
+    where: str | None = None,
 ) -> None:
-    """Print the tables of a results directory, or write them as a picture."""
+    """Print the tables of a results directory, those of every condition if none is named, or write a picture."""
     from regbench import report
 
-    comparison = compared(directory)
     if picture:
         try:
-            picture.write_text(report.svg(comparison, language(lang), width or 120), encoding="utf-8")
+            picture.write_text(report.svg(compared(directory, where), language(lang), width or 120), encoding="utf-8")
         except OSError as error:
             raise UsageError(f"can't write {picture} ({error.strerror})") from None
-    elif form == "rich":
-        if sys.stdout.isatty():
+        return
+    found = [compared(directory, where)] if where else comparisons(directory)
+    if form == "rich" and sys.stdout.isatty():
+        for comparison in found:
             stdout(width).print(report.rich(comparison, language(lang)))
-        else:
-            print(report.render(comparison, "rich", language(lang), width), end="")
     else:
-        print(report.render(comparison, form, language(lang)), end="")
+        print(report.render(found, form, language(lang), width), end="")
 
 
 def undecided(directory: Path) -> int:
     """Return how many comparisons of a results directory have no verdict yet."""
-    effects = [cell.effect for cell in compared(directory).cells if cell.effect]
+    effects = [cell.effect for comparison in comparisons(directory) for cell in comparison.cells if cell.effect]
     return sum(effect.verdict in ("undecided", "too_few") for effect in effects)
 
 
-def compared(directory: Path) -> Comparison:
-    """Return the comparison of a results directory, of the cells that its own config asks for."""
+def compared(directory: Path, where: str | None = None) -> Comparison:
+    """Return the comparison of a results directory: where several conditions were trained, that of the one named."""
+    from regbench.wording import closest
+
+    found = {comparison.condition: comparison for comparison in comparisons(directory)}
+    if where is None and len(found) == 1:
+        return next(iter(found.values()))
+    if where in found:
+        return found[where]
+    meant = closest(where, found) if where else ""
+    said = f"there is no condition {where!r}" if where else "this sweep trained in several conditions"
+    hint = f"; did you mean {meant}?" if meant else ""
+    raise UsageError(
+        f"{said}; name one with --where: {'; '.join(map(repr, filter(None, found))) or 'it has none'}{hint}"
+    )
+
+
+def comparisons(directory: Path) -> list[Comparison]:
+    """Return the comparison of each condition in a results directory, of the cells that its own config asks for."""
     from regbench import compare, config, records, tuning
     from regbench.plan import plan
 
     found = records.read(directory)
     settings = config.load(directory / "config.yaml")
     ledger = tuning.ledger(settings, directory) if settings.tune else None
-    comparison = compare.compare(
+    compared = compare.comparisons(
         found.runs,
         plan(settings, None if ledger is None else [choice.chosen for choice in ledger]),
         settings.analysis,
@@ -422,7 +445,14 @@ def compared(directory: Path) -> Comparison:
         int(found.dataset.get("test", 0)),
         settings.looks,
     )
-    return replace(comparison, digest=found.digest(), ledger=tuple(ledger or ()))
+    return [
+        replace(
+            comparison,
+            digest=found.digest(),
+            ledger=tuple(choice for choice in ledger or () if choice.chosen.condition == comparison.condition),
+        )
+        for comparison in compared
+    ]
 
 
 def again() -> str:

@@ -26,7 +26,7 @@ from regbench.regularizers import techniques
 from regbench.stats import Array, Estimate, NoiseParts, Verdict
 
 if TYPE_CHECKING:
-    from regbench.config import Analysis
+    from regbench.config import Analysis, Condition
     from regbench.plan import Plan, Skip
     from regbench.tuning import Choice
 
@@ -86,8 +86,8 @@ class CellResult:
     label: str
     techniques: Mapping[str, Any]
     """Key to settings; empty for the baseline."""
-    lr: float | None
-    """Its own learning rate, where that was tuned."""
+    settings: Condition
+    """What of dataset, model or training is otherwise than in the config, its tuned learning rate too."""
     planned: int
     finished: int
     accuracy: Estimate
@@ -163,6 +163,8 @@ class Comparison:
     """Where the error of a difference comes from: the median over the cells; None where details.csv was not read."""
     images: int
     """In the test set, 0 where unknown."""
+    condition: str = ""
+    """The condition in which all its cells trained, where the config varies something."""
     digest: str = ""
     """Stands for config, data and code of the records."""
     ledger: tuple[Choice, ...] = ()
@@ -239,7 +241,7 @@ def compare(
             CellResult(
                 label=cell.label,
                 techniques=cell.techniques,
-                lr=cell.lr,
+                settings=cell.settings,
                 planned=len(rows_of[cell.label]),
                 finished=len(rows),
                 accuracy=measured["test_accuracy"],
@@ -277,6 +279,39 @@ def compare(
         noise=None if details is None else _noise(plan, details, images),
         images=images,
     )
+
+
+def comparisons(
+    runs: pd.DataFrame,
+    plan: Plan,
+    analysis: Analysis,
+    details: pd.DataFrame | None = None,
+    images: int = 0,
+    looks: int = 1,
+) -> list[Comparison]:
+    """Return the comparison of each condition of the plan (one, where nothing is varied).
+
+    Arguments are those of `compare`. Holm's correction is over all conditions together.
+    """
+    parts = plan.by_condition()
+    if len(parts) == 1:
+        return [compare(runs, plan, analysis, details, images, looks)]
+    known = {run.id for run in plan.runs}
+    foreign = int((~runs.drop_duplicates("run")["run"].isin(known)).sum())
+    found = []
+    for name, part in parts.items():
+        mine = {run.id for run in part.runs}
+        kept = details if details is None else details[details["run"].isin(mine)]
+        comparison = compare(runs[runs["run"].isin(mine)], part, analysis, kept, images, looks)
+        found.append(replace(comparison, condition=name, foreign=foreign))
+    cells = [cell for comparison in found for cell in comparison.cells]
+    flips = {cell.label: cell.effect.sign_flip_p for cell in cells if cell.effect}
+    judged, family = _judged(cells, flips, found[0].margin, 1 - found[0].confidence)
+    by_label = {cell.label: cell for cell in judged}
+    for i, comparison in enumerate(found):
+        mine_again = [by_label[cell.label] for cell in comparison.cells]
+        found[i] = replace(comparison, cells=tuple(mine_again), family=family, summary=_summary(mine_again))
+    return found
 
 
 def _hashable(combination: Mapping[str, Any]) -> dict[str, str]:
@@ -474,11 +509,12 @@ def single_strengths(cells: Sequence[CellResult]) -> dict[str, str]:
 
 def shortened(name: str, single: Mapping[str, str]) -> str:
     """Return a cell's label without the strengths that are the same in the whole sweep."""
-    techniques, at, lr = name.partition(" @ ")
-    return " + ".join(single.get(part, part) for part in techniques.split(" + ")) + at + lr
+    techniques, at, settings = name.partition(" @ ")
+    return " + ".join(single.get(part, part) for part in techniques.split(" + ")) + at + settings
 
 
 def short_names(cells: Sequence[CellResult]) -> dict[str, str]:
-    """Return each cell's label to its short name."""
+    """Return each cell's label to its short name, without what all cells have in common."""
     single = single_strengths(cells)
-    return {cell.label: shortened(cell.label, single) for cell in cells}
+    common = all(cell.settings == cells[0].settings for cell in cells)
+    return {cell.label: shortened(cell.label.partition(" @ ")[0] if common else cell.label, single) for cell in cells}

@@ -36,6 +36,10 @@ TRIAL_SEED = 10_000
 """The first seed of trials, beyond those that `seeds: N` and `--extend` give to the cells."""
 
 S = TypeVar("S", bound=Settings)
+Condition = dict[str, Any]
+"""Settings of dataset, model or training that are otherwise than the config's own: dotted key to value."""
+VARIED = ("dataset", "model", "train")
+LR = "train.optimizer.lr"
 Combination = dict[str, Settings]
 """A set of techniques with their settings, in the order of tables: what a cell is made of."""
 
@@ -106,6 +110,8 @@ class Config(Settings):
     rounds: list[int]
     """How many of the seeds, in their order, were trained at a time; stacks hold runs of one round."""
     sequential: Sequential | None
+    vary: list[Condition] | None
+    """Conditions, each of which trains every cell, its own baseline too; None: the config as it is."""
     tune: Tune | None
     techniques: dict[str, list[SerializeAsAny[Settings]]]
     """Key to the listed strengths, in the order of tables; where `tune` is set, one for all trials or one each."""
@@ -141,6 +147,29 @@ class Config(Settings):
         new = list(itertools.islice((seed for seed in itertools.count() if seed not in set(self.seeds)), by))
         return self.model_copy(update={"seeds": [*self.seeds, *new], "rounds": [*self.rounds, by]})
 
+    @property
+    def conditions(self) -> list[Condition]:
+        """The conditions in which the cells train: the config as it is, where nothing is varied."""
+        return self.vary or [{}]
+
+    def under(self, condition: Condition) -> Config:
+        """Return the config with the settings of a condition. Raises pydantic's ValidationError or KeyError."""
+        if not condition:
+            return self
+        data = {name: getattr(self, name).model_dump() for name in VARIED}
+        for key, value in condition.items():
+            *path, last = key.split(".")
+            node = data
+            for part in path:
+                node = node[part]
+            node[last] = value
+        sections = {
+            "dataset": Dataset.model_validate(data["dataset"]),
+            "model": models()[data["model"]["name"]].Settings.model_validate(data["model"]),
+            "train": Train.model_validate(data["train"]),
+        }
+        return self.model_copy(update=sections)
+
     def combinations(self) -> Iterator[tuple[Combination, str | None]]:
         """Yield each set of techniques that is asked for, with the reason why it is left out, or None.
 
@@ -156,15 +185,16 @@ class Config(Settings):
                     seen.add(identity)
                     yield combination, self._reason_against(combination)
 
-    def trials(self) -> Iterator[tuple[str, list[tuple[Combination, float | None]], str | None]]:
-        """Yield of each cell of a tuned sweep its name, the different settings that it tries, and their learning rates.
+    def trials(self) -> Iterator[tuple[str, list[tuple[Combination, Condition]], str | None]]:
+        """Yield of each cell of a tuned sweep its name, and the different settings that it tries.
 
-        Last comes the reason why the cell is left out, or None. A technique's strengths meet another's in an order
-        of their own, so that the trials of a pair lie scattered over the square (a Latin hypercube, McKay et al. 1979).
+        A learning rate that is tuned stands beside the techniques, as a condition. Last comes the reason why the cell
+        is left out, or None. A technique's strengths meet another's in an order of their own, so that the
+        trials of a pair lie scattered over the square (a Latin hypercube, McKay et al. 1979).
         """
         assert self.tune
         for cell in itertools.chain([{}], self._cells()):
-            tried: dict[str, tuple[Combination, float | None]] = {}
+            tried: dict[str, tuple[Combination, Condition]] = {}
             reasons: dict[str, None] = {}
             name = " + ".join(cell) or "baseline"
             for trial in range(self.tune.trials):
@@ -175,7 +205,7 @@ class Config(Settings):
                 if reason := self._reason_against(settings):
                     reasons[reason] = None
                     continue
-                lr = self.tune.lr[trial] if self.tune.lr else None
+                lr = {LR: self.tune.lr[trial]} if self.tune.lr else {}
                 tried[repr((settings, lr))] = settings, lr
             yield name, list(tried.values()), None if tried else "; ".join(reasons)
 
@@ -291,8 +321,7 @@ class _Reader:
 
         name = self.name(given.get("name"))
         dataset = self.dataset(given["dataset"]) if "dataset" in given else None
-        kinds = {name: module.Settings for name, module in models().items()}
-        model = self.named(given["model"], kinds, ("model",)) if "model" in given else None
+        model = self.model(given["model"]) if "model" in given else None
         train = self.train(given.get("train", {}))
         seeds = self.seeds(given.get("seeds", 5))
         rounds = self.rounds(given["rounds"], seeds) if "rounds" in given else [len(seeds)]
@@ -302,17 +331,11 @@ class _Reader:
         listed = self.techniques(given.get("techniques", {}))
         combine = self.combine(given.get("combine", MODES[0]), listed)
         exclude = self.exclude(given.get("exclude", []), listed, combine)
+        vary = self.vary(given["vary"], dataset, model, train, listed) if "vary" in given else None
         analysis = self.section(Analysis, given.get("analysis", {}), ("analysis",))
         self.decays_twice(train, listed)
         self.decays_whole(train, listed)
-        source = sources().get(dataset.name) if dataset else None
-        reason = (
-            models()[given["model"]["name"]].misfit(model, source.IMAGE) if model and source and source.IMAGE else ""
-        )
-        if reason:
-            self.problem(
-                ("model",), f"this model does not fit the images of {given['dataset']['name']}: {reason}", key=True
-            )
+        self.misfits(dataset, model)
         if given.get("techniques") == {} and not has_cells:
             self.problem(("techniques",), "techniques is empty: nothing to compare", _WANTED["techniques"], key=True)
         if self.document.problems:
@@ -326,6 +349,7 @@ class _Reader:
                 "seeds": seeds,
                 "rounds": rounds,
                 "sequential": sequential,
+                "vary": vary,
                 "tune": self.tuned,
                 "techniques": listed,
                 "combine": combine,
@@ -428,6 +452,66 @@ class _Reader:
             self.problem(("rounds",), f"rounds can't be {shown(value)}", allowed)
             return [len(seeds)]
         return list(value)
+
+    def misfits(self, dataset: Dataset | None, model: Any) -> None:
+        """Refuse a model that can't take the images of the dataset, where their size is known."""
+        image = sources()[dataset.name].IMAGE if dataset and dataset.name in sources() else None
+        if dataset and model and image and (reason := models()[model.name].misfit(model, image)):
+            self.problem(("model",), f"this model does not fit the images of {dataset.name}: {reason}", key=True)
+
+    def vary(
+        self, value: Any, dataset: Dataset | None, model: Any, train: Train | None, listed: Mapping[str, Any]
+    ) -> list[Condition] | None:
+        """Return the conditions: a mapping of lists stands for all combinations, a list for its items."""
+        at: Loc = ("vary",)
+        example = "{train.batch_size: [16, 128]}, or a list of conditions [{train.batch_size: 16, train.epochs: 5}]"
+        found: list[tuple[Condition, Loc]] = []
+        if isinstance(value, dict) and value:
+            axes = [[(key, v) for v in (given if isinstance(given, list) else [given])] for key, given in value.items()]
+            choices = itertools.islice(itertools.product(*axes), STRENGTHS + 1)
+            found = [(dict(choice), at) for choice in choices]
+        elif isinstance(value, list) and all(isinstance(item, dict) and item for item in value):
+            found = [(item, (*at, i)) for i, item in enumerate(value)]
+        if not found or len(found) > STRENGTHS:
+            self.problem(at, f"vary can't be {shown(value)}", f"1 to {STRENGTHS:,} conditions: {example}")
+            return None
+        seen: list[Condition] = []
+        for condition, where in found:
+            if condition in seen:
+                self.problem(where, f"{wording.brief(condition)} stands twice under vary; leave one out")
+            seen.append(condition)
+            self.condition(condition, where, {"dataset": dataset, "model": model, "train": train}, listed)
+        return [condition for condition, _ in found]
+
+    def condition(self, condition: Condition, at: Loc, base: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
+        """Check a condition by reading the sections as they would stand with it."""
+        data = {name: section.model_dump(mode="json") for name, section in base.items() if section}
+        for key, value in condition.items():
+            *path, last = str(key).split(".")
+            node: Any = data
+            for part in path:
+                node = node.get(part) if isinstance(node, dict) else None
+            if str(key).split(".")[0] not in VARIED or key in ("dataset", "dataset.name", "dataset.path"):
+                allowed = "settings of dataset (but not which), model and train, such as train.batch_size"
+                self.problem(at, f"{key!r} can't be varied", allowed, wording.closest(key, [], _elsewhere("")))
+            elif isinstance(node, dict):
+                node[last] = value
+            elif data.keys() >= {*VARIED}:
+                self.problem(at, f"{key!r} can't be varied: there is no {'.'.join(path)}", "", "")
+        before = len(self.document.problems)
+        if data.keys() == {*VARIED}:
+            with_it = self.dataset(data["dataset"]), self.model(data["model"]), self.train(data["train"])
+            self.misfits(*with_it[:2])
+            self.decays_whole(with_it[2], listed)
+        place = self.document.place(at)
+        said = [
+            Problem(place, f"with {wording.brief(condition)}: {p.message}") for p in self.document.problems[before:]
+        ]
+        self.document.problems[before:] = said
+
+    def model(self, value: Any) -> Any:
+        """Return the section `model`."""
+        return self.named(value, {name: module.Settings for name, module in models().items()}, ("model",))
 
     def tune(self, value: Any, seeds: list[int]) -> Tune | None:
         """Return the section `tune`, with the learning rates drawn where it gives a range."""
@@ -634,7 +718,10 @@ class _Reader:
             each += config.tune.trials * config.tune.seeds
             seeds += f" and {config.tune.trials} trials of {config.tune.seeds}"
             cells = (reason for *_, reason in itertools.islice(config.trials(), 1, None))
-        most = RUNS // each
+        if config.vary:
+            each *= len(config.vary)
+            seeds += f" in {len(config.vary)} conditions"
+        most = max(1, RUNS // each)
         reasons = list(itertools.islice(cells, most))
         if len(reasons) >= most:
             what = f"this asks for more than {RUNS:,} runs ({seeds} of more than {most:,} cells)"
@@ -727,6 +814,7 @@ _WANTED = {
     "analysis": "a mapping such as {margin: 0.2}",
     "sequential": "a mapping such as {step: 5, most: 20}",
     "tune": "a mapping such as {trials: 8}",
+    "vary": "a mapping such as {train.batch_size: [16, 128]}",
 }
 
 
@@ -781,6 +869,10 @@ def _is_plain(value: Any) -> bool:
 
 def _dotted(loc: Loc) -> str:
     return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+
+
+_VARIED = rf"^(model|train|({'|'.join(VARIED)})\.[a-z_.]+)$"
+"""The keys that `vary` takes, as a pattern."""
 
 
 def schema() -> dict[str, Any]:
@@ -845,6 +937,28 @@ def schema() -> dict[str, Any]:
             **_section_shape(wording.shapes(Sequential), []),
             "description": Sequential.__doc__,
             "type": ["object", "null"],
+        },
+        "vary": {
+            "description": "settings of dataset, model and train that are varied: dotted key to values, or conditions",
+            "anyOf": [
+                {"type": "null"},
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "patternProperties": {_VARIED: {}},
+                    "additionalProperties": False,
+                },
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {
+                        "type": "object",
+                        "minProperties": 1,
+                        "patternProperties": {_VARIED: {}},
+                        "additionalProperties": False,
+                    },
+                },
+            ],
         },
         "tune": {
             **_section_shape(wording.shapes(Tune) | {"lr": _tuned(wording.shapes(Tune)["lr"])}, ["trials"]),

@@ -9,10 +9,10 @@ import hashlib
 import itertools
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from regbench.config import TRIAL_SEED, Config, Dataset, Train
+from regbench.config import LR, TRIAL_SEED, VARIED, Combination, Condition, Config, Dataset, Train
 from regbench.data import sources
 from regbench.models import models
 from regbench.regularizers import techniques
@@ -30,8 +30,10 @@ class Cell:
 
     label: str
     techniques: Mapping[str, Settings]
-    lr: float | None = None
-    """Its own learning rate, where that was tuned."""
+    settings: Condition = field(default_factory=dict)
+    """What of dataset, model or training is otherwise than in the config: dotted key to value."""
+    condition: str = ""
+    """The name of its condition, where the config varies something; it is compared with cells of the same one."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Skip:
 
     label: str
     reason: str
+    condition: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,18 +88,25 @@ class Plan:
     stacks: tuple[Stack, ...]
     skips: tuple[Skip, ...]
 
+    def by_condition(self) -> dict[str, Plan]:
+        """Return the name of each condition to the part of the plan that trains in it."""
+        parts = {}
+        for name in dict.fromkeys(cell.condition for cell in self.cells):
+            cells = tuple(cell for cell in self.cells if cell.condition == name)
+            skips = tuple(skip for skip in self.skips if skip.condition == name)
+            runs = tuple(run for run in self.runs if run.cell.condition == name)
+            parts[name] = replace(self, cells=cells, runs=runs, skips=skips)
+        return parts
+
 
 def plan(config: Config, chosen: Iterable[Cell | Skip] | None = None) -> Plan:
     """Return the plan of a config; of a tuned one `chosen` has the cells that its trials chose (regbench.tuning)."""
     assert (config.tune is None) == (chosen is None)
-    asked = (
-        chosen
-        if chosen is not None
-        else [
-            Cell(label(combination), combination) if reason is None else Skip(label(combination), reason)
-            for combination, reason in config.combinations()
-        ]
-    )
+    asked = list(chosen or ())
+    if chosen is None:
+        for condition in config.conditions:
+            for combination, reason in config.under(condition).combinations():
+                asked.append(cell_or_skip(combination, condition, named(condition), reason))
     return _planned(config, asked, config.seeds, config.rounds)
 
 
@@ -104,10 +114,20 @@ def trials(config: Config) -> Plan:
     """Return the plan of what a tuned config tries; a cell with nothing to choose has no trial."""
     assert config.tune
     asked: list[Cell | Skip] = []
-    for _, tried, reason in config.trials():
-        if reason is None and len(tried) > 1:
-            asked += [Cell(label(combination, lr), combination, lr) for combination, lr in tried]
+    for condition in config.conditions:
+        for _, tried, reason in config.under(condition).trials():
+            if reason is None and len(tried) > 1:
+                asked += [cell_or_skip(techniques, condition | lr, named(condition)) for techniques, lr in tried]
     return _planned(config, asked, range(TRIAL_SEED, TRIAL_SEED + config.tune.seeds), [config.tune.seeds], tested=False)
+
+
+def cell_or_skip(
+    combination: Combination, settings: Condition, condition: str, reason: str | None = None
+) -> Cell | Skip:
+    """Return the cell of these techniques and settings, or, where there is a reason against it, that it is skipped."""
+    if reason is not None:
+        return Skip(label(combination, settings), reason, condition)
+    return Cell(label(combination, settings), combination, settings, condition)
 
 
 def _planned(
@@ -116,53 +136,67 @@ def _planned(
     asked = list(asked)
     cells = [cell for cell in asked if isinstance(cell, Cell)]
     skips = [skip for skip in asked if isinstance(skip, Skip)]
-    common = {key: getattr(config, key).model_dump(mode="json") for key in ("dataset", "model", "train")}
-    if config.dataset.path:
-        # The folder is no part of what is trained on: a project that moves keeps its runs.
-        common["dataset"]["path"] = config.dataset.path.name
+    under: dict[str, tuple[Config, dict[str, Any], float]] = {}
     runs: list[Run] = []
     groups: dict[Hashable, list[Run]] = {}
     round_of = dict(zip(seeds, itertools.chain.from_iterable([i] * n for i, n in enumerate(rounds)), strict=True))
     for cell in cells:
-        alike = structure(cell, config)
-        train = trained(config.train, cell.lr)
-        described = common | {"techniques": {key: s.model_dump(mode="json") for key, s in cell.techniques.items()}}
-        described |= {"train": train.model_dump(mode="json")} | ({} if tested else {"trial": True})
-        before, after = json.dumps(described | {"seed": SEED}, sort_keys=True, separators=(",", ":")).split(
+        settings = json.dumps(cell.settings, sort_keys=True)
+        if settings not in under:
+            its = config.under(cell.settings)
+            under[settings] = its, described(its), cost(its)
+        its, common, _ = under[settings]
+        alike = structure(cell, its)
+        about = common | {"techniques": {key: s.model_dump(mode="json") for key, s in cell.techniques.items()}}
+        about |= {} if tested else {"trial": True}
+        before, after = json.dumps(about | {"seed": SEED}, sort_keys=True, separators=(",", ":")).split(
             json.dumps(SEED)
         )
         for seed in seeds:
             run_id = digest(f"{before}{seed}{after}")
-            run = Run(run_id, cell, seed, config.dataset, config.model, train, tested)
+            run = Run(run_id, cell, seed, its.dataset, its.model, its.train, tested)
             runs.append(run)
             groups.setdefault((round_of[seed], alike), []).append(run)
 
-    most = STACK_SIZE if models()[config.model.name].STACKED else 1
     # Seeds that are added later train in stacks of their own, so that the stacks of the earlier ones stay as they were.
     position = {seed: i for i, seed in enumerate(seeds)}
-    each = cost(config)
-    stacks = [
-        Stack(digest("".join(run.id for run in part)), tuple(part), each * len(part))
-        for group in groups.values()
-        for part in cut(sorted(group, key=lambda run: (position[run.seed], run.train.optimizer.lr)), most)
-    ]
+    stacks = []
+    for group in groups.values():
+        group.sort(key=lambda run: (position[run.seed], run.train.optimizer.lr))
+        each = under[json.dumps(group[0].cell.settings, sort_keys=True)][2]
+        for part in cut(group, STACK_SIZE if models()[group[0].model.name].STACKED else 1):
+            stacks.append(Stack(digest("".join(run.id for run in part)), tuple(part), each * len(part)))
     return Plan(tuple(cells), tuple(runs), tuple(stacks), tuple(skips))
 
 
-def label(combination: Mapping[str, Settings], lr: float | None = None) -> str:
+def described(config: Config) -> dict[str, Any]:
+    """Return what a run's id says of dataset, model and training."""
+    common = {key: getattr(config, key).model_dump(mode="json") for key in VARIED}
+    if config.dataset.path:
+        # The folder is no part of what is trained on: a project that moves keeps its runs.
+        common["dataset"]["path"] = config.dataset.path.name
+    return common
+
+
+def label(combination: Mapping[str, Settings], settings: Condition | None = None) -> str:
     """Return the name of a cell: "dropout(p=0.5) + l2(strength=0.01)", and " @ lr=0.003" where that is its own.
 
     A technique's strength always shows, if it is a number; its other settings where they are not the default.
     """
-    name = " + ".join(_label(key, settings) for key, settings in combination.items()) or "baseline"
-    return name if lr is None else f"{name} @ lr={lr:g}"
+    techniques = " + ".join(_label(key, settings) for key, settings in combination.items()) or "baseline"
+    return f"{techniques} @ {named(settings)}" if settings else techniques
 
 
-def trained(train: Train, lr: float | None) -> Train:
-    """Return the settings of training with a learning rate of the cell's own, if it has one."""
-    if lr is None:
-        return train
-    return train.model_copy(update={"optimizer": train.optimizer.model_copy(update={"lr": lr})})
+def named(settings: Condition) -> str:
+    """Return the name of a condition: "batch_size=4, lr=0.001"."""
+    last = [key.rpartition(".")[2] for key in settings]
+    parts = []
+    for (key, value), short in zip(settings.items(), last, strict=True):
+        if isinstance(value, Mapping):
+            value = value.get("name", json.dumps(value))
+        text = "-".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if type(value) is float else value
+        parts.append(f"{short if last.count(short) == 1 else key}={text}")
+    return ", ".join(parts)
 
 
 def _label(key: str, settings: Settings) -> str:
@@ -178,15 +212,16 @@ def _label(key: str, settings: Settings) -> str:
 def structure(cell: Cell, config: Config) -> Hashable:
     """Return what a cell's runs must have in common with others to train in one stack.
 
-    These are the settings that are no vector over the runs. A technique that a cell lacks counts as there with neutral
-    settings, if it has any, in the structure of its first listed strength.
+    These are the settings that are no vector over the runs; of training that is the learning rate alone. A technique
+    that a cell lacks counts as there with neutral settings, if it has any, and its first listed strength's structure.
     """
     parts: dict[str, Any] = {}
     for key, listed in config.techniques.items():
         technique = techniques()[key]
         settings = cell.techniques.get(key, listed[0] if technique.neutral is not None else None)
         parts[key] = settings and settings.model_dump(mode="json", exclude=set(technique.vector))
-    return json.dumps(parts, sort_keys=True)
+    others = {key: value for key, value in cell.settings.items() if key != LR}
+    return json.dumps([parts, others], sort_keys=True)
 
 
 def cut(runs: Sequence[Run], most: int) -> list[Sequence[Run]]:

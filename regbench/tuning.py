@@ -8,8 +8,8 @@ Sivaprasad et al. 2020, Optimizer Benchmarking Needs to Account for Hyperparamet
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from regbench import records, stats
 from regbench.errors import RecordsError
-from regbench.plan import Cell, Plan, Skip, label, plan, trials
+from regbench.plan import Cell, Plan, Skip, label, named, plan, trials
 from regbench.stats import Estimate
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def numbers(cell: Cell) -> dict[str, float]:
         for name, value in settings.model_dump().items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    return found | ({} if cell.lr is None else {"lr": cell.lr})
+    return found | {
+        named({key: None}).partition("=")[0]: v for key, v in cell.settings.items() if type(v) in (int, float)
+    }
 
 
 def choose(config: Config, runs: pd.DataFrame, confidence: float = 0.95) -> list[Choice]:
@@ -96,18 +98,29 @@ def choose(config: Config, runs: pd.DataFrame, confidence: float = 0.95) -> list
         by_cell.setdefault(run.cell.label, []).append(found[run.id])
 
     choices = []
-    for name, tried, reason in config.trials():
-        cells = [Cell(label(combination, lr), combination, lr) for combination, lr in tried]
+    for title, condition, cells, reason in _tried(config):
         if reason is not None:
-            choices.append(Choice(name, (), Skip(name, reason)))
+            choices.append(Choice(title, (), Skip(title, reason, condition)))
         elif len(cells) == 1:
-            choices.append(Choice(name, (), cells[0]))
+            choices.append(Choice(title, (), cells[0]))
         else:
             mine = tuple(_trial(cell, by_cell[cell.label], confidence) for cell in cells)
             best = max(mine, key=lambda trial: (trial.validation.n, round(trial.validation.mean, 12)))
-            failed = Skip(name, f"no run of its {len(mine)} trials finished")
-            choices.append(Choice(name, mine, best.cell if best.validation.n else failed))
+            failed = Skip(title, f"no run of its {len(mine)} trials finished", condition)
+            choices.append(Choice(title, mine, best.cell if best.validation.n else failed))
     return choices
+
+
+def _tried(config: Config) -> Iterator[tuple[str, str, list[Cell], str | None]]:
+    """Yield each tuned cell's name, its condition, what it tries, and the reason why it is left out, or None."""
+    for condition in config.conditions:
+        at = f" @ {named(condition)}" if condition else ""
+        for title, tried, reason in config.under(condition).trials():
+            cells = [
+                Cell(label(combination, condition | lr), combination, condition | lr, named(condition))
+                for combination, lr in tried
+            ]
+            yield title + at, named(condition), cells, reason
 
 
 def _trial(cell: Cell, runs: Sequence[tuple[str, float, float]], confidence: float) -> Trial:
@@ -128,8 +141,8 @@ def outlined(config: Config) -> Plan:
     if config.tune is None:
         return plan(config)
     firsts: list[Cell | Skip] = []
-    for name, tried, reason in config.trials():
-        firsts.append(Cell(name, *tried[0]) if reason is None else Skip(name, reason))
+    for title, condition, cells, reason in _tried(config):
+        firsts.append(replace(cells[0], label=title) if reason is None else Skip(title, reason, condition))
     return plan(config, firsts)
 
 

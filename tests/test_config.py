@@ -245,7 +245,7 @@ WRONG_HERE = {
     ),
     "train: 30": "a.yaml:4:8: train can't be 30; allowed: a mapping such as {epochs: 30, batch_size: 128}",
     "epochs: 3": (
-        "a.yaml:4:1: unknown key 'epochs'; allowed: name, dataset, model, train, seeds, rounds, sequential, tune, techniques, combine, exclude, "
+        "a.yaml:4:1: unknown key 'epochs'; allowed: name, dataset, model, train, seeds, rounds, sequential, vary, tune, techniques, combine, exclude, "
         "analysis; did you mean 'train.epochs'?"
     ),
     "name: My Sweep": (
@@ -483,7 +483,7 @@ def test_a_setting_can_join_a_bare_strength(folder: Path) -> None:
         ("train.epochs=010", "'010': a number doesn't begin with 0: leave the 0 out, or put text between quotes"),
         (
             "trian.epochs=5",
-            "unknown key 'trian'; allowed: name, dataset, model, train, seeds, rounds, sequential, tune, techniques, combine, "
+            "unknown key 'trian'; allowed: name, dataset, model, train, seeds, rounds, sequential, vary, tune, techniques, combine, "
             "exclude, analysis; did you mean 'train'?",
         ),
         ("train.epoch=5", "unknown key 'epoch' in train; allowed: epochs, batch_size, optimizer, schedule, select, evaluate_every; did you mean 'epochs'?"),

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from regbench import config, records
+from regbench.config import LR
 from regbench.errors import ConfigError, RecordsError
 from regbench.plan import Cell, Skip, plan, trials
 from regbench.regularizers import techniques
@@ -81,7 +82,7 @@ def test_every_cell_has_as_many_trials_on_seeds_of_their_own(tmp_path: Path) -> 
 def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_once(tmp_path: Path) -> None:
     settings = load(tmp_path)
     pairs = [cell for cell in trials(settings).cells if set(cell.techniques) == {"l2", "dropout"}]
-    seen = [(cell.techniques["l2"].strength, cell.techniques["dropout"].p, cell.lr) for cell in pairs]  # type: ignore[attr-defined]
+    seen = [(cell.techniques["l2"].strength, cell.techniques["dropout"].p, cell.settings[LR]) for cell in pairs]  # type: ignore[attr-defined]
     orders = [tuple(np.argsort(values)) for values in zip(*seen, strict=True)]
     assert len(set(orders)) == 3, "strengths that rise together would try the diagonal alone"
     assert all(len(set(values)) == 4 for values in zip(*seen, strict=True))
@@ -141,7 +142,9 @@ def test_validation_chooses_and_what_diverges_can_not_win_by_its_survivors(tmp_p
     assert [cell.label for cell in chosen.cells if "l2" in cell.techniques] == [
         l2[2], found["l2 + dropout"].chosen.label,
     ]  # fmt: skip
-    assert {run.train.optimizer.lr for run in chosen.runs if run.cell.label == l2[2]} == {found["l2"].chosen.lr}
+    assert {run.train.optimizer.lr for run in chosen.runs if run.cell.label == l2[2]} == {
+        found["l2"].chosen.settings[LR]
+    }
 
 
 def test_nothing_is_chosen_before_all_trials_were_run(tmp_path: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
+from regbench.compare import Comparison
 from regbench.errors import UsageError
 from regbench.locale import words
 from regbench.report import data, latex, markdown
 
 if TYPE_CHECKING:
-    from regbench.compare import Comparison
     from regbench.report.terminal import Report
 
 Format = Literal["rich", "markdown", "latex", "csv", "json"]
@@ -20,28 +21,34 @@ WIDTH = 160
 
 
 def render(
-    comparison: Comparison, format: Format = "rich", lang: str = "en", width: int | None = None, color: bool = False
+    comparison: Comparison | Sequence[Comparison],
+    format: Format = "rich",
+    lang: str = "en",
+    width: int | None = None,
+    color: bool = False,
 ) -> str:
-    """Return a comparison as text, ended by a line feed.
+    """Return a comparison as text, ended by a line feed; of several conditions one after the other.
 
     `width` (columns) and `color` concern "rich" alone; without a width COLUMNS decides, or the terminal, or `WIDTH`.
     "csv" and "json" hold plain numbers at full precision under English keys. Raises UsageError for an unknown format
     or language.
     """
     spoken = words(lang)
+    found = [comparison] if isinstance(comparison, Comparison) else list(comparison)
     match format:
         case "rich":
             from regbench.report import terminal
 
-            return terminal.text(rich(comparison, lang), width or shutil.get_terminal_size((WIDTH, 0)).columns, color)
+            width = width or shutil.get_terminal_size((WIDTH, 0)).columns
+            return "".join(terminal.text(rich(each, lang), width, color) for each in found)
         case "markdown":
-            return markdown.text(comparison, spoken)
+            return "\n".join(markdown.text(each, spoken) for each in found)
         case "latex":
-            return latex.text(comparison, spoken)
+            return "\n".join(latex.text(each, spoken) for each in found)
         case "csv":
-            return data.csv_text(comparison)
+            return data.csv_text(found)
         case "json":
-            return data.json_text(comparison, spoken)
+            return data.json_text(found, spoken)
     raise UsageError(f"there is no format {format!r}; there are {', '.join(get_args(Format))}")
 
 

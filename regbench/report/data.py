@@ -31,6 +31,7 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "language": words.language,
+        "condition": comparison.condition,
         "dataset": comparison.dataset.model_dump(mode="json"),
         "model": comparison.model.model_dump(mode="json"),
         "train": comparison.train.model_dump(mode="json"),
@@ -129,47 +130,50 @@ def schema() -> dict[str, Any]:
     )
     shown = record(technique=text, status=text, strengths=count, cell={"type": ["string", "null"]})
     sections = {key: {"type": "object"} for key in ("dataset", "model", "train", "analysis")}
+    document = record(
+        schema_version={"const": SCHEMA_VERSION},
+        language=text,
+        condition=text,
+        **sections,
+        noise=record(
+            detectable_difference=number,
+            error_from_seeds=number,
+            error_from_test_images=number,
+            test_images=count,
+        ),
+        digest=text,
+        summary=listed(
+            record(
+                row=text,
+                name=text,
+                key_idea=text,
+                applied_to=text,
+                strengths=listed(point),
+                weaknesses=listed(point),
+                techniques=listed(shown),
+            )
+        ),
+        main_effects=listed(contrast),
+        interactions=listed(contrast),
+        effects_given=listed(record(technique=text, other=text, off=estimate, on=estimate)),
+        cells=listed(cell),
+        tuning=listed(
+            record(
+                cell=text,
+                chosen={"type": ["string", "null"]},
+                trials=listed(record(settings={"type": "object"}, validation_accuracy=estimate, seconds=number)),
+            )
+        ),
+        failures=listed(record(cell=text, status=text, seeds=listed(count), reason=text)),
+        skips=listed(record(cell=text, reason=text)),
+        foreign_records=count,
+        notes=listed(text),
+    )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "regbench table --format json",
-        **record(
-            schema_version={"const": SCHEMA_VERSION},
-            language=text,
-            **sections,
-            noise=record(
-                detectable_difference=number,
-                error_from_seeds=number,
-                error_from_test_images=number,
-                test_images=count,
-            ),
-            digest=text,
-            summary=listed(
-                record(
-                    row=text,
-                    name=text,
-                    key_idea=text,
-                    applied_to=text,
-                    strengths=listed(point),
-                    weaknesses=listed(point),
-                    techniques=listed(shown),
-                )
-            ),
-            main_effects=listed(contrast),
-            interactions=listed(contrast),
-            effects_given=listed(record(technique=text, other=text, off=estimate, on=estimate)),
-            cells=listed(cell),
-            tuning=listed(
-                record(
-                    cell=text,
-                    chosen={"type": ["string", "null"]},
-                    trials=listed(record(settings={"type": "object"}, validation_accuracy=estimate, seconds=number)),
-                )
-            ),
-            failures=listed(record(cell=text, status=text, seeds=listed(count), reason=text)),
-            skips=listed(record(cell=text, reason=text)),
-            foreign_records=count,
-            notes=listed(text),
-        ),
+        "$defs": {"document": document},
+        "anyOf": [{"$ref": "#/$defs/document"}, listed({"$ref": "#/$defs/document"}) | {"minItems": 2}],
     }
 
 
@@ -215,13 +219,22 @@ def _contrast(contrast: Contrast) -> dict[str, Any]:
     return {key: _known(value) for key, value in (said | {"p": contrast.p, "p_holm": contrast.p_holm}).items()}
 
 
-def json_text(comparison: Comparison, words: Words) -> str:
-    """Return `document` as JSON."""
-    return json.dumps(document(comparison, words), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+def json_text(comparisons: Sequence[Comparison], words: Words) -> str:
+    """Return `document` as JSON; of several conditions a list of documents."""
+    found = [document(comparison, words) for comparison in comparisons]
+    return json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def csv_text(comparison: Comparison) -> str:
-    """Return a row a cell, ranked, then a row a cell that was left out; `summary` names the summary table's row."""
+def csv_text(comparisons: Sequence[Comparison]) -> str:
+    """Return a row a cell, ranked, then a row a cell that was left out; `summary` names the summary table's row.
+
+    Conditions follow each other under one header; a cell's name says which is its own.
+    """
+    texts = [_csv(comparison) for comparison in comparisons]
+    return texts[0] + "".join(text.partition("\n")[2] for text in texts[1:])
+
+
+def _csv(comparison: Comparison) -> str:
     out = io.StringIO()
     rows_of = {t.cell.label: row for row, group in comparison.summary.items() for t in group if t.cell}
     lost: dict[str, list[str]] = {}

@@ -16,6 +16,7 @@ from regbench.compare import (
     shortened,
     single_strengths,
 )
+from regbench.config import LR
 from regbench.effects import Contrast
 from regbench.evidence import MEASURES, Outcome, evidence
 from regbench.locale import Words
@@ -132,13 +133,13 @@ def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table
     for row in comparison.summary:
         mine = [line for name, line in lines if name == row]
         rows += [tuple(zip(*mine, strict=True))] if grouped else [tuple((part,) for part in line) for line in mine]
-    title = words("summary.effects", dataset=comparison.dataset.name)
+    title = words("summary.effects", dataset=_where(comparison))
     return Table(title, columns, tuple(rows), tuple(_summary_notes(comparison, words)))
 
 
 def summary(comparison: Comparison, words: Words) -> Table:
     """Return the summary table with a column for each measure: wide."""
-    title = words("summary.title", dataset=comparison.dataset.name)
+    title = words("summary.title", dataset=_where(comparison))
     return replace(cards(comparison, words).beside(effects(comparison, words)), title=title)
 
 
@@ -159,7 +160,7 @@ def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
         tuple((tuple(lines),) for lines in sentences.values()),
         tuple(_summary_notes(comparison, words)),
     )
-    title = words("summary.title", dataset=comparison.dataset.name)
+    title = words("summary.title", dataset=_where(comparison))
     return replace(cards(comparison, words).beside(measured), title=title)
 
 
@@ -199,7 +200,7 @@ def ranking(comparison: Comparison, words: Words) -> Table:
         Column(words("cells.gap"), "figure"),
         Column(words("cells.seconds"), "figure", below=True),
     )
-    title = words("cells.title", n=len(results), dataset=comparison.dataset.name)
+    title = words("cells.title", n=len(results), dataset=_where(comparison))
     return Table(title, columns, tuple(rows), tuple(_ranking_notes(comparison, words)))
 
 
@@ -227,7 +228,7 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
         for c, figure in zip(found.main, shown, strict=True)
     ]
     notes = (words("effects.main_note", confidence=numbers.percent(comparison.confidence), family=len(found.main)),)
-    return Table(words("effects.main_title", dataset=comparison.dataset.name), columns, tuple(rows), notes)
+    return Table(words("effects.main_title", dataset=_where(comparison)), columns, tuple(rows), notes)
 
 
 def interactions(comparison: Comparison, words: Words) -> Table | None:
@@ -254,7 +255,7 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
         rows.append((*names, *figures))
     confidence = numbers.percent(comparison.confidence)
     notes = (words("effects.interactions_note", confidence=confidence, family=len(found.interactions)),)
-    return Table(words("effects.interactions_title", dataset=comparison.dataset.name), columns, tuple(rows), notes)
+    return Table(words("effects.interactions_title", dataset=_where(comparison)), columns, tuple(rows), notes)
 
 
 def _tone(contrast: Contrast) -> Tone:
@@ -350,7 +351,7 @@ def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple
     gap = numbers.plus_minus([e.gap if e else None for e in found], sign=True)
     lines: list[tuple[str, tuple[Line, ...]]] = []
     for i, (row, technique) in enumerate(each):
-        name, effect = Line(_name(technique, words)), found[i]
+        name, effect = Line(_name(technique, comparison, words)), found[i]
         if effect is None or technique.cell is None:
             empty = Line("")
             why = Line(words(f"summary.{technique.status}"), "faint")
@@ -391,14 +392,14 @@ def _cards(key: str, words: Words) -> Card:
     return cards.get(words.language, cards["en"])
 
 
-def _name(technique: TechniqueResult, words: Words) -> str:
+def _name(technique: TechniqueResult, comparison: Comparison, words: Words) -> str:
     """Return a technique with its strength: "dropout (p=0.5, best of 3)"."""
     parts = []
     if technique.cell:
         strength = label(technique.cell.techniques).removeprefix(technique.key)
         parts = [strength.strip("()")] if strength else []
-        if technique.cell.lr is not None:
-            parts.append(f"lr={technique.cell.lr:g}")
+        if comparison.ledger and LR in technique.cell.settings:
+            parts.append(f"lr={technique.cell.settings[LR]:g}")
         if technique.strengths > 1:
             parts.append(words("summary.best_of", n=technique.strengths))
     name = str(_cards(technique.key, words).name)
@@ -514,6 +515,12 @@ def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list
     return [*notes, words("notes.data", data=_data(comparison, words), model=_settings(comparison.model), train=train)]
 
 
+def _where(comparison: Comparison) -> str:
+    """Return the dataset, and the condition where there are several: "mnist (batch_size=4)"."""
+    name = str(comparison.dataset.name)
+    return f"{name} ({comparison.condition})" if comparison.condition else name
+
+
 def _data(comparison: Comparison, words: Words) -> str:
     d = comparison.dataset
     size = words("data.train_size", n=f"{d.train_size:,}") if d.train_size else words("data.all")
@@ -523,7 +530,7 @@ def _data(comparison: Comparison, words: Words) -> str:
 
 def _train(comparison: Comparison, words: Words) -> str:
     t = comparison.train
-    tuned = any(result.lr is not None for result in comparison.cells)
+    tuned = comparison.ledger and any(LR in result.settings for result in comparison.cells)
     parts = [words("train.lr_tuned", optimizer=t.optimizer.name) if tuned else _settings(t.optimizer, defaults=False)]
     if t.schedule.name != "constant" or t.schedule.warmup_epochs:
         parts.append(_settings(t.schedule, defaults=False))

@@ -1,0 +1,161 @@
+"""Conditions: the same cells under other settings of data, model or training, each with a baseline of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from regbench import config, report
+from regbench.compare import compare, comparisons
+from regbench.errors import ConfigError
+from regbench.plan import plan, trials
+from regbench.report import data
+from tests.command import regbench
+from tests.sample import records
+
+BASE = """
+dataset: {name: mnist5k, train_size: 300}
+model: {name: mlp, widths: [16]}
+train: {epochs: 2, optimizer: {name: adam, lr: 1e-3}}
+seeds: 6
+techniques: {l2: 0.1, dropout: 0.5}
+"""
+VARIED = BASE + "vary: {dataset.train_size: [100, 300], train.optimizer.lr: [0.001, 0.01]}\n"
+
+
+def load(folder: Path, text: str, *overrides: str) -> config.Config:
+    (folder / "varied.yaml").write_text(text)
+    return config.load(folder / "varied.yaml", overrides)
+
+
+def test_a_mapping_stands_for_all_combinations_and_a_list_for_its_items(tmp_path: Path) -> None:
+    assert load(tmp_path, VARIED).conditions == [
+        {"dataset.train_size": size, "train.optimizer.lr": lr} for size in (100, 300) for lr in (0.001, 0.01)
+    ]
+    joint = BASE + "vary: [{train.batch_size: 4, train.optimizer.lr: 1e-4}, {train.batch_size: 64}]\n"
+    settings = load(tmp_path, joint)
+    assert settings.conditions == [{"train.batch_size": 4, "train.optimizer.lr": 1e-4}, {"train.batch_size": 64}]
+    (tmp_path / "resolved.yaml").write_text(settings.text())
+    assert config.load(tmp_path / "resolved.yaml") == settings
+
+
+def test_a_run_in_a_condition_is_the_run_of_a_config_with_its_settings(tmp_path: Path) -> None:
+    varied = {run.id for run in plan(load(tmp_path, VARIED)).runs}
+    plain = [
+        {run.id for run in plan(load(tmp_path, BASE, f"dataset.train_size={n}", f"train.optimizer.lr={lr}")).runs}
+        for n in (100, 300)
+        for lr in (0.001, 0.01)
+    ]
+    assert varied == set().union(*plain)
+    assert len(varied) == sum(map(len, plain)) == 4 * 3 * 6
+
+
+def test_whole_sections_can_be_varied_too(tmp_path: Path) -> None:
+    text = BASE + "vary: {model: [{name: mlp, widths: [8]}, {name: cnn, channels: [4]}]}\n"
+    planned = plan(load(tmp_path, text))
+    assert {(run.model.name, run.cell.condition) for run in planned.runs} == {
+        ("mlp", "model=mlp"), ("cnn", "model=cnn"),
+    }  # fmt: skip
+    assert {len(s.runs) > 1 for s in planned.stacks if s.runs[0].model.name == "cnn"} == {False}
+
+
+def test_learning_rates_train_in_one_stack_and_other_settings_do_not(tmp_path: Path) -> None:
+    stacks = plan(load(tmp_path, VARIED)).stacks
+    assert {len({run.dataset.train_size for run in stack.runs}) for stack in stacks} == {1}
+    assert max(len({run.train.optimizer.lr for run in stack.runs}) for stack in stacks) == 2
+
+
+def test_each_condition_is_compared_with_its_own_baseline_and_holm_is_over_all(tmp_path: Path) -> None:
+    settings = load(tmp_path, VARIED)
+    planned = plan(settings)
+    runs = records(planned)
+    found = comparisons(runs, planned, settings.analysis)
+    assert [each.condition for each in found] == list(planned.by_condition())
+    for each in found:
+        part = planned.by_condition()[each.condition]
+        alone = compare(runs[runs.run.isin([run.id for run in part.runs])], part, settings.analysis)
+        assert each.baseline.label == f"baseline @ {each.condition}"
+        for mine, its in zip(each.cells, alone.cells, strict=True):
+            if mine.effect and its.effect:
+                assert mine.effect.accuracy == its.effect.accuracy
+                assert mine.effect.p_holm >= its.effect.p_holm
+    assert {each.family for each in found} == {8}
+    smallest = min((c.effect for each in found for c in each.cells if c.effect), key=lambda effect: effect.p)
+    assert smallest.p_holm == pytest.approx(min(1, 8 * smallest.p))
+
+
+def test_tables_follow_each_other_and_say_their_condition(tmp_path: Path) -> None:
+    import jsonschema
+
+    settings = load(tmp_path, VARIED)
+    planned = plan(settings)
+    found = comparisons(records(planned), planned, settings.analysis)
+    text = report.render(found, "markdown")
+    for each in found:
+        assert f"All 3 cells on mnist5k ({each.condition})" in text
+    assert "| **baseline** |" in text, "what all cells have in common is not repeated in each"
+    documents = json.loads(report.render(found, "json"))
+    jsonschema.validate(documents, data.schema())
+    assert [document["condition"] for document in documents] == [each.condition for each in found]
+    lines = report.render(found, "csv").splitlines()
+    assert len(lines) == 1 + 4 * 3
+    assert sum(line.startswith("rank,") for line in lines) == 1
+
+
+def test_every_cell_is_tuned_in_every_condition(tmp_path: Path) -> None:
+    text = BASE.replace("l2: 0.1, dropout: 0.5", "l2: ") + (
+        "tune: {trials: 3, seeds: 1, lr: [1e-3, 3e-3, 1e-2]}\nvary: {train.batch_size: [32, 64]}\n"
+    )
+    cells = trials(load(tmp_path, text)).cells
+    assert len(cells) == 2 * 2 * 3
+    assert {cell.settings["train.batch_size"] for cell in cells if cell.condition == "batch_size=32"} == {32}
+
+
+@pytest.mark.parametrize(
+    ("vary", "problem"),
+    [
+        ("{train.batchsize: [4]}", "unknown key 'batchsize' in train"),
+        ("{train.optimizer.momentum: [0.5]}", "unknown key 'momentum' in train.optimizer"),
+        ("{train.nothing.there: [0.5]}", "there is no train.nothing"),
+        ("{dataset.name: [mnist]}", "'dataset.name' can't be varied"),
+        ("{seeds: [1]}", "'seeds' can't be varied"),
+        ("{dataset.train_size: [1]}", "dataset.train_size can't be 1: validation leaves 2700"),
+        ("{model: [{name: cnn, channels: [1, 1, 1, 1, 1]}]}", "halve 28x28 images to nothing"),
+        ("[]", "vary can't be an empty list"),
+        ("7", "vary can't be 7"),
+        ("[{train.epochs: 3}, {train.epochs: 3}]", "stands twice"),
+    ],
+)
+def test_what_can_not_be_varied_is_said_with_its_place(tmp_path: Path, vary: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, BASE + f"vary: {vary}\n")
+    assert any(problem in text for text in raised.value.problems), raised.value.problems
+    assert all(f"{tmp_path}/varied.yaml:7:" in text for text in raised.value.problems)
+
+
+def test_a_varied_sweep_trains_and_asks_which_condition_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "varied.yaml").write_text(VARIED.replace("seeds: 6", "seeds: 2"))
+    done = regbench("sweep", "varied.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("All 3 cells on mnist5k (train_size=") == 4
+    which = "train_size=100, lr=0.01"
+    asked = regbench("versus", "results/varied", "dropout", cwd=tmp_path)
+    assert asked.returncode == 2
+    assert f"name one with --where: 'train_size=100, lr=0.001'; '{which}'" in asked.stderr
+    assert regbench("versus", "results/varied", "dropout", "--where", which, cwd=tmp_path).returncode == 0
+    one = regbench("table", "results/varied", "--where", which, cwd=tmp_path)
+    assert one.stdout.count("All 3 cells") == 1
+    assert regbench("report", "results/varied", "--where", which, cwd=tmp_path).returncode == 0
+
+
+def test_the_settings_of_a_condition_are_those_that_train(tmp_path: Path) -> None:
+    settings = load(tmp_path, BASE + "vary: {train.epochs: [1], model.widths: [[8]]}\n")
+    (run, *_) = plan(settings).runs
+    assert (run.train, run.model) == (
+        replace(run, train=settings.train.model_copy(update={"epochs": 1})).train,
+        settings.model.model_copy(update={"widths": [8]}),
+    )
+    assert run.cell.label == "baseline @ epochs=1, widths=8"
