@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +17,9 @@ from regbench.errors import ConfigError, RegbenchError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from regbench.claims import Claim, Judgement
     from regbench.compare import Comparison
+    from regbench.config import Config
 
 app = typer.Typer(
     help="Which regularizer helps on MNIST/CIFAR, by how much, at what cost and why: with measured evidence.",
@@ -88,8 +90,7 @@ def sweep(
     from regbench import config as configs
     from regbench import sweep as sweeps
     from regbench import tuning
-    from regbench.plan import Plan, trials
-    from regbench.progress import Progress
+    from regbench.plan import trials
 
     settings = configs.load(config, overrides or [])
     directory = out or Path("results") / settings.name
@@ -111,32 +112,9 @@ def sweep(
             stdout().print("\nThen, each with the settings that were chosen:")
         estimate.show(settings, tuning.outlined(settings), stdout(), workers, data_dir)
         return
-    chosen = sweeps.choose_device(device)
-
-    def train(plan: Plan, into: Path) -> int:
-        with Progress() as progress:
-            try:
-                return sweeps.run(
-                    settings,
-                    plan,
-                    into,
-                    executor=executor,
-                    workers=workers or sweeps.cores(),
-                    device=chosen,
-                    data_dir=data_dir,
-                    fail_fast=fail_fast,
-                    progress=progress,
-                )
-            except KeyboardInterrupt:
-                progress.note(f"stopped; what is finished is kept in {directory}. Go on with: {again()}")
-                raise typer.Exit(130) from None
-
-    # Once a cell has trained with what its trials chose, they have had their say: a failed one is not tried again.
-    if settings.tune and not (directory / "runs.csv").exists():
-        print("regbench: trials first; what validation chooses is then trained on fresh seeds", file=sys.stderr)
-        train(trials(settings), directory / tuning.FOLDER)
+    how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir, fail_fast)
     while True:
-        missed = train(tuning.planned(settings, directory), directory)
+        missed = train(settings, directory, how)
         more = settings.next_look() if until_decided else 0
         if missed or not more or not (left := undecided(directory)):
             break
@@ -147,6 +125,42 @@ def sweep(
     show(directory, "json" if as_json else "rich", lang)
     if missed:
         raise typer.Exit(4)
+
+
+@dataclass(frozen=True)
+class How:
+    """With what a sweep is trained."""
+
+    executor: str
+    workers: int
+    device: str
+    data_dir: Path | None
+    fail_fast: bool = False
+
+
+def train(settings: Config, directory: Path, how: How) -> int:
+    """Train what `directory` lacks of a config, its trials first; return how many runs diverged or failed.
+
+    Raises typer.Exit(130) at Ctrl-C, with what is finished on the disk.
+    """
+    from regbench import sweep as sweeps
+    from regbench import tuning
+    from regbench.plan import Plan, trials
+    from regbench.progress import Progress
+
+    def each(plan: Plan, into: Path) -> int:
+        with Progress() as progress:
+            try:
+                return sweeps.run(settings, plan, into, progress=progress, **vars(how))
+            except KeyboardInterrupt:
+                progress.note(f"stopped; what is finished is kept in {directory}. Go on with: {again()}")
+                raise typer.Exit(130) from None
+
+    # Once a cell has trained with what its trials chose, they have had their say: a failed one is not tried again.
+    if settings.tune and not (directory / "runs.csv").exists():
+        print("regbench: trials first; what validation chooses is then trained on fresh seeds", file=sys.stderr)
+        each(trials(settings), directory / tuning.FOLDER)
+    return each(tuning.planned(settings, directory), directory)
 
 
 @app.command()
@@ -306,6 +320,100 @@ def diff(
     if found.lines():
         raise typer.Exit(3)
     print("no difference in config, environment, data, metrics or verdicts")
+
+
+claims = typer.Typer(help="Every statement of the note, tested: list, run or explain.", no_args_is_help=False)
+app.add_typer(claims, name="claims")
+CLAIMS, OWN, COMMITTED = Path("configs/claims"), Path("results/claims"), Path("results/reference/claims")
+Folder = Annotated[Path, typer.Option("--claims", metavar="DIR", help="the folder of the claims' YAML files")]
+
+
+@claims.callback(invoke_without_command=True)
+def claims_(
+    context: typer.Context,
+    folder: Folder = CLAIMS,
+    form: Annotated[Literal["rich", "markdown"], typer.Option("--format", help="rich is for the terminal")] = "rich",
+    lang: Language = None,
+) -> None:
+    """List the claims with their verdicts, from your own results where there are any, else the committed ones."""
+    if context.invoked_subcommand:
+        return
+    from regbench import claims as stated
+    from regbench.locale import words
+    from regbench.report import claims as shown
+    from regbench.report import markdown, terminal
+
+    found = [(claim, judgement(claim)) for claim in stated.found(folder)]
+    table = shown.overview(found, words(language(lang)))
+    if form == "markdown":
+        print(markdown.rows(table))
+    else:
+        stdout().print(terminal.Single(table))
+
+
+@claims.command(name="run")
+def claims_run(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="which; default: all")] = None,
+    folder: Folder = CLAIMS,
+    out: Annotated[Path, typer.Option(help="where each claim's results go, a folder each")] = OWN,
+    quick: Annotated[bool, typer.Option("--quick", help="a smoke test of two seeds, one epoch: no verdicts")] = False,
+    data_dir: DataDir = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
+    lang: Language = None,
+) -> None:
+    """Run the experiments of claims; what is finished is not run again."""
+    from regbench import claims as stated
+    from regbench import sweep as sweeps
+    from regbench.locale import words
+    from regbench.report import claims as shown
+
+    spoken = words(language(lang))
+    how = How("processes", workers or sweeps.cores(), sweeps.choose_device(device), data_dir)
+    missed = 0
+    for claim in stated.found(folder, names or []):
+        print(f"regbench: {claim.name}", file=sys.stderr)
+        place = (out.with_name(f"{out.name}-quick") if quick else out) / claim.name
+        claim = stated.quick(claim) if quick else claim
+        for name, settings in claim.experiments.items():
+            missed += train(settings, place / name, how)
+        result = stated.judge(claim, stated.held(claim, place))
+        print(f"{claim.name}: {shown.verdict(result, spoken).text}")
+        for line in shown.measured(claim, result, spoken):
+            print(f"  {line.text}")
+    if missed:
+        raise typer.Exit(4)
+
+
+@claims.command(name="show")
+def claims_show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the claim")],
+    folder: Folder = CLAIMS,
+    lang: Language = None,
+) -> None:
+    """Explain one claim: the statement, the literature, the experiment, the rule, the result."""
+    from rich.markdown import Markdown
+
+    from regbench import claims as stated
+    from regbench.locale import words
+    from regbench.report import claims as shown
+
+    (claim,) = stated.found(folder, [name])
+    text = shown.explained(claim, judgement(claim), words(language(lang)))
+    if sys.stdout.isatty():
+        stdout().print(Markdown(text))
+    else:
+        print(text, end="")
+
+
+def judgement(claim: Claim) -> Judgement | None:
+    """Return what your own results say of a claim, else the committed ones, or None where there are none."""
+    from regbench import claims as stated
+
+    for place in (OWN / claim.name, COMMITTED / claim.name):
+        if place.is_dir():
+            return stated.judge(claim, stated.held(claim, place))
+    return None
 
 
 @app.command()

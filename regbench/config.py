@@ -24,7 +24,7 @@ from regbench.randomness import stream
 from regbench.regularizers import Range, techniques
 from regbench.settings import Settings
 from regbench.wording import shown
-from regbench.yaml12 import Loc, Place, Problem, dump, parse, read
+from regbench.yaml12 import Document, Loc, Place, Problem, dump, parse, read
 
 __all__ = ["Analysis", "Config", "Dataset", "Sequential", "Train", "Tune", "load", "schema", "starter"]
 
@@ -238,28 +238,42 @@ class Config(Settings):
         return None
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Return the config in the YAML file `path`.
+def load(path: Path, overrides: Sequence[str] = (), at: Loc = ()) -> Config:
+    """Return the config in the YAML file `path`, or in a part of it: the mapping at the keys `at`.
 
     Each override is `section.key=value` with a YAML value, and takes the place of what the file says; a relative
     `dataset.path` starts from the config's folder in the file, from the working directory in an override. Raises
     ConfigError with every problem, placed as `file:line:column` or as the override.
     """
-    reader = _Reader(path)
+    reader = _Reader(path, at)
     for text in overrides:
         reader.put(text)
     if config := reader.config():
         return config
-    problems = sorted(dict.fromkeys(reader.document.problems), key=lambda p: (not p.place.line, *p.place[1:]))
-    raise ConfigError([str(problem) for problem in problems])
+    raise ConfigError(_said(reader.document))
+
+
+def part(path: Path, at: Loc, kind: type[S]) -> S:
+    """Return the settings that stand at the keys `at` of a YAML file. Raises ConfigError with every problem, placed."""
+    reader = _Reader(path, at)
+    settings = reader.section(kind, reader.document.data, ())
+    if settings is None or reader.document.problems:
+        raise ConfigError(_said(reader.document))
+    return settings
+
+
+def _said(document: Document) -> list[str]:
+    problems = sorted(dict.fromkeys(document.problems), key=lambda p: (not p.place.line, *p.place[1:]))
+    return [str(problem) for problem in problems]
 
 
 class _Reader:
     """Turns a file into a config, and notes on the way what is wrong with it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, at: Loc = ()) -> None:
         self.path = path
-        self.document = read(path)
+        self.stem = "-".join([path.stem, *map(str, at[1:])])
+        self.document = read(path).below(at)
         self.tuned: Tune | None = None
         data = self.document.data
         if data is None and not self.document.problems:
@@ -363,7 +377,7 @@ class _Reader:
     def name(self, value: Any) -> str:
         """Return the sweep's name; by default the file's stem, with - for what a name can't hold."""
         if value is None:
-            return re.sub("[^a-z0-9_-]+", "-", self.path.stem.lower()).strip("-")[:64] or "sweep"
+            return re.sub("[^a-z0-9_-]+", "-", self.stem.lower()).strip("-")[:64] or "sweep"
         if not isinstance(value, str) or not re.fullmatch("[a-z0-9_-]{1,64}", value):
             allowed = "1 to 64 of the characters a-z, 0-9, - and _ (text that looks like a number goes between quotes)"
             self.problem(("name",), f"name can't be {shown(value)}", allowed)
@@ -733,10 +747,11 @@ class _Reader:
     def is_section(self, value: Any, at: Loc) -> bool:
         """Check that there are keys to look at."""
         if not isinstance(value, dict):
-            self.problem(at, f"{_dotted(at)} can't be {shown(value)}", _WANTED[str(at[-1])])
+            wanted = _WANTED.get(str(at[-1]), "a mapping") if at else "a mapping"
+            self.problem(at, f"{_dotted(at) or 'this'} can't be {shown(value)}", wanted)
         return isinstance(value, dict)
 
-    def section(self, kind: type[Settings], value: Any, at: Loc) -> Settings | None:
+    def section(self, kind: type[S], value: Any, at: Loc) -> S | None:
         """Return a section that has one kind of settings."""
         return self.check(kind, value, at) if self.is_section(value, at) else None
 

@@ -62,6 +62,14 @@ class Document:
             loc = loc[:-1]
         return self.places[loc][0 if key else 1]
 
+    def below(self, loc: Loc) -> Document:
+        """Return the part at `loc`, empty if it isn't there, as a document that shares this one's problems."""
+        data = self.data
+        for key in loc:
+            data = data.get(key) if isinstance(data, dict) else None
+        places = {old[len(loc) :]: places for old, places in self.places.items() if old[: len(loc)] == loc}
+        return Document(data, {(): (self.place(loc, key=True), self.place(loc))} | places, self.problems)
+
     def put(self, loc: Loc, other: Document) -> None:
         """Set the value at `loc` to another document; the mapping that it belongs to must be there."""
         for old in [old for old in self.places if old[: len(loc)] == loc]:

@@ -56,10 +56,7 @@ class Report:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Yield titles, tables and notes."""
         for table in self.layout(options.max_width):
-            yield Text(f"\n {table.title}", "bold")
-            yield _rich(table, options.max_width)
-            if table.notes:
-                yield _notes(table, options.max_width)
+            yield from drawn(table, options.max_width)
 
     def layout(self, width: int) -> Iterator[Table]:
         """Yield the tables as they fit into `width` columns: side by side, or one after the other."""
@@ -75,6 +72,25 @@ class Report:
         yield ranking if width >= _fixed_width(ranking) + EDGES + labels else _stacked(ranking)
         rest = (tables.main_effects, tables.interactions, tables.ledger, tables.failures, tables.skips)
         yield from filter(None, (table(comparison, words) for table in rest))
+
+
+@dataclass(frozen=True)
+class Single:
+    """One table, with its title and notes."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield title, table and notes."""
+        yield from drawn(self.table, options.max_width)
+
+
+def drawn(table: Table, width: int) -> Iterator[RenderableType]:
+    """Yield a table's title, rows and notes for a console of `width` columns."""
+    yield Text(f"\n {table.title}", "bold")
+    yield _rich(table, width)
+    if table.notes:
+        yield _notes(table, width)
 
 
 def text(report: Report, width: int, color: bool = False) -> str:

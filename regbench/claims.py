@@ -1,0 +1,283 @@
+"""Claims: statements about regularizers, each with an experiment that could refute it and a rule fixed beforehand.
+
+A claim is a YAML file: `claim` says what is stated, by whom, and what decides; `experiments` holds ordinary configs.
+The statistics are arithmetic over the records (regbench.formula), a value a seed; their means have t intervals over
+the seeds, and the rule asks on which side of a number a whole interval lies.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from regbench import config, formula, records, stats
+from regbench.config import Config
+from regbench.errors import ConfigError, RecordsError, UsageError
+from regbench.locale import languages
+from regbench.plan import Plan
+from regbench.settings import Settings
+from regbench.stats import Array, Estimate
+from regbench.tuning import planned
+from regbench.yaml12 import read
+
+FEWEST_SEEDS = 10
+"""Fewer paired seeds give no verdict on a claim."""
+
+Outcome = Literal["supported", "refuted", "qualified", "undecided", "too_few"]
+OUTCOMES: tuple[Outcome, ...] = ("supported", "refuted", "qualified")
+Text = dict[str, str]
+"""Language to words."""
+Formula = Annotated[str, Field(max_length=formula.LONGEST)]
+
+
+class Source(Settings):
+    """Where the literature says something about a claim."""
+
+    source: str = Field(description="author, year, section, table or figure")
+    says: Text = Field(description="what it says")
+    read: Literal["paper", "translation", "notes", "code", "derived"] = Field(
+        description="how the figure was verified: in the paper's own text, ..., or derived here"
+    )
+
+
+class Statistic(Settings):
+    """A number that the claim is judged by."""
+
+    value: Formula = Field(description="formula over measures of arms, a value a seed")
+    says: Text = Field(description="what it is, with its unit")
+
+
+class Rule(Settings):
+    """What decides; asked in this order, the first that holds is the verdict."""
+
+    supported: Formula
+    refuted: Formula
+    qualified: Formula | None = None
+
+
+class About(Settings):
+    """What is stated, where, and what decides."""
+
+    statement: Text
+    where: str = Field(description="section and row of the note")
+    points: list[str] = Field([], description="points of the summary table that rest on it: technique.point")
+    literature: list[Source] = Field(min_length=1)
+    design: Text
+    scaled: Text | None = Field(None, description="what is smaller here than what is stated, if anything")
+    explanation: Text | None = Field(None, description="what could explain a result that differs from the statement")
+    arms: dict[str, str | list[str]] = Field(min_length=1)
+    statistics: dict[str, Statistic] = Field(min_length=1)
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim with its experiments, by name."""
+
+    name: str
+    about: About
+    experiments: Mapping[str, Config]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the records say of a claim."""
+
+    outcome: Outcome
+    statistics: Mapping[str, Estimate]
+    seeds: int
+    """Over which the statistics are known: the fewest of them."""
+
+
+def load(path: Path) -> Claim:
+    """Return the claim in a YAML file. Raises ConfigError with every problem, placed as `file:line:column`."""
+    document = read(path)
+    problems = [str(problem) for problem in document.problems]
+    data = document.data if isinstance(document.data, dict) else {}
+    if not problems and data.keys() != {"claim", "experiments"}:
+        problems = [f"{path}:1:1: a claim has the sections `claim` and `experiments`, and no other"]
+    if problems:
+        raise ConfigError(problems)
+    about = config.part(path, ("claim",), About)
+    experiments = {}
+    for name in data["experiments"] or {}:
+        experiments[str(name)] = config.load(path, at=("experiments", name))
+    claim = Claim(path.stem, about, experiments)
+    for where, text in claim_formulas(about):
+        try:
+            check(claim, where, text)
+        except ValueError as error:
+            place = document.place(("claim", *where))
+            problems.append(f"{place}: {'.'.join(where)}: {error}")
+    for name, words in texts(about):
+        if missing := set(languages()) - words.keys():
+            problems.append(f"{path}: claim.{name} has no words in {', '.join(sorted(missing))}")
+    if problems:
+        raise ConfigError(problems)
+    return claim
+
+
+def texts(about: About) -> Iterator[tuple[str, Text]]:
+    """Yield every text of a claim that is there in each language, with its key."""
+    yield "statement", about.statement
+    yield "design", about.design
+    yield from ((name, text) for name in ("scaled", "explanation") if (text := getattr(about, name)))
+    yield from ((f"literature[{i}].says", source.says) for i, source in enumerate(about.literature, start=1))
+    yield from ((f"statistics.{name}.says", statistic.says) for name, statistic in about.statistics.items())
+
+
+def claim_formulas(about: About) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield every formula of a claim with its keys."""
+    for name, statistic in about.statistics.items():
+        yield ("statistics", name, "value"), statistic.value
+    for name in OUTCOMES:
+        if text := getattr(about.rule, name):
+            yield ("rule", name), text
+
+
+def check(claim: Claim, where: tuple[str, ...], text: str) -> None:
+    """Raise ValueError where a formula calls or names what there is not."""
+    called, named = formula.names(formula.parsed(text))
+    if where[0] == "rule":
+        if unknown := named - claim.about.statistics.keys():
+            raise ValueError(f"there is no statistic {', '.join(sorted(unknown))}")
+        formula.holds(formula.parsed(text), dict.fromkeys(named, Estimate(0, *[float("nan")] * 4)))
+        return
+    if unknown := named - claim.about.arms.keys():
+        raise ValueError(f"there is no arm {', '.join(sorted(unknown))}")
+    if unknown := called - formula.FUNCTIONS.keys() - measures(claim):
+        raise ValueError(f"there is neither a function nor a measure {', '.join(sorted(unknown))}")
+
+
+def measures(claim: Claim) -> set[str]:
+    """Return the columns of runs.csv that are numbers."""
+    return {name for name, kind in records.RUNS.items() if kind in ("number", "whole")}
+
+
+@dataclass(frozen=True)
+class Held:
+    """The records of a claim's experiments, as a table a run."""
+
+    claim: Claim
+    runs: pd.DataFrame
+    """Columns of runs.csv, and `experiment`; rows in the plans' order."""
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Every cell as `experiment/label`, in the plans' order."""
+        return list(dict.fromkeys(self.runs["experiment"] + "/" + self.runs["cell"]))
+
+    def cells(self, arm: str) -> tuple[list[str], bool]:
+        """Return the cells that an arm stands for, and whether they are a row."""
+        patterns = self.claim.about.arms[arm]
+        found = []
+        for pattern in [patterns] if isinstance(patterns, str) else patterns:
+            pattern = pattern if "/" in pattern else f"*/{pattern}"
+            escaped = pattern.replace("[", "[[]")
+            matching = [label for label in self.labels if fnmatch.fnmatchcase(label, escaped)]
+            if not matching:
+                raise UsageError(
+                    f"{self.claim.name}: no cell is called {pattern!r}; there are {'; '.join(self.labels)}"
+                )
+            found += matching
+        return found, isinstance(patterns, list) or "*" in patterns
+
+    @cached_property
+    def by_cell(self) -> dict[str, pd.DataFrame]:
+        """Return the runs of each cell."""
+        label = self.runs["experiment"] + "/" + self.runs["cell"]
+        return {str(name): runs for name, runs in self.runs.groupby(label)}
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """All seeds."""
+        return sorted(set(self.runs["seed"]))
+
+    def measure(self, name: str, arm: str) -> Array:
+        """Return a measure of an arm, (seeds,) or (seeds, k); NaN where a run did not finish."""
+        cells, row = self.cells(arm)
+        columns = []
+        for cell in cells:
+            mine = self.by_cell[cell].set_index("seed")
+            values = pd.to_numeric(mine[name], errors="coerce").where(mine["status"] == "ok")
+            columns.append(values.reindex(self.seeds).to_numpy(float))
+        found = np.stack(columns, axis=1)
+        return found if row else found[:, 0]
+
+
+def held(claim: Claim, directory: Path) -> Held:
+    """Return the records of a claim's experiments in `directory`. Raises RecordsError where they are not complete."""
+    tables = []
+    for name, settings in claim.experiments.items():
+        folder = directory / name
+        runs = records.read(folder).runs.set_index("run")
+        plan = planned(settings, folder)
+        if missing := [run.id for run in plan.runs if run.id not in runs.index]:
+            what = f"{folder} lacks {len(missing)} of {len(plan.runs)} runs of this claim"
+            raise RecordsError(f"{what}; `regbench claims run {claim.name}` trains what is missing")
+        tables.append(_ordered(runs, plan).assign(experiment=name))
+    return Held(claim, pd.concat(tables, ignore_index=True))
+
+
+def _ordered(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    return runs.loc[[run.id for run in plan.runs]].reset_index()
+
+
+def judge(claim: Claim, found: Held, confidence: float = 0.95) -> Judgement:
+    """Return what the records say: the statistics with their intervals over the seeds, and the verdict by the rule."""
+    statistics = {}
+    for name, statistic in claim.about.statistics.items():
+        values = np.broadcast_to(formula.value(formula.parsed(statistic.value), found.measure), len(found.seeds))
+        estimate = stats.estimate(values[np.isfinite(values)], confidence)
+        if estimate.n > 1 and estimate.sd == 0:  # such as no exact zero in any run: then that is all there is to say
+            estimate = replace(estimate, low=estimate.mean, high=estimate.mean)
+        statistics[name] = estimate
+    seeds = min(estimate.n for estimate in statistics.values())
+    return Judgement(_outcome(claim.about.rule, statistics, seeds), statistics, seeds)
+
+
+def _outcome(rule: Rule, statistics: Mapping[str, Estimate], seeds: int) -> Outcome:
+    if seeds < FEWEST_SEEDS:
+        return "too_few"
+    for outcome in OUTCOMES:
+        text = getattr(rule, outcome)
+        if text and formula.holds(formula.parsed(text), statistics):
+            return outcome
+    return "undecided"
+
+
+def quick(claim: Claim) -> Claim:
+    """Return a claim whose experiments are smoke tests: two seeds, one epoch, few images. It decides nothing."""
+
+    def smoke(settings: Config) -> Config:
+        seeds = settings.seeds[:2]
+        size = min(settings.dataset.train_size or 1000, 1000)
+        sections = {
+            "train": settings.train.model_copy(update={"epochs": 1}),
+            "dataset": settings.dataset.model_copy(update={"train_size": size}),
+        }
+        return settings.model_copy(update={"seeds": seeds, "rounds": [len(seeds)], **sections})
+
+    return replace(claim, experiments={name: smoke(settings) for name, settings in claim.experiments.items()})
+
+
+def found(folder: Path, names: Sequence[str] = ()) -> list[Claim]:
+    """Return the claims in a folder, all or those named, by their files' names. Raises UsageError for no claim."""
+    paths = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    for name in names:
+        if name not in paths:
+            raise UsageError(f"there is no claim {name!r}; there are {', '.join(paths) or 'none'}")
+    return [load(paths[name]) for name in names or paths]
+
+
+def point(technique: str, key: str, claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims that a point of the summary table rests on."""
+    return [claim for claim in claims if f"{technique}.{key}" in claim.about.points]

@@ -1,0 +1,154 @@
+"""Arithmetic that a claim is stated in: text that a person writes, of which nothing but numbers can come.
+
+A statistic is computed seed by seed: `test_accuracy(dropout) - test_accuracy(plain)`. A measure of an arm is an array
+(seeds,), or (seeds, k) where the arm stands for a row of k cells; functions such as `most` take the row away. A rule
+compares statistics with numbers: `gain > 0.5 and cost < 2`. A comparison holds where the whole interval is on its side.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regbench.stats import Array, Estimate
+
+OPERATORS: Mapping[type, Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.USub: operator.neg,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+LONGEST = 500
+"""Characters of a formula."""
+
+
+def slope(y: Array) -> Array:
+    """Return the least-squares slope along each row of y (seeds, k), a step from cell to cell as the unit: (seeds,)."""
+    x = np.arange(y.shape[-1]) - (y.shape[-1] - 1) / 2
+    return np.asarray(y @ x / (x @ x))
+
+
+def rank_correlation(y: Array) -> Array:
+    """Return Spearman's rank correlation of each row of y (seeds, k) with its order, (seeds,): 1 if it only rises."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(y, axis=-1)
+    centred = ranks - ranks.mean(-1, keepdims=True)
+    x = np.arange(y.shape[-1]) - (y.shape[-1] - 1) / 2
+    spread = np.sqrt((centred**2).sum(-1) * (x @ x))
+    return np.asarray(centred @ x / np.where(spread > 0, spread, np.nan))
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "abs": np.abs,
+    "log": np.log,
+    "log10": np.log10,
+    "sqrt": np.sqrt,
+    "mean": lambda y: y.mean(-1),
+    "least": lambda y: y.min(-1),
+    "most": lambda y: y.max(-1),
+    "first": lambda y: y[..., 0],
+    "last": lambda y: y[..., -1],
+    "span": lambda y: y.max(-1) - y.min(-1),
+    "share": lambda y: np.asarray(y, dtype=float).mean(-1),
+    "row": lambda y: y[..., None],
+    "slope": slope,
+    "rank_correlation": rank_correlation,
+}
+"""What a formula may call beside measures: of numbers, or of a row of cells (`row` makes one of a number each)."""
+
+
+def parsed(text: str) -> ast.expr:
+    """Return a formula's tree. Raises ValueError, in words, for what is no arithmetic."""
+    if len(text) > LONGEST:
+        raise ValueError(f"a formula has at most {LONGEST} characters")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise ValueError(f"{text!r} can't be read as arithmetic") from None
+    for node in ast.walk(tree):
+        known = isinstance(
+            node,
+            ast.BinOp | ast.UnaryOp | ast.Call | ast.Name | ast.Compare | ast.BoolOp | ast.And | ast.Or | ast.Load,
+        )
+        number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
+        if not (known or number or type(node) in OPERATORS):
+            raise ValueError(f"{ast.unparse(node) if isinstance(node, ast.expr) else text!r} has no place in a formula")
+        if isinstance(node, ast.Call) and (node.keywords or not isinstance(node.func, ast.Name)):
+            raise ValueError(f"{ast.unparse(node)} is no call of a function by its name")
+    return tree
+
+
+def names(tree: ast.expr) -> tuple[set[str], set[str]]:
+    """Return the functions that a formula calls and the other names in it."""
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    others = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
+    return called, others
+
+
+def value(tree: ast.expr, measure: Callable[[str, str], Array]) -> NDArray[Any]:
+    """Return a statistic, a value a seed, (seeds,). `measure(name, arm)` gives an arm's values, (seeds,) or (seeds, k).
+
+    Numbers that can't be computed (0/0, a missing run) are NaN. Raises ValueError where a formula calls what is neither
+    a function nor a measure of an arm.
+    """
+    with np.errstate(all="ignore"):
+        return np.asarray(_value(tree, measure))
+
+
+def _value(node: ast.expr, measure: Callable[[str, str], Array]) -> Any:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return np.float64(number)  # of Python's own, 9**9**9 would take for ever
+        case ast.UnaryOp(op=op, operand=operand):
+            return OPERATORS[type(op)](_value(operand, measure))
+        case ast.BinOp(left=left, op=op, right=right):
+            return OPERATORS[type(op)](_value(left, measure), _value(right, measure))
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            return OPERATORS[type(op)](_value(left, measure), _value(right, measure))
+        case ast.Call(func=ast.Name(id=name), args=[ast.Name(id=arm)]) if name not in FUNCTIONS:
+            return measure(name, arm)
+        case ast.Call(func=ast.Name(id=name), args=[argument]) if name in FUNCTIONS:
+            return FUNCTIONS[name](np.asarray(_value(argument, measure)))
+    raise ValueError(f"{ast.unparse(node)} is neither a function nor a measure of an arm")
+
+
+def holds(tree: ast.expr, statistics: Mapping[str, Estimate]) -> bool:
+    """Whether a rule holds: each comparison of a statistic with a number for the statistic's whole interval.
+
+    An interval that is not known (one seed, or none) holds nothing. Raises ValueError for anything but comparisons of
+    a statistic with a number, joined by `and` and `or`.
+    """
+    match tree:
+        case ast.BoolOp(op=op, values=parts):
+            return (all if isinstance(op, ast.And) else any)([holds(part, statistics) for part in parts])
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Gt()], comparators=[n]) if name in statistics and fixed(
+            n
+        ):
+            return bool(statistics[name].low > value(n, _no_measure))
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Lt()], comparators=[n]) if name in statistics and fixed(
+            n
+        ):
+            return bool(statistics[name].high < value(n, _no_measure))
+    raise ValueError(f"{ast.unparse(tree)} is no comparison of a statistic with a number, such as gain > 0.5")
+
+
+def fixed(tree: ast.expr) -> bool:
+    """Whether a formula names nothing."""
+    return not any(names(tree))
+
+
+def _no_measure(name: str, arm: str) -> Array:
+    raise ValueError(f"{name}({arm}): a rule compares statistics with numbers only")

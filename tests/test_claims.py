@@ -1,0 +1,160 @@
+"""Claims: read with every mistake in its place, judged by their own rule, run and shown by the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from regbench import claims
+from regbench.errors import ConfigError, RecordsError, UsageError
+from regbench.locale import languages, words
+from regbench.plan import plan
+from regbench.report import claims as shown
+from regbench.report import tables
+from tests.command import regbench
+from tests.sample import records
+
+ROOT = Path(__file__).parents[1]
+COMMITTED = sorted((ROOT / "configs/claims").glob("*.yaml"))
+
+CLAIM = """\
+claim:
+  statement: {en: Dropout helps., ko: 드롭아웃은 도움이 됨.}
+  where: "2.2"
+  points: [dropout.overfitting]
+  literature:
+    - {source: "Srivastava et al. 2014, Table 4", says: {en: It does., ko: 그러함.}, read: notes}
+  design: {en: Two networks., ko: 신경망 두 개.}
+  arms: {plain: baseline, dropout: dropout(p=0.5), strengths: "l2(*)"}
+  statistics:
+    gain: {value: 100 * (test_accuracy(dropout) - test_accuracy(plain)), says: {en: points, ko: 점}}
+    most: {value: 100 * (most(test_accuracy(strengths)) - test_accuracy(plain)), says: {en: points, ko: 점}}
+  rule: {supported: gain > 1, refuted: gain < 0}
+experiments:
+  mlp:
+    dataset: {name: mnist5k, train_size: 200}
+    model: {name: mlp, widths: [8]}
+    train: {epochs: 1}
+    seeds: 10
+    techniques: {dropout: 0.5, l2: [0.001, 0.01]}
+"""
+
+
+def written(folder: Path, text: str = CLAIM) -> Path:
+    (folder / "claims").mkdir(exist_ok=True)
+    path = folder / "claims/dropout-helps.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def held(claim: claims.Claim, accuracy: dict[str, float], lost: int = 0) -> claims.Held:
+    """Records in which each cell has this accuracy and a little spread."""
+    runs = records(plan(claim.experiments["mlp"]))
+    runs["test_accuracy"] = runs.cell.map(accuracy) + 0.0001 * (runs.seed % 3)
+    runs.loc[(runs.cell == "baseline") & (runs.seed < lost), "status"] = "diverged"
+    return claims.Held(claim, runs.assign(experiment="mlp"))
+
+
+CELLS = dict.fromkeys(("baseline", "l2(strength=0.001)", "l2(strength=0.01)", "dropout(p=0.5)"), 0.8)
+
+
+@pytest.mark.parametrize(("gain", "outcome"), [(0.02, "supported"), (-0.01, "refuted"), (0.005, "undecided")])
+def test_the_rule_decides_by_whole_intervals(tmp_path: Path, gain: float, outcome: str) -> None:
+    claim = claims.load(written(tmp_path))
+    found = held(claim, CELLS | {"dropout(p=0.5)": 0.8 + gain, "l2(strength=0.01)": 0.81})
+    judged = claims.judge(claim, found)
+    assert judged.outcome == outcome
+    assert judged.statistics["gain"].mean == pytest.approx(100 * gain)
+    assert judged.statistics["most"].mean == pytest.approx(1), "an arm of several cells is a row"
+    assert judged.seeds == 10
+
+
+def test_fewer_than_ten_seeds_give_no_verdict(tmp_path: Path) -> None:
+    claim = claims.load(written(tmp_path))
+    judged = claims.judge(claim, held(claim, CELLS | {"dropout(p=0.5)": 0.9}, lost=1))
+    assert (judged.outcome, judged.seeds) == ("too_few", 9)
+
+
+def test_equal_values_have_an_interval_without_width(tmp_path: Path) -> None:
+    claim = claims.load(
+        written(tmp_path, CLAIM.replace("test_accuracy(dropout) - test_accuracy(plain)", "exact_zeros(dropout)"))
+    )
+    found = held(claim, CELLS)
+    found.runs["exact_zeros"] = 0.5
+    assert claims.judge(claim, found).outcome == "supported"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("gain > 1", "gian > 1", "rule.supported: there is no statistic gian"),
+        ("gain > 1", "gain > most", "is no comparison of a statistic with a number"),
+        ("gain > 1", "import os", "can't be read as arithmetic"),
+        ("test_accuracy(dropout)", "test_acuracy(dropout)", "there is neither a function nor a measure test_acuracy"),
+        ("test_accuracy(dropout)", "test_accuracy(drop)", "there is no arm drop"),
+        ("ko: 드롭아웃은 도움이 됨.", "fr: oui", "claim.statement has no words in ko"),
+        ("where:", "were:", "unknown key 'were'"),
+        ("read: notes", "read: rumours", "can't be the text 'rumours'"),
+        ("dropout: 0.5, l2", "dropot: 0.5, l2", "there is no technique 'dropot'"),
+        ("experiments:", "experiment:", "a claim has the sections `claim` and `experiments`, and no other"),
+    ],
+)
+def test_a_mistake_is_said_with_its_place(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert old in CLAIM
+    with pytest.raises(ConfigError) as raised:
+        claims.load(written(tmp_path, CLAIM.replace(old, new)))
+    assert any(problem in text for text in raised.value.problems), raised.value.problems
+    assert all(text.startswith(f"{tmp_path}/claims/dropout-helps.yaml") for text in raised.value.problems)
+
+
+def test_an_arm_that_names_no_cell_and_runs_that_are_missing_are_said(tmp_path: Path) -> None:
+    claim = claims.load(written(tmp_path, CLAIM.replace("dropout(p=0.5)", "dropout(p=0.4)")))
+    with pytest.raises(UsageError, match="no cell is called"):
+        claims.judge(claim, held(claim, CELLS))
+    assert regbench("sweep", ROOT / "configs/quickstart.yaml", "--dry-run", cwd=tmp_path).returncode == 0
+    with pytest.raises(RecordsError, match=r"holds no runs\.csv"):
+        claims.held(claim, tmp_path)
+
+
+def test_the_command_runs_lists_and_explains(tmp_path: Path) -> None:
+    written(tmp_path)
+    done = regbench("claims", "run", "--claims", "claims", "--quick", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "dropout-helps: – no verdict" in done.stdout
+    assert not (tmp_path / "results/claims").exists(), "a smoke test is no result"
+    done = regbench("claims", "run", "dropout-helps", "--claims", "claims", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    runs = tmp_path / "results/claims/dropout-helps/mlp/runs.csv"
+    before = runs.read_bytes()
+    again = regbench("claims", "run", "dropout-helps", "--claims", "claims", cwd=tmp_path)
+    assert (again.stdout, (tmp_path / "results/claims/dropout-helps/mlp/runs.csv").read_bytes()) == (
+        done.stdout,
+        before,
+    )
+    listed = regbench("claims", "--claims", "claims", "--lang", "ko", cwd=tmp_path)
+    assert "드롭아웃은 도움이 됨." in listed.stdout
+    told = regbench("claims", "show", "dropout-helps", "--claims", "claims", cwd=tmp_path)
+    assert "supported: `gain > 1`" in told.stdout
+    wrong = regbench("claims", "run", "nothing", "--claims", "claims", cwd=tmp_path)
+    assert (wrong.returncode, "there is no claim 'nothing'; there are dropout-helps" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_every_committed_claim_is_complete(path: Path) -> None:
+    claim = claims.load(path)
+    assert claim.experiments
+    for settings in claim.experiments.values():
+        assert len(settings.seeds) >= claims.FEWEST_SEEDS
+    plans = {name: plan(settings) for name, settings in claim.experiments.items() if not settings.tune}
+    if len(plans) == len(claim.experiments):
+        runs = pd.concat([records(planned).assign(experiment=name) for name, planned in plans.items()])
+        judged = claims.judge(claim, claims.Held(claim, runs))
+        assert judged.seeds >= claims.FEWEST_SEEDS, "every statistic has a value a seed"
+        for lang in languages():
+            assert claim.about.statement[lang] in shown.explained(claim, judged, words(lang))
+    for point in claim.about.points:
+        row, _, key = point.partition(".")
+        card = tables.card(row, words("en"))
+        assert key in {**card.strengths, **card.weaknesses}, point

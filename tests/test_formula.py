@@ -1,0 +1,103 @@
+"""Formulas: arithmetic over arms, and rules over intervals; nothing else can be said in them."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy
+
+from regbench import formula
+from regbench.stats import Estimate
+
+VALUES = {
+    ("accuracy", "plain"): np.array([0.8, 0.9]),
+    ("accuracy", "dropout"): np.array([0.9, 0.85]),
+    ("gap", "grid"): np.array([[1.0, 2.0, 4.0], [3.0, 1.0, 2.0]]),
+}
+
+
+def value(text: str) -> list[float]:
+    return formula.value(formula.parsed(text), lambda name, arm: VALUES[name, arm]).tolist()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("100 * (accuracy(dropout) - accuracy(plain))", [10.0, -5.0]),
+        ("-accuracy(plain) / 2", [-0.4, -0.45]),
+        ("most(gap(grid))", [4.0, 3.0]),
+        ("span(gap(grid)) / least(gap(grid))", [3.0, 2.0]),
+        ("last(gap(grid)) - first(gap(grid))", [3.0, -1.0]),
+        ("share(gap(grid) > row(most(gap(grid))) - 1.5)", [1 / 3, 2 / 3]),
+        ("slope(gap(grid))", [1.5, -0.5]),
+        ("rank_correlation(gap(grid))", [1.0, -0.5]),
+        ("sqrt(mean(gap(grid)) ** 2)", [7 / 3, 2.0]),
+        ("abs(log10(accuracy(plain) ** 0))", [0.0, 0.0]),
+    ],
+)
+def test_a_statistic_is_computed_seed_by_seed(text: str, expected: list[float]) -> None:
+    assert value(text) == pytest.approx(expected)
+
+
+@given(st.lists(st.integers(0, 9), min_size=3, max_size=6, unique=False).filter(lambda y: len(set(y)) > 1))
+def test_slope_and_rank_correlation_are_scipys(y: list[int]) -> None:
+    line = np.array([y], float)
+    x = np.arange(len(y))
+    assert formula.slope(line)[0] == pytest.approx(scipy.linregress(x, y).slope)
+    assert formula.rank_correlation(line)[0] == pytest.approx(scipy.spearmanr(x, y).statistic)
+
+
+def test_what_can_not_be_computed_is_no_number() -> None:
+    assert np.isnan(value("(accuracy(plain) - accuracy(plain)) / 0")).all()
+    assert np.isnan(formula.rank_correlation(np.ones((1, 4)))).all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')", "accuracy.real", "[1, 2]", "lambda: 1", "'text'", "accuracy(plain)[0]",
+        "1 if 2 else 3", "f'{1}'", "accuracy(arm=plain)", "1 +", "a := 1", "True", "x" * 501,
+        "(" * 300 + ")" * 300,
+    ],
+)  # fmt: skip
+def test_anything_but_arithmetic_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match=r"formula|arithmetic|call"):
+        formula.parsed(text)
+
+
+@given(st.text(max_size=60))
+def test_no_text_does_anything_but_compute_or_be_refused(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        formula.value(formula.parsed(text), lambda name, arm: np.zeros(2))
+
+
+def test_a_number_without_end_is_infinite_at_once() -> None:
+    assert np.isinf(value("accuracy(plain) * 9 ** 9 ** 9 ** 9")).all()
+
+
+def interval(low: float, high: float) -> Estimate:
+    return Estimate(10, (low + high) / 2, 1.0, low, high)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("a > 0", True), ("a > 1.5", False), ("a < 3.5", True), ("a < 2", False), ("a > 0 and b < 0", True),
+        ("a > 2 or b < 0", True), ("a > 2 and b < 0", False), ("a > 0 and (b > 0 or b < 0)", True),
+        ("none > -9", False), ("a > 1 / 2 + 0.4", True),
+    ],
+)  # fmt: skip
+def test_a_comparison_holds_where_the_whole_interval_is_on_its_side(rule: str, expected: bool) -> None:
+    nan = float("nan")
+    known = {"a": interval(1, 3), "b": interval(-2, -1), "none": Estimate(1, 5, nan, nan, nan)}
+    assert formula.holds(formula.parsed(rule), known) is expected
+
+
+@pytest.mark.parametrize("rule", ["a", "a > b", "1 < a", "a == 1", "unknown > 1", "a >= 1", "a > 0 > -1", "a > gap(b)"])
+def test_a_rule_is_made_of_comparisons_of_a_statistic_with_a_number(rule: str) -> None:
+    with pytest.raises(ValueError, match=r"comparison|rule|formula|measure|function"):
+        formula.holds(formula.parsed(rule), {"a": interval(1, 3), "b": interval(1, 3)})
