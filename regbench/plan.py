@@ -188,15 +188,22 @@ def label(combination: Mapping[str, Settings], settings: Condition | None = None
 
 
 def named(settings: Condition) -> str:
-    """Return the name of a condition: "batch_size=4, lr=0.001"."""
+    """Return the name of a condition: "batch_size=4, optimizer=sgd(lr=0.1)"."""
     last = [key.rpartition(".")[2] for key in settings]
-    parts = []
-    for (key, value), short in zip(settings.items(), last, strict=True):
-        if isinstance(value, Mapping):
-            value = value.get("name", json.dumps(value))
-        text = "-".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if type(value) is float else value
-        parts.append(f"{short if last.count(short) == 1 else key}={text}")
-    return ", ".join(parts)
+    return ", ".join(
+        f"{short if last.count(short) == 1 else key}={_text(value)}"
+        for (key, value), short in zip(settings.items(), last, strict=True)
+    )
+
+
+def _text(value: Any) -> str:
+    """Return a setting's value as names of conditions show it."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{key}={_text(v)}" for key, v in value.items() if key != "name")
+        return f"{value.get('name', '')}({inner})" if inner else str(value.get("name", ""))
+    if isinstance(value, list):
+        return "-".join(map(_text, value))
+    return f"{value:g}" if type(value) is float else str(value)
 
 
 def _label(key: str, settings: Settings) -> str:

@@ -57,7 +57,7 @@ def test_whole_sections_can_be_varied_too(tmp_path: Path) -> None:
     text = BASE + "vary: {model: [{name: mlp, widths: [8]}, {name: cnn, channels: [4]}]}\n"
     planned = plan(load(tmp_path, text))
     assert {(run.model.name, run.cell.condition) for run in planned.runs} == {
-        ("mlp", "model=mlp"), ("cnn", "model=cnn"),
+        ("mlp", "model=mlp(widths=8)"), ("cnn", "model=cnn(channels=4)"),
     }  # fmt: skip
     assert {len(s.runs) > 1 for s in planned.stacks if s.runs[0].model.name == "cnn"} == {False}
 
