@@ -29,7 +29,7 @@ OPERATORS: Mapping[type, Callable[..., Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-LONGEST = 500
+LONGEST = 800
 """Characters of a formula."""
 
 
@@ -62,11 +62,11 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "last": lambda y: y[..., -1],
     "span": lambda y: y.max(-1) - y.min(-1),
     "share": lambda y: np.asarray(y, dtype=float).mean(-1),
-    "row": lambda y: y[..., None],
+    "row": lambda *ys: np.stack(np.broadcast_arrays(*ys), axis=-1),
     "slope": slope,
     "rank_correlation": rank_correlation,
 }
-"""What a formula may call beside measures: of numbers, or of a row of cells (`row` makes one of a number each)."""
+"""What a formula may call beside measures: of numbers, or of a row of cells (`row` makes one of numbers)."""
 
 
 def parsed(text: str) -> ast.expr:
@@ -120,8 +120,10 @@ def _value(node: ast.expr, measure: Callable[[str, str], Array]) -> Any:
             return OPERATORS[type(op)](_value(left, measure), _value(right, measure))
         case ast.Call(func=ast.Name(id=name), args=[ast.Name(id=arm)]) if name not in FUNCTIONS:
             return measure(name, arm)
-        case ast.Call(func=ast.Name(id=name), args=[argument]) if name in FUNCTIONS:
-            return FUNCTIONS[name](np.asarray(_value(argument, measure)))
+        case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS and (
+            len(arguments) == 1 or (arguments and name == "row")
+        ):
+            return FUNCTIONS[name](*(np.asarray(_value(argument, measure)) for argument in arguments))
     raise ValueError(f"{ast.unparse(node)} is neither a function nor a measure of an arm")
 
 
@@ -134,13 +136,9 @@ def holds(tree: ast.expr, statistics: Mapping[str, Estimate]) -> bool:
     match tree:
         case ast.BoolOp(op=op, values=parts):
             return (all if isinstance(op, ast.And) else any)([holds(part, statistics) for part in parts])
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.Gt()], comparators=[n]) if name in statistics and fixed(
-            n
-        ):
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Gt()], comparators=[n]) if name in statistics and fixed(n):
             return bool(statistics[name].low > value(n, _no_measure))
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.Lt()], comparators=[n]) if name in statistics and fixed(
-            n
-        ):
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Lt()], comparators=[n]) if name in statistics and fixed(n):
             return bool(statistics[name].high < value(n, _no_measure))
     raise ValueError(f"{ast.unparse(tree)} is no comparison of a statistic with a number, such as gain > 0.5")
 

@@ -44,8 +44,11 @@ class Net(nn.Module):
     def add(self, name: str, layer: nn.Linear | nn.Conv2d, site: tuple[int, ...] | None) -> None:
         bound = 1 / math.sqrt(layer.weight[0].numel())
         for kind, tensor in (("weight", layer.weight), ("bias", layer.bias)):
-            draw = stream(self.run.seed, f"init/{name}.{kind}").uniform(-bound, bound, tuple(tensor.shape))
-            tensor.data = torch.from_numpy(draw)
+            draw, shape = stream(self.run.seed, f"init/{name}.{kind}"), tuple(tensor.shape)
+            if sd := getattr(self.run.model, "init", None):
+                tensor.data = torch.from_numpy(draw.normal(0, sd, shape) if kind == "weight" else np.zeros(shape))
+            else:
+                tensor.data = torch.from_numpy(draw.uniform(-bound, bound, shape))
         norm = self.technique.get("batch_norm")
         dropout = self.technique.get("dropout")
         between = dropout and dropout.place == "before_norm"

@@ -34,6 +34,7 @@ def value(text: str) -> list[float]:
         ("last(gap(grid)) - first(gap(grid))", [3.0, -1.0]),
         ("share(gap(grid) > row(most(gap(grid))) - 1.5)", [1 / 3, 2 / 3]),
         ("slope(gap(grid))", [1.5, -0.5]),
+        ("span(row(accuracy(plain), accuracy(dropout), 1))", [0.2, 0.15]),
         ("rank_correlation(gap(grid))", [1.0, -0.5]),
         ("sqrt(mean(gap(grid)) ** 2)", [7 / 3, 2.0]),
         ("abs(log10(accuracy(plain) ** 0))", [0.0, 0.0]),
@@ -60,7 +61,7 @@ def test_what_can_not_be_computed_is_no_number() -> None:
     "text",
     [
         "__import__('os').system('true')", "accuracy.real", "[1, 2]", "lambda: 1", "'text'", "accuracy(plain)[0]",
-        "1 if 2 else 3", "f'{1}'", "accuracy(arm=plain)", "1 +", "a := 1", "True", "x" * 501,
+        "1 if 2 else 3", "f'{1}'", "accuracy(arm=plain)", "1 +", "a := 1", "True", "x" * 801,
         "(" * 300 + ")" * 300,
     ],
 )  # fmt: skip

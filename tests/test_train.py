@@ -44,7 +44,7 @@ PAIRS = [
 CELLS = [f"{{{key}: {settings}}}" for key in techniques() for settings in VARIANTS.get(key, ["{}"])] + ["{}", *PAIRS]
 MODELS = {
     "mlp": "{name: mlp, widths: [9, 8], activation: relu}",
-    "mlp tanh": "{name: mlp, widths: [9], activation: tanh}",
+    "mlp tanh": "{name: mlp, widths: [9], activation: tanh, init: 0.3}",
     "cnn": "{name: cnn, channels: [3, 4], widths: [8], activation: tanh}",
 }
 OF_OTHERS = {

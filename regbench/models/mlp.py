@@ -25,6 +25,10 @@ class Settings(Base):
     name: Literal["mlp"] = "mlp"
     widths: list[Annotated[int, Field(ge=1)]] = Field([256, 256], min_length=1)
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
+    init: float | None = Field(
+        None, gt=0, description="standard deviation of the first weights, Gaussian, with biases 0; none: PyTorch's"
+    )
+    later = frozenset({"init"})
 
 
 def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
@@ -46,9 +50,9 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
     sizes = [image[0] * image[1] * image[2], *settings.widths]
     layers = []
     for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes), start=1):
-        layers.append(stack.linear(f"hidden{number}", inputs, outputs, stack.hidden_bias))
+        layers.append(stack.linear(f"hidden{number}", inputs, outputs, stack.hidden_bias, settings.init))
         layers.append(stack.hidden(Site(f"hidden{number}", (outputs,)), settings.activation))
-    layers.append(stack.linear("output", sizes[-1], classes))
+    layers.append(stack.linear("output", sizes[-1], classes, sd=settings.init))
 
     def forward(x: Tensor) -> Tensor:
         x = stack.images(x).flatten(2).transpose(1, 2)

@@ -113,20 +113,23 @@ class Stack:
         kind: Literal["weight", "bias", "norm"],
         *,
         fan_in: int | None = None,
+        sd: float | None = None,
         fill: float = 0.0,
     ) -> Parameter:
-        """Create a parameter (M, *shape), filled, or uniform in +-1/sqrt(fan_in) as PyTorch's layers are.
+        """Create a parameter (M, *shape): filled, uniform in +-1/sqrt(fan_in) as PyTorch's layers are, or Gaussian.
 
         The draw is keyed by seed and name: runs of one seed start alike whatever their techniques are.
         """
         assert name not in self.named, f"parameter {name} exists already"
-        if (
-            fan_in is None or self.device.type == "meta"
-        ):  # on "meta" a model has shapes and no numbers: it is only counted
+        if (fan_in is None and sd is None) or self.device.type == "meta":  # where shapes are counted, without numbers
             tensor = torch.full((self.size, *shape), fill, dtype=self.dtype, device=self.device)
         else:
-            bound = 1 / math.sqrt(fan_in)
-            draws = [stream(seed, f"init/{name}").uniform(-bound, bound, shape) for seed in self.seeds]
+            streams = [stream(seed, f"init/{name}") for seed in self.seeds]
+            if sd is not None:
+                draws = [draw.normal(0, sd, shape) for draw in streams]
+            else:
+                bound = 1 / math.sqrt(fan_in or 1)
+                draws = [draw.uniform(-bound, bound, shape) for draw in streams]
             tensor = self.by_run(torch.as_tensor(np.stack(draws)).to(self.device, self.dtype))
         self.named[name] = Parameter(name, tensor.requires_grad_(), kind)
         return self.named[name]
@@ -152,10 +155,16 @@ class Stack:
         """Whether a norm stands at the sites: its shift then does what a bias would."""
         return any(type(t).norm is not Technique.norm for t in self.techniques)
 
-    def linear(self, name: str, inputs: int, outputs: int, bias: bool = True) -> Callable[[Tensor], Tensor]:
-        """Create a linear layer; it takes (M, inputs, B), or (seeds, inputs, B) where a seed's runs share the input."""
-        w = self.parameter(f"{name}.weight", (outputs, inputs), "weight", fan_in=inputs).tensor
-        b = self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=inputs).tensor if bias else None
+    def linear(
+        self, name: str, inputs: int, outputs: int, bias: bool = True, sd: float | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """Create a linear layer; it takes (M, inputs, B), or (seeds, inputs, B) where a seed's runs share the input.
+
+        sd: the standard deviation of its weights, with biases 0; None: uniform, as PyTorch's.
+        """
+        fan_in = inputs if sd is None else None
+        w = self.parameter(f"{name}.weight", (outputs, inputs), "weight", fan_in=fan_in, sd=sd).tensor
+        b = self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=fan_in).tensor if bias else None
 
         return lambda x: self.product(x, w, b)
 

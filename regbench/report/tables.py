@@ -543,6 +543,6 @@ def _settings(settings: Any, defaults: bool = True) -> str:
     parts = [settings.name]
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if name != "name" and (defaults or name == "lr" or value != field.default):
+        if name != "name" and value is not None and (defaults or name == "lr" or value != field.default):
             parts.append(f"{name} {'-'.join(map(str, value)) if isinstance(value, list) else value}")
     return " ".join(parts)
