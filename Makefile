@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench reproduce tables check-tables lint clean
+.PHONY: help demo test bench reproduce claims tables check-tables lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,6 +30,9 @@ bench: $(READY) ## measure speed and memory; the last line is JSON
 
 reproduce: $(READY) ## retrain what results/reference/ holds and report what differs
 	$(BIN)/python -m benchmarks.reproduce $(REFERENCE)
+
+claims: $(READY) ## test every statement of the note (hours; what is finished is kept)
+	$(BIN)/regbench claims run --out results/reference/claims
 
 tables: $(READY) ## rebuild every committed table from its CSV, without training
 	$(BIN)/python -m benchmarks.tables write

@@ -11,10 +11,12 @@ from regbench import records, report
 from regbench.cli import compared, page
 from regbench.compare import Comparison
 from regbench.locale import languages
-from regbench.report import blocks
+from regbench.report import blocks, numbers
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results/reference"
+FIGURE = re.compile(r"(<!-- error (\S+) ([^>]+?) -->).*?(<!-- /error -->)")
+"""A figure in a document's text: the test error of a sweep's cell."""
 PAGE = "report.en.html"
 """In English alone: the letters in a Korean picture are those of a font of the machine."""
 
@@ -34,7 +36,15 @@ def built() -> Iterator[tuple[Path, str]]:
         text = document.read_text(encoding="utf-8")
         for name in sorted(blocks.names(text) & found.keys()):
             text, _ = blocks.fill(text, name, found[name], str(document))
-        yield document, text
+        yield document, FIGURE.sub(lambda match: f"{match[1]}{error(found[match[2]], match[3])}{match[4]}", text)
+
+
+def error(comparison: Comparison, label: str) -> str:
+    """Return a cell's mean test error with its interval, in percent."""
+    accuracy = next(cell.accuracy for cell in comparison.cells if cell.label == label)
+    digits = numbers.decimals([100 * accuracy.half_width])
+    mean, low, high = (numbers.number(100 * (1 - x), digits) for x in (accuracy.mean, accuracy.high, accuracy.low))
+    return f"{mean} ({low} to {high})"
 
 
 def contents(found: Mapping[str, Comparison]) -> str:
