@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from regbench import records, report
@@ -36,7 +37,14 @@ def built() -> Iterator[tuple[Path, str]]:
         text = document.read_text(encoding="utf-8")
         for name in sorted(blocks.names(text) & found.keys()):
             text, _ = blocks.fill(text, name, found[name], str(document))
-        yield document, FIGURE.sub(lambda match: f"{match[1]}{error(found[match[2]], match[3])}{match[4]}", text)
+        yield document, FIGURE.sub(partial(figure, found), text)
+
+
+def figure(found: Mapping[str, Comparison], match: re.Match[str]) -> str:
+    """Return a figure with its marks, made anew where its sweep is there."""
+    if match[2] not in found:
+        return match[0]
+    return f"{match[1]}{error(found[match[2]], match[3])}{match[4]}"
 
 
 def error(comparison: Comparison, label: str) -> str:
