@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from regbench.config import TRIAL_SEED, Config, Dataset, Train
@@ -46,6 +46,8 @@ class Run:
     train: Train
     tested: bool = True
     """Whether it is to see the test images: a trial is not."""
+    probes: Mapping[str, Settings] = field(default_factory=dict)
+    """Key to settings of what is measured beside the record."""
 
     def identity(self) -> dict[str, Any]:
         """Return the columns of a record that say which run it is of."""
@@ -120,6 +122,8 @@ def _planned(
     if config.dataset.path:
         # The folder is no part of what is trained on: a project that moves keeps its runs.
         common["dataset"]["path"] = config.dataset.path.name
+    if config.probes:
+        common["probes"] = {key: settings.model_dump(mode="json") for key, settings in config.probes.items()}
     runs: list[Run] = []
     groups: dict[Hashable, list[Run]] = {}
     round_of = dict(zip(seeds, itertools.chain.from_iterable([i] * n for i, n in enumerate(rounds)), strict=True))
@@ -133,7 +137,7 @@ def _planned(
         )
         for seed in seeds:
             run_id = digest(f"{before}{seed}{after}")
-            run = Run(run_id, cell, seed, config.dataset, config.model, train, tested)
+            run = Run(run_id, cell, seed, config.dataset, config.model, train, tested, config.probes or {})
             runs.append(run)
             groups.setdefault((round_of[seed], alike), []).append(run)
 
