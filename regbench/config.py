@@ -317,8 +317,9 @@ class _Reader:
             self.problem(
                 ("model",), f"this model does not fit the images of {given['dataset']['name']}: {reason}", key=True
             )
-        for key, settings in probed.items() if model and source and source.IMAGE else ():
-            if unfit := probes()[key].misfit(settings, model, source.IMAGE):
+        for key, settings in probed.items():
+            known = model and source and source.IMAGE
+            if known and (unfit := probes()[key].misfit(settings, model, known)):
                 self.problem(("probes", key), f"the probe {key} can't measure here: {unfit}", key=True)
         if given.get("techniques") == {} and not has_cells:
             self.problem(("techniques",), "techniques is empty: nothing to compare", _WANTED["techniques"], key=True)

@@ -41,10 +41,9 @@ class Net:
         self.true_labels = dataset.train_labels
         self.black, self.white = dataset.offset, 255 * dataset.factor + dataset.offset
         self.steps, self.seconds = 0, 0.0
-        reads_rows = "length" in inspect.signature(self.forward).parameters
-        self.whole: Callable[[Tensor], Tensor] = (
-            partial(self.forward, length=dataset.shape[1]) if reads_rows else self.forward
-        )
+        forward: Callable[..., Tensor] = self.forward
+        reads_rows = "length" in inspect.signature(forward).parameters
+        self.whole: Callable[[Tensor], Tensor] = partial(forward, length=dataset.shape[1]) if reads_rows else forward
         """The forward pass over whole images, in training too."""
 
     @property

@@ -227,9 +227,9 @@ class Results:
     def append(self, rows: Rows) -> None:
         """Commit rows of runs.csv with their rows of the other files: all of them, or none.
 
-        A row maps columns (of RUNS, EPOCHS, DETAILS, PROBES) to values; what it leaves out, None and NaN become empty cells,
-        text becomes one line. A failed run has no other rows: its next try writes its own. On return the rows are on
-        the disk.
+        A row maps columns (of RUNS, EPOCHS, DETAILS, PROBES) to values; what it leaves out, None and NaN become empty
+        cells, text becomes one line. A failed run has no other rows: its next try writes its own. On return the rows
+        are on the disk.
 
         Raises RecordsError where the disk is full, read-only or gone; what was written by then is taken back.
         """

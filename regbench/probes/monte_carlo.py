@@ -22,7 +22,7 @@ def averaged(samples: Iterable[Tensor], targets: Tensor, counts: Iterable[int]) 
 
     found, total, counts = {}, None, set(counts)
     for k, sample in zip(range(1, max(counts) + 1), samples, strict=False):
-        total = sample if total is None else total + sample
+        total = sample.double() if total is None else total + sample
         if k in counts:
             found[k] = 1 - accuracy(total, targets)
     return found

@@ -27,7 +27,8 @@ def disturbed(x: Tensor, draws: Tensor, level: float, black: Tensor, white: Tens
 def change(logits: Tensor, disturbed: Tensor) -> Tensor:
     """Return the mean over the images of ||f(x + e) - f(x)|| / ||f(x)||, (M,), for logits (M, classes, n)."""
     moved, length = (disturbed - logits).double().norm(dim=1), logits.double().norm(dim=1)
-    return (moved / length).mean(1)
+    mean: Tensor = (moved / length).mean(1)
+    return mean
 
 
 class Noise(Probe):
