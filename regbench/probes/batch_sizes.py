@@ -21,7 +21,7 @@ class BatchSizes(Probe):
     """Outputs of images alone and in a batch, and accuracy where norms take the statistics of batches of a size."""
 
     key = "batch_sizes"
-    source = "Ba et al. 2016, Layer Normalization, section 3: no dependence on the batch; Wu & He 2018, Group Norm"
+    source = "Ba et al. 2016, Layer Normalization: no dependence on the batch; Wu & He 2018, Group Normalization"
     names = {
         "difference": "largest absolute difference of a logit, an image alone against in a batch, in evaluation mode",
         "batch_difference": "the same with norms as in training: an image alone against the batch's statistics",

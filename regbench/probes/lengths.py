@@ -18,7 +18,7 @@ class Lengths(Probe):
     """Accuracy of a model that reads rows, at given numbers of rows; the others can't be measured so."""
 
     key = "lengths"
-    source = "Cooijmans et al. 2017, Recurrent Batch Normalization, section 5.4: lengths beyond those of training"
+    source = "Cooijmans et al. 2017, Recurrent Batch Normalization: lengths that training did not see"
     names = {"accuracy": "accuracy where the first `at` rows of every image are read"}
 
     class Settings(OnImages):

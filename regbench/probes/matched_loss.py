@@ -22,7 +22,7 @@ class MatchedLoss(Probe):
     """Accuracies at the first evaluation at which the training loss is below a value."""
 
     key = "matched_loss"
-    source = "Keskar et al. 2017, On Large-Batch Training, section 2.2: generalization at a fixed training loss"
+    source = "Keskar et al. 2017, On Large-Batch Training for Deep Learning: what generalizes at equal training loss"
     names = {
         "steps": "optimizer steps until the training loss was below `at`; all are empty where it never was",
         "loss": "mean NLL then of the training images that are looked at, in evaluation mode",

@@ -27,7 +27,7 @@ class Memorised(Probe):
     """Of the training images whose labels `label_noise` changed, the shares predicted as labelled and as they are."""
 
     key = "memorised"
-    source = "Zhang et al. 2017, Understanding Deep Learning Requires Rethinking Generalization, section 2.1"
+    source = "Zhang et al. 2017, Understanding Deep Learning Requires Rethinking Generalization"
     names = {
         "wrong_label": "share of the images with a wrong label for which that label is predicted, in evaluation mode",
         "true_label": "share of them for which the true class is predicted; both are empty without label noise",

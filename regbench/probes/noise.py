@@ -35,7 +35,7 @@ class Noise(Probe):
     """Accuracy and change of the logits under Gaussian noise on the pixels, the same for all runs of a seed."""
 
     key = "noise"
-    source = "Hendrycks & Dietterich 2019, Benchmarking Neural Network Robustness, section 3: Gaussian noise, clipped"
+    source = "Hendrycks & Dietterich 2019, Benchmarking Neural Network Robustness: Gaussian noise, clipped"
     names = {
         "accuracy": "accuracy at noise of the deviation `at`, 0 being the images as they are",
         "logit_change": "mean length of the logits' change at noise `at`, as a share of the logits' length",

@@ -32,7 +32,7 @@ class Occlusion(Probe):
     """Accuracy with a black square at a random place of each image, the same places for all runs of a seed."""
 
     key = "occlusion"
-    source = "DeVries & Taylor 2017, Cutout, section 3: square masks; here in evaluation, and wholly within the image"
+    source = "DeVries & Taylor 2017, Cutout: square masks; here in evaluation, and wholly within the image"
     names = {"accuracy": "accuracy with squares of `at` x `at` pixels, 0 being the images as they are"}
 
     class Settings(OnImages):

@@ -20,7 +20,7 @@ def effective_lr(lr: Tensor, w: Tensor) -> Tensor:
     """Return lr / ||w||^2, (M,), for lr (M,) and weights (M, ...); NaN where all weights are 0.
 
     What a norm follows does not change with the length of w, and its gradient falls with it: the direction of w moves
-    as that of unit weights would at this rate (under plain SGD; van Laarhoven 2017, section 3).
+    as that of unit weights would at this rate (under plain SGD; van Laarhoven 2017).
     """
     squared = w.flatten(1).double().square().sum(1)
     return (lr.double() / squared).where(squared != 0, float("nan"))
@@ -35,7 +35,7 @@ class Weights(Probe):
     """Each layer's norm, exact zeros, percentiles and effective learning rate, step by step."""
 
     key = "weights"
-    source = "van Laarhoven 2017, L2 Regularization versus Batch and Weight Normalization, section 3: lr / ||w||²"
+    source = "van Laarhoven 2017, L2 Regularization versus Batch and Weight Normalization: lr / ||w||²"
     names = {
         "norm/LAYER": "length of LAYER's weights as one vector, after `at` steps",
         "exact_zeros/LAYER": "share of them that are exactly 0",

@@ -42,7 +42,14 @@ def images() -> data.Images:
     )
 
 
-def runs(probes: str = "", cells: list[str] = CELLS, model: str = "mlp", noise: float = 0.1, **train: Any) -> list[Run]:
+def runs(
+    probes: str = "",
+    cells: list[str] = CELLS,
+    model: str = "mlp",
+    noise: float = 0.1,
+    optimizer: str = "{name: adam, lr: 0.01}",
+    **train: Any,
+) -> list[Run]:
     """The runs of `cells` on seeds 0 and 7, seed by seed; `probes` as the config says it."""
     options = {"epochs": 2, "batch_size": 32} | train
     with TemporaryDirectory() as folder:
@@ -50,7 +57,7 @@ def runs(probes: str = "", cells: list[str] = CELLS, model: str = "mlp", noise: 
         file.write_text(
             f"dataset: {{name: mnist5k, train_size: 100, validation_share: 0.2, label_noise: {noise}}}\n"
             f"model: {MODELS[model]}\n"
-            f"train: {{optimizer: {{name: adam, lr: 0.01}}, {', '.join(f'{k}: {v}' for k, v in options.items())}}}\n"
+            f"train: {{optimizer: {optimizer}, {', '.join(f'{k}: {v}' for k, v in options.items())}}}\n"
             "seeds: [0, 7]\n"
             f"techniques: {{{', '.join(f'{key}: {{}}' for key in techniques() if key in ' '.join(cells))}}}\n"
             f"combine: [{', '.join(cells)}]\n"
