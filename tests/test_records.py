@@ -547,6 +547,12 @@ def test_a_directory_that_may_not_be_written_is_refused(tmp_path):
 # What probes measured
 
 
+def test_rows_are_joined_and_parted_list_by_list():
+    a, b = (Rows([run_row(run)], epoch_rows(run, 1), [detail_row(run)], probe_rows(run)) for run in "ab")
+    assert (a + b).without({"a"}) == b
+    assert (a + b).without({"a", "b"}) == Rows()
+
+
 def test_what_probes_measured_is_committed_with_its_run_and_comes_back(tmp_path):
     with opened(tmp_path, PROBING) as results:
         commit_probed(results, "a")
