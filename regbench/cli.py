@@ -461,11 +461,11 @@ def init(
 
 @app.command(name="list")
 def list_(
-    what: Annotated[Literal["techniques", "models", "datasets"], typer.Argument(help="what to list")],
+    what: Annotated[Literal["techniques", "models", "datasets", "probes"], typer.Argument(help="what to list")],
     data_dir: DataDir = None,
     lang: Language = None,
 ) -> None:
-    """List the techniques, models or datasets, with their settings."""
+    """List the techniques, models, datasets or probes, with their settings."""
     from regbench import listing
 
     stdout().print(getattr(listing, what)(language(lang), data_dir))

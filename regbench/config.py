@@ -20,6 +20,7 @@ from regbench import optim, wording
 from regbench.data import sources
 from regbench.errors import ConfigError
 from regbench.models import models
+from regbench.probes import probes
 from regbench.randomness import stream
 from regbench.regularizers import Range, techniques
 from regbench.settings import Settings
@@ -120,6 +121,8 @@ class Config(Settings):
     exclude: list[dict[str, list[dict[str, Any]]]]
     """Rules: key to patterns of settings, one of which has to match; an empty pattern matches every strength."""
     analysis: Analysis
+    probes: dict[str, SerializeAsAny[Settings]] | None
+    """Key to the settings of what is measured beside the records; None where nothing is."""
 
     def resolved(self) -> dict[str, Any]:
         """Return the config as plain data that, written with `text` and loaded, gives an equal config."""
@@ -347,9 +350,15 @@ class _Reader:
         exclude = self.exclude(given.get("exclude", []), listed, combine)
         vary = self.vary(given["vary"], dataset, model, train, listed) if "vary" in given else None
         analysis = self.section(Analysis, given.get("analysis", {}), ("analysis",))
+        probed = self.probes(given.get("probes", {}))
         self.decays_twice(train, listed)
         self.decays_whole(train, listed)
         self.misfits(dataset, model)
+        source = sources().get(dataset.name) if dataset else None
+        for key, settings in probed.items():
+            known = model and source and source.IMAGE
+            if known and (unfit := probes()[key].misfit(settings, model, known)):
+                self.problem(("probes", key), f"the probe {key} can't measure here: {unfit}", key=True)
         if given.get("techniques") == {} and not has_cells:
             self.problem(("techniques",), "techniques is empty: nothing to compare", _WANTED["techniques"], key=True)
         if self.document.problems:
@@ -369,6 +378,7 @@ class _Reader:
                 "combine": combine,
                 "exclude": exclude,
                 "analysis": analysis,
+                "probes": probed or None,
             }
         )
         self.yields_cells(config)
@@ -563,6 +573,21 @@ class _Reader:
             if key not in techniques():
                 self.unknown("technique", key, techniques(), ("techniques", key), key=True)
         return {key: self.strengths(key, value[key], ("techniques", key)) for key in techniques() if key in value}
+
+    def probes(self, value: Any) -> dict[str, Settings]:
+        """Return key to settings of the probes, in the order of their names; one with a problem is left out."""
+        if not self.is_section(value, ("probes",)):
+            return {}
+        found: dict[str, Settings] = {}
+        for key, given in value.items():
+            at: Loc = ("probes", key)
+            if key not in probes():
+                self.unknown("probe", key, probes(), at, key=True)
+            elif given is not None and not isinstance(given, dict):
+                self.problem(at, f"{_dotted(at)} can't be {shown(given)}", "its settings {key: value}, or nothing")
+            elif settings := self.check(probes()[key].Settings, given or {}, at):
+                found[key] = settings
+        return {key: found[key] for key in probes() if key in found}
 
     def strengths(self, key: str, value: Any, at: Loc) -> list[Settings]:
         """Return every strength that `value` asks for: one value, a list, settings, or settings with lists."""
@@ -830,6 +855,7 @@ _WANTED = {
     "sequential": "a mapping such as {step: 5, most: 20}",
     "tune": "a mapping such as {trials: 8}",
     "vary": "a mapping such as {train.batch_size: [16, 128]}",
+    "probes": "a mapping such as {steps_to: {accuracies: [0.9]}}",
 }
 
 
@@ -867,6 +893,7 @@ def _elsewhere_all() -> dict[str, str]:
         ("analysis", Analysis.model_fields),
         ("sequential", Sequential.model_fields),
         ("techniques", techniques()),
+        ("probes", probes()),
         ("", Config.model_fields),
     ]
     return {key: f"{home}.{key}".strip(".") for home, keys in homes for key in keys if key != "name" or not home}
@@ -1004,6 +1031,19 @@ def schema() -> dict[str, Any]:
             "description": Analysis.__doc__,
             "type": ["object", "null"],
         },
+        "probes": {
+            "description": "what to measure beside the records: probe to its settings",
+            "type": ["object", "null"],
+            "properties": {
+                key: {
+                    **_section_shape(wording.shapes(probe.Settings), _required(probe.Settings)),
+                    "description": (probe.__doc__ or "").splitlines()[0],
+                    "type": "object" if _required(probe.Settings) else ["object", "null"],
+                }
+                for key, probe in probes().items()
+            },
+            "additionalProperties": False,
+        },
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -1030,10 +1070,14 @@ def _section_shape(properties: Mapping[str, Any], required: Sequence[str]) -> di
     }
 
 
+def _required(kind: type[Settings]) -> list[str]:
+    return [field for field, info in kind.model_fields.items() if info.is_required()]
+
+
 def _named_shape(kind: type[Settings]) -> dict[str, Any]:
     """Return the schema of settings that are chosen by their name."""
     fields = wording.shapes(kind)
-    required = [field for field, info in kind.model_fields.items() if info.is_required()]
+    required = _required(kind)
     named = {"name": {"const": fields["name"]["const"]}}
     return {**_section_shape(fields | named, ["name", *required]), "description": kind.__doc__}
 

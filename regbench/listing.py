@@ -11,6 +11,7 @@ from rich.table import Table
 
 from regbench import data
 from regbench.models import models as found_models
+from regbench.probes import probes as found_probes
 from regbench.regularizers import techniques as found_techniques
 
 
@@ -29,6 +30,14 @@ def models(lang: str, data_dir: Path | None = None) -> Table:
     for name, module in found_models().items():
         rows.append((name, (module.__doc__ or "").splitlines()[0], settings_of(module.Settings)))
     return grid(("name", "what it is", "settings (default)"), rows)
+
+
+def probes(lang: str, data_dir: Path | None = None) -> Table:
+    """Return every probe with its settings and its source."""
+    rows = []
+    for key, probe in found_probes().items():
+        rows.append((key, (probe.__doc__ or "").splitlines()[0], settings_of(probe.Settings), probe.source))
+    return grid(("key", "what it measures", "settings (default)", "source"), rows)
 
 
 def datasets(lang: str, data_dir: Path | None = None) -> Table:

@@ -48,6 +48,8 @@ class Run:
     train: Train
     tested: bool = True
     """Whether it is to see the test images: a trial is not."""
+    probes: Mapping[str, Settings] = field(default_factory=dict)
+    """Key to settings of what is measured beside the record."""
 
     def identity(self) -> dict[str, Any]:
         """Return the columns of a record that say which run it is of."""
@@ -154,7 +156,7 @@ def _planned(
         )
         for seed in seeds:
             run_id = digest(f"{before}{seed}{after}")
-            run = Run(run_id, cell, seed, its.dataset, its.model, its.train, tested)
+            run = Run(run_id, cell, seed, its.dataset, its.model, its.train, tested, config.probes or {})
             runs.append(run)
             groups.setdefault((round_of[seed], alike), []).append(run)
 
@@ -170,11 +172,13 @@ def _planned(
 
 
 def described(config: Config) -> dict[str, Any]:
-    """Return what a run's id says of dataset, model and training."""
+    """Return what a run's id says of dataset, model, training and probes."""
     common = {key: getattr(config, key).model_dump(mode="json") for key in VARIED}
     if config.dataset.path:
         # The folder is no part of what is trained on: a project that moves keeps its runs.
         common["dataset"]["path"] = config.dataset.path.name
+    if config.probes:
+        common["probes"] = {key: settings.model_dump(mode="json") for key, settings in config.probes.items()}
     return common
 
 

@@ -1,7 +1,8 @@
 """The results directory: what a sweep leaves behind, and all that a table is made of.
 
 `runs.csv` has a row a run, `epochs.csv` a row a run and epoch, `details.csv` what pictures and closer looks need of a
-run; beside them stand the resolved config, the environment and the dataset's fingerprint. A run's other rows are on the
+run, and `probes.csv`, where the config has probes, a row a number that they measured; beside them stand the resolved
+config, the environment and the dataset's fingerprint. A run's other rows are on the
 disk before its row in `runs.csv`, which is the commit mark: what has no row there has not happened. Rows are only ever
 appended, whole, by the one process that holds the lock, and a row is one line. So whatever a kill leaves is mended by
 dropping a torn last line and the rows of runs that were never committed. A failed run is tried again by the next sweep;
@@ -99,10 +100,21 @@ DETAILS: dict[str, Kind] = {
     "weights": "json",
     "filters": "json",
 }
+PROBES: dict[str, Kind] = {
+    "run": "text",
+    "cell": "text",
+    "seed": "count",
+    "probe": "text",
+    "name": "text",
+    "at": "number",
+    "value": "number",
+}
 WEIGHT_SIZES = (-6, 1, 70)
 """Of the histogram of weights: log10 of the smallest and largest |w|, and the bins between; one more holds the rest."""
 BESIDE = {"epochs.csv": EPOCHS, "details.csv": DETAILS}
 """The files whose rows count where runs.csv has their run."""
+PROBED = {"probes.csv": PROBES}
+"""One more of them, where the config has probes."""
 DTYPES: dict[Kind, str] = {"text": "str", "json": "str", "count": "int64", "whole": "float64", "number": "float64"}
 
 PARSERS: dict[Kind, Callable[[str], float]] = {
@@ -129,20 +141,24 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Rows:
-    """What a trained stack leaves: rows for runs.csv, for epochs.csv and for details.csv."""
+    """What a trained stack leaves: rows for runs.csv, epochs.csv, details.csv and probes.csv."""
 
     runs: list[dict[str, Any]] = field(default_factory=list)
     epochs: list[dict[str, Any]] = field(default_factory=list)
     details: list[dict[str, Any]] = field(default_factory=list)
+    probes: list[dict[str, Any]] = field(default_factory=list)
 
     def __add__(self, other: Rows) -> Rows:
-        return Rows(self.runs + other.runs, self.epochs + other.epochs, self.details + other.details)
+        pairs = zip(self._lists, other._lists, strict=True)
+        return Rows(*(mine + theirs for mine, theirs in pairs))
 
     def without(self, runs: AbstractSet[str]) -> Rows:
         """Return the rows of all other runs."""
-        return Rows(
-            *([row for row in rows if row["run"] not in runs] for rows in (self.runs, self.epochs, self.details))
-        )
+        return Rows(*([row for row in rows if row["run"] not in runs] for rows in self._lists))
+
+    @property
+    def _lists(self) -> tuple[list[dict[str, Any]], ...]:
+        return self.runs, self.epochs, self.details, self.probes
 
 
 def one_line(text: str) -> str:
@@ -175,6 +191,7 @@ class Results:
 
         self.directory = directory
         self.notes: list[str] = []
+        self._beside = beside(config)
         with _explained(directory):
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(directory / "regbench.lock", thread_local=False)
@@ -210,9 +227,9 @@ class Results:
     def append(self, rows: Rows) -> None:
         """Commit rows of runs.csv with their rows of the other files: all of them, or none.
 
-        A row maps columns (of RUNS, EPOCHS, DETAILS) to values; what it leaves out, None and NaN become empty cells,
-        text becomes one line. A failed run has no other rows: its next try writes its own. On return the rows are on
-        the disk.
+        A row maps columns (of RUNS, EPOCHS, DETAILS, PROBES) to values; what it leaves out, None and NaN become empty
+        cells, text becomes one line. A failed run has no other rows: its next try writes its own. On return the rows
+        are on the disk.
 
         Raises RecordsError where the disk is full, read-only or gone; what was written by then is taken back.
         """
@@ -221,14 +238,14 @@ class Results:
             raise ValueError("a run is committed once")
         if not set(statuses.values()) <= set(STATUSES):
             raise ValueError(f"a status is one of {', '.join(STATUSES)}")
-        if not all(statuses.get(str(row["run"])) in FINISHED for row in (*rows.epochs, *rows.details)):
-            raise ValueError("rows of epochs and details come with the row of their run, which is finished")
+        others = {"epochs.csv": rows.epochs, "details.csv": rows.details, "probes.csv": rows.probes}
+        if not all(statuses.get(str(row["run"])) in FINISHED for row in chain(*others.values())):
+            raise ValueError("rows of epochs, details and probes come with the row of their run, which is finished")
+        if rows.probes and "probes.csv" not in self._beside:
+            raise ValueError("rows of probes come from a config that has probes")
         # In the order of writing: runs.csv, the commit mark, comes last.
-        lines = {
-            "epochs.csv": _lines(EPOCHS, rows.epochs),
-            "details.csv": _lines(DETAILS, rows.details),
-            "runs.csv": _lines(RUNS, rows.runs),
-        }
+        lines = {name: _lines(columns, others[name]) for name, columns in self._beside.items()}
+        lines["runs.csv"] = _lines(RUNS, rows.runs)
         with _explained(self.directory), ExitStack() as opened:
             files = [opened.enter_context((self.directory / name).open("r+b", buffering=0)) for name in lines]
             if _identity(os.fstat(files[-1].fileno())) != self._file:  # deleted, and made anew by another sweep
@@ -283,7 +300,7 @@ class Results:
         for left in self.directory.glob("*.part"):
             left.unlink()
         if not self._holds("runs.csv"):
-            for name, columns in BESIDE.items():
+            for name, columns in self._beside.items():
                 if not self._holds(name):
                     _write(self.directory / name, [_header(columns)])
             _write(runs, [_header(RUNS)])
@@ -297,7 +314,7 @@ class Results:
         def keep(line: bytes) -> bool:  # a run's id is hexadecimal, so that no quotes stand around it
             return line.endswith(b"\n") and line.split(b",", 1)[0] in finished
 
-        for name, columns in BESIDE.items():
+        for name, columns in self._beside.items():
             path = self.directory / name
             if lost := sum(not keep(line) for line in _body(path, columns)):
                 self.notes.append(f"{lost} rows of {path} have been dropped: their runs were interrupted")
@@ -358,10 +375,19 @@ class Records:
         """A row a run that was tested: (rows, columns of DETAILS)."""
         return self._committed("details.csv", ["run"])
 
+    @cached_property
+    def probes(self) -> pd.DataFrame:
+        """A row a number that a probe measured of a run: (rows, columns of PROBES); none where there were no probes."""
+        import pandas as pd
+
+        if "probes.csv" not in beside(self.config):
+            return pd.DataFrame({name: pd.Series(dtype=DTYPES[kind]) for name, kind in PROBES.items()})
+        return self._committed("probes.csv", ["run", "probe", "name", "at"])
+
     def _committed(self, name: str, key: list[str]) -> pd.DataFrame:
         """Return the rows of a file that belong to finished runs; `key` names the columns that make a row unique."""
         path = self.directory / name
-        table = self._table(path, BESIDE[name])
+        table = self._table(path, (BESIDE | PROBED)[name])
         finished = self.runs.loc[self.runs["status"].isin(FINISHED), "run"]
         committed = table["run"].isin(finished)
         _refuse_rows(path, committed & table.duplicated(key), f"this {' and '.join(key)} stand there twice")
@@ -400,6 +426,11 @@ def _fits(cell: str, kind: Kind) -> bool:
         return bool(array(ARRAYS.get(kind, "d"), [PARSERS[kind](cell)]))
     except (ValueError, OverflowError):
         return False
+
+
+def beside(config: Mapping[str, Any]) -> dict[str, dict[str, Kind]]:
+    """Return the files, with their columns, that stand beside the runs.csv of a resolved config's sweep."""
+    return BESIDE | (PROBED if config.get("probes") else {})
 
 
 def is_extension(config: Mapping[str, Any], longer: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, describe, processes, serial
 from regbench.models import models
 from regbench.plan import STACK_SIZE, Plan, Run, Stack
+from regbench.probes import probes
 from regbench.records import GROWS, Records, Results, Rows, finished, is_extension, read
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def run(
     height, width, channels = about["shape"]
     if reason := models()[config.model.name].misfit(config.model, (channels, height, width)):
         raise UsageError(f"the model {config.model.name} doesn't fit {config.dataset.name}: {reason}")
+    for key, settings in (config.probes or {}).items():
+        if reason := probes()[key].misfit(settings, config.model, (channels, height, width)):
+            raise UsageError(f"the probe {key} can't measure on {config.dataset.name}: {reason}")
     workers = 1 if device == "cuda" or executor == "serial" else workers
     with Results(directory, config.resolved(), environment(executor, workers, device), about) as results:
         for note in results.notes:
@@ -229,8 +233,14 @@ def environment(executor: str, workers: int, device: str) -> dict[str, Any]:
 def code() -> str:
     """Return 12 hexadecimal digits that stand for the sources that train: all but tables, words and commands."""
     package = Path(regbench.__file__).parent
-    trains = [package / f"{name}.py" for name in ("evaluate", "optim", "pixels", "randomness", "step", "train")]
-    trains += [path for folder in ("data", "models", "nn", "regularizers") for path in (package / folder).glob("*.py")]
+    trains = [
+        package / f"{name}.py" for name in ("evaluate", "optim", "pixels", "probing", "randomness", "step", "train")
+    ]
+    trains += [
+        path
+        for folder in ("data", "models", "nn", "probes", "regularizers")
+        for path in (package / folder).glob("*.py")
+    ]
     found = hashlib.sha256()
     for path in sorted(trains):
         found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from regbench import evaluate, optim
 from regbench.models import models
 from regbench.nn.stack import Stack
+from regbench.probing import Net, Probes
 from regbench.randomness import stream
 from regbench.records import Rows, pack
 from regbench.regularizers import techniques
@@ -43,6 +45,8 @@ def train(
     training, validation, test = dataset.parts(one_of_each_seed(runs))
     shared = Shared(stack, training, validation)
     step = Step(stack, forward, training, [run.train.optimizer for run in runs])
+    net = Net(runs, dataset, step, training, validation, test if runs[0].tested else None)
+    probes = Probes(net, runs[0].probes, partial(now_on, dataset.device))
     orders = [stream(seed, "batch order") for seed in stack.seeds]
     best = Snapshot(stack) if settings.select == "best" else None
     diverged_in = np.zeros(stack.size, dtype=int)
@@ -53,17 +57,21 @@ def train(
         shared.see(permutations)
         order = dataset.tensor(permutations)
         step.reset()
-        trained, started = 0, now_on(dataset.device)
+        probes.resume()
+        trained = 0
         for batch in order.split(settings.batch_size, 1):
             if batch.shape[1] == 1 < settings.batch_size and trained:
                 break  # a last batch of one has no variance for a batch norm: left out, for every technique alike
             done = epoch - 1 + trained / len(training)
             scale = optim.scale(settings.schedule, done, settings.epochs)
-            step(training.index.gather(1, batch), training.labels.gather(1, batch), scale)
+            index, labels = training.index.gather(1, batch), training.labels.gather(1, batch)
+            probes.before_step(index, labels)
+            step(index, labels, scale)
+            probes.after_step()
             trained += batch.shape[1]
         now = {"train_loss": (step.nll / trained).tolist(), "train_accuracy": (step.hits / trained).tolist()}
         now["lr"] = [run.train.optimizer.lr * scale for run in runs]
-        seconds = now_on(dataset.device) - started
+        seconds = probes.rest()
         now["penalty"] = [sum(parts) for parts in zip([0.0] * stack.size, *step.penalties().values(), strict=True)]
         diverged_in[(diverged_in == 0) & ~np.isfinite(now["train_loss"])] = epoch
         if epoch % settings.evaluate_every == 0 or epoch == settings.epochs:
@@ -72,6 +80,7 @@ def train(
             if best:
                 best.keep_better(scores.accuracy, epoch)
         history.append({"epoch": epoch, "seconds": seconds, "alive": diverged_in == 0, "measured": now})
+        probes.after_epoch(epoch)
         on_epoch(epoch, now.get("validation_accuracy", []))
         if diverged_in.all():
             break
@@ -82,12 +91,13 @@ def train(
     scored = {name: evaluate.evaluate(stack, forward, part) for name, part in parts.items()}
     ended = best.epoch if best else np.full(stack.size, settings.epochs)
     rows = run_rows(runs, step, scored, ended, diverged_in, stack_id)
-    shares = step.shares(now_on(dataset.device) - began, [run.cell.techniques.keys() for run in runs])
+    shares = step.shares(now_on(dataset.device) - began - probes.seconds, [run.cell.techniques.keys() for run in runs])
     for row, share, hashes in zip(rows, shares, shared.by_run(), strict=True):
         row |= {"seconds": share} | hashes
-    epochs = epoch_rows(runs, history, [share / sum(shares) for share in shares])
+    of_stack = [share / sum(shares) for share in shares]
+    epochs = epoch_rows(runs, history, of_stack)
     details = detail_rows(runs, step, scored["test"], diverged_in, dataset.shape) if runs[0].tested else []
-    return Rows(rows, epochs, details)
+    return Rows(rows, epochs, details, probes.rows(of_stack, diverged_in == 0))
 
 
 def now_on(device: torch.device) -> float:

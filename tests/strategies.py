@@ -9,6 +9,7 @@ from regbench import optim, wording
 from regbench.config import MODES
 from regbench.data import sources
 from regbench.models import models
+from regbench.probes import probes
 from regbench.regularizers import techniques
 
 
@@ -31,7 +32,10 @@ def values(shape: Any) -> st.SearchStrategy[Any]:
             return st.floats(least, most, exclude_min=above, exclude_max=below)
         case {"type": "array"}:
             return st.lists(
-                values(shape["items"]), min_size=shape.get("minItems", 0), max_size=shape.get("maxItems", 3)
+                values(shape["items"]),
+                min_size=shape.get("minItems", 0),
+                max_size=shape.get("maxItems", 3),
+                unique=shape.get("uniqueItems", False),
             )
     raise NotImplementedError(shape)
 
@@ -112,6 +116,15 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     if len(listed) > 1 and config["combine"] != "leave_one_out":
         rules = st.lists(st.sampled_from(listed), min_size=2, unique=True) | st.just({listed[0]: None, listed[1]: {}})
         config["exclude"] = draw(st.lists(rules, max_size=2))
+    if draw(st.booleans()):
+        chosen = draw(st.lists(st.sampled_from(list(probes())), unique=True, max_size=3))
+        drawn = {key: draw(settings(probes()[key].Settings)) for key in chosen}
+        size = models()[model["name"]].Settings.model_validate(model)
+        config["probes"] = {
+            key: given
+            for key, given in drawn.items()
+            if not probes()[key].misfit(probes()[key].Settings.model_validate(given), size, image)
+        }
     optional = sorted(config.keys() - {"dataset", "model", "techniques"})
     for key in draw(st.lists(st.sampled_from(optional), unique=True, max_size=3)):
         del config[key]

@@ -94,7 +94,9 @@ def test_init_writes_a_config_that_checks_and_never_overwrites(tmp_path: Path) -
     assert (tmp_path / "mine.yaml").read_text() == before
 
 
-@pytest.mark.parametrize(("what", "named"), [("techniques", "max_norm"), ("models", "cnn"), ("datasets", "kmnist")])
+@pytest.mark.parametrize(
+    ("what", "named"), [("techniques", "max_norm"), ("models", "cnn"), ("datasets", "kmnist"), ("probes", "steps_to")]
+)
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_list_names_what_there_is(what: str, named: str, lang: str) -> None:
     done = regbench("list", what, "--lang", lang)

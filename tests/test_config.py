@@ -246,7 +246,7 @@ WRONG_HERE = {
     "train: 30": "a.yaml:4:8: train can't be 30; allowed: a mapping such as {epochs: 30, batch_size: 128}",
     "epochs: 3": (
         "a.yaml:4:1: unknown key 'epochs'; allowed: name, dataset, model, train, seeds, rounds, sequential, vary, tune, techniques, combine, exclude, "
-        "analysis; did you mean 'train.epochs'?"
+        "analysis, probes; did you mean 'train.epochs'?"
     ),
     "name: My Sweep": (
         "a.yaml:4:7: name can't be the text 'My Sweep'; allowed: 1 to 64 of the characters a-z, 0-9, - and _ "
@@ -281,6 +281,27 @@ WRONG_HERE = {
     "analysis: {margin: -0.1}": "a.yaml:4:20: analysis.margin can't be -0.1; allowed: a number of at least 0",
     "analysis: {confidence: 95}": (
         "a.yaml:4:24: analysis.confidence can't be 95; allowed: a number above 0 and below 1"
+    ),
+    "probes: [noise]": (
+        "a.yaml:4:9: probes can't be a list of 1 value; allowed: a mapping such as {steps_to: {accuracies: [0.9]}}"
+    ),
+    "probes: {noise: 0.1}": ("a.yaml:4:17: probes.noise can't be 0.1; allowed: its settings {key: value}, or nothing"),
+    "probes: {noise: {levels: [0.1, 0]}}": (
+        "a.yaml:4:32: a value in probes.noise.levels can't be 0; allowed: a number above 0"
+    ),
+    "probes: {noise: {levels: []}}": (
+        "a.yaml:4:26: probes.noise.levels can't be an empty list; allowed: a list of 1 or more values, each a number "
+        "above 0"
+    ),
+    "probes: {noise: {levels: [1, 1.0]}}": (
+        "a.yaml:4:26: probes.noise.levels: a value stands in it twice; leave one out"
+    ),
+    "probes: {weights: {evry: 5}}": (
+        "a.yaml:4:20: unknown key 'evry' in probes.weights; allowed: every; did you mean 'every'?"
+    ),
+    "probes: {lengths: }": (
+        "a.yaml:4:10: probes.lengths.lengths is missing; allowed: a list of 1 or more values, each a whole number of "
+        "at least 1"
     ),
 }
 """Mistakes that one place shows: the schema refuses them too."""
@@ -410,6 +431,20 @@ def test_a_wrong_model_is_one_sentence_at_its_place(folder: Path, model: str, pr
             MINIMAL + f"techniques: {{dropout: {{p: {[i / 99 for i in range(99)]}, input: {[i / 99 for i in range(99)]}}}}}",
             "a.yaml:3:23: techniques.dropout asks for more than 1,000 strengths; allowed: fewer values",
         ),
+        (
+            WITH_DROPOUT + "probes: {nois: {levels: [0.1]}, steps_to: }",
+            "a.yaml:4:10: there is no probe 'nois'; allowed: activations, batch_sizes, gradient_shift, lengths, "
+            "matched_loss, mean_activation, memorised, monte_carlo, noise, occlusion, steps_to, weights; "
+            "did you mean 'noise'?",
+        ),
+        (
+            WITH_DROPOUT + "probes: {lengths: {lengths: [7]}}",
+            "a.yaml:4:10: the probe lengths can't measure here: the model mlp does not read row by row; use an rnn",
+        ),
+        (
+            WITH_DROPOUT + "probes: {occlusion: {sizes: [4, 29]}}",
+            "a.yaml:4:10: the probe occlusion can't measure here: sizes has 29, and the images are 28x28",
+        ),
         ("", "a.yaml:1:1: the file is empty; allowed: at least dataset, model and techniques (`regbench init` writes an example)"),
         ("# nothing\n", "a.yaml:1:1: the file is empty; allowed: at least dataset, model and techniques (`regbench init` writes an example)"),
         ("- a\n", "a.yaml:1:1: a config can't be a list of 1 value; allowed: lines of `key: value`, such as `name: quickstart`"),
@@ -420,6 +455,18 @@ def test_a_wrong_model_is_one_sentence_at_its_place(folder: Path, model: str, pr
 )  # fmt: skip
 def test_what_only_the_whole_shows_is_one_sentence_too(folder: Path, text: str, problem: str) -> None:
     assert problems(folder, text) == [problem]
+
+
+def test_probes_are_none_where_nothing_is_measured_and_filled_with_defaults_where_something_is(folder: Path) -> None:
+    for text in ("", "probes:\n", "probes: {}\n"):
+        assert loaded(folder, WITH_DROPOUT + text).probes is None
+    found = loaded(folder, WITH_DROPOUT + "probes: {steps_to: {accuracies: [0.9]}, noise: }").probes
+    assert found
+    assert list(found) == ["noise", "steps_to"]
+    assert found["steps_to"].model_dump() == {
+        "on": "validation", "images": None, "accuracies": [0.9], "every": 10, "curve": False
+    }  # fmt: skip
+    assert loaded(folder, WITH_DROPOUT, "probes.noise.levels=[0.2]").probes
 
 
 def test_adamw_without_its_own_decay_goes_with_the_technique(folder: Path) -> None:
@@ -484,7 +531,7 @@ def test_a_setting_can_join_a_bare_strength(folder: Path) -> None:
         (
             "trian.epochs=5",
             "unknown key 'trian'; allowed: name, dataset, model, train, seeds, rounds, sequential, vary, tune, techniques, combine, "
-            "exclude, analysis; did you mean 'train'?",
+            "exclude, analysis, probes; did you mean 'train'?",
         ),
         ("train.epoch=5", "unknown key 'epoch' in train; allowed: epochs, batch_size, optimizer, schedule, select, evaluate_every; did you mean 'epochs'?"),
         ("techniques.dropout.P=0.1", "unknown key 'P' in techniques.dropout; allowed: p, input, place; did you mean 'p'?"),
@@ -535,6 +582,7 @@ KEYS = [
     "name", "dataset", "dataset.name", "dataset.path", "dataset.train_size", "model", "model.name", "model.widths",
     "train", "train.optimizer", "train.optimizer.name", "train.schedule", "train.epochs", "seeds", "techniques",
     "techniques.dropout", "techniques.dropout.p", "techniques.x", "combine", "exclude", "analysis", "analysis.margin",
+    "probes", "probes.noise", "probes.noise.levels", "probes.x",
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from regbench import cli, config, errors, optim, records, sweep, wording
 from regbench.data import sources
 from regbench.models import models
 from regbench.plan import plan
+from regbench.probes import probes
 from regbench.regularizers import Technique, techniques
 from regbench.settings import Settings
 from regbench.yaml12 import parse
@@ -85,8 +86,8 @@ def check_table(described: dict[str, list[str]], kind: type[Settings]) -> None:
 
 def needed(kind: type[Settings]) -> dict[str, Any]:
     """Values for the settings that have no default."""
-    numbers = {"every": 1, "trials": 2}
-    return {name: numbers.get(name, "x") for name, field in kind.model_fields.items() if field.is_required()}
+    values = {"every": 1, "trials": 2, "lengths": [1]}
+    return {name: values.get(name, "x") for name, field in kind.model_fields.items() if field.is_required()}
 
 
 def test_every_optimizer_and_schedule_is_among_the_sections() -> None:
@@ -146,6 +147,22 @@ def test_every_setting_and_proof_of_a_technique_is_described(key: str) -> None:
         assert f"`{key}.{name}`" in text
 
 
+@pytest.mark.parametrize("key", probes())
+def test_every_setting_and_row_of_a_probe_is_described(key: str) -> None:
+    probe, text = probes()[key], section("docs/probes.md", f"`{key}`")
+    described = rows(text)
+    settings = {name: cells for name, cells in described.items() if name in probe.Settings.model_fields}
+    check_table(settings, probe.Settings)
+    assert {name: cells[1] for name, cells in described.items() if len(cells) == 2} == probe.names
+    assert settings.keys() | probe.names.keys() == described.keys()
+    for line in ((probe.__doc__ or "").splitlines()[0], probe.source):
+        assert line in text.replace("\n", " ")
+
+
+def test_every_probe_is_on_the_page_and_no_other() -> None:
+    assert re.findall("^## `(.*)`$", PROSE["docs/probes.md"], re.MULTILINE) == list(probes())
+
+
 def proofs(technique: type[Technique]) -> Iterator[str]:
     """The names of the evidence that a technique leaves in the records."""
     import torch
@@ -168,7 +185,7 @@ def proofs(technique: type[Technique]) -> Iterator[str]:
 KINDS = {"text": "text", "json": "JSON", "count": "whole number", "whole": "whole number", "number": "number"}
 
 
-@pytest.mark.parametrize(("file", "columns"), [("runs.csv", records.RUNS), *records.BESIDE.items()])
+@pytest.mark.parametrize(("file", "columns"), [("runs.csv", records.RUNS), *(records.BESIDE | records.PROBED).items()])
 def test_every_column_is_described_in_its_order_with_its_kind(file: str, columns: dict[str, records.Kind]) -> None:
     described = rows(section("docs/records.md", f"`{file}`"))
     assert {name: cells[1] for name, cells in described.items()} == {name: KINDS[k] for name, k in columns.items()}

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import regbench
 from regbench import records
 from regbench.errors import RecordsError
-from regbench.records import BESIDE, EPOCHS, RUNS, Results, Rows
+from regbench.records import BESIDE, EPOCHS, PROBED, PROBES, RUNS, Results, Rows
 
 CONFIG = {
     "name": "quickstart",
@@ -31,6 +31,7 @@ CONFIG = {
     "seeds": [0, 1, 2],
     "analysis": {"margin": 0.2},
 }
+PROBING = CONFIG | {"probes": {"noise": {"levels": [0.1]}}}
 ENVIRONMENT = {"regbench": "0.1.0", "torch": "2.15.0", "python": "3.11.7", "cores": 2}
 DATASET = {"name": "mnist5k", "fingerprint": "ab12"}
 
@@ -51,6 +52,11 @@ def detail_row(run):
     return {"run": run, "cell": "baseline", "seed": 0, "correct": "AAA=", "weights": [0, 1]}
 
 
+def probe_rows(run):
+    common = {"run": run, "cell": "baseline", "seed": 0, "probe": "noise", "name": "accuracy"}
+    return [common | {"at": at, "value": value} for at, value in ((0, 0.5), (0.1, math.nan), (None, 0.25))]
+
+
 def commit(results, *runs, **cells):
     results.append(
         Rows(
@@ -61,8 +67,12 @@ def commit(results, *runs, **cells):
     )
 
 
-def contents(directory):
-    return [(directory / name).read_bytes() for name in ("runs.csv", *BESIDE)]
+def commit_probed(results, *runs):
+    results.append(Rows([run_row(run) for run in runs], probes=[row for run in runs for row in probe_rows(run)]))
+
+
+def contents(directory, *more):
+    return [(directory / name).read_bytes() for name in ("runs.csv", *BESIDE, *more)]
 
 
 def python(script: str, *arguments: object, **options) -> subprocess.Popen[str]:
@@ -532,6 +542,97 @@ def test_a_directory_that_may_not_be_written_is_refused(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(RecordsError, match="make it writable"):
         opened(tmp_path)
+
+
+# What probes measured
+
+
+def test_rows_are_joined_and_parted_list_by_list():
+    a, b = (Rows([run_row(run)], epoch_rows(run, 1), [detail_row(run)], probe_rows(run)) for run in "ab")
+    assert (a + b).without({"a"}) == b
+    assert (a + b).without({"a", "b"}) == Rows()
+
+
+def test_what_probes_measured_is_committed_with_its_run_and_comes_back(tmp_path):
+    with opened(tmp_path, PROBING) as results:
+        commit_probed(results, "a")
+        with pytest.raises(ValueError, match="come with the row of their run"):
+            results.append(Rows([run_row("b")], probes=probe_rows("c")))
+        commit_probed(results, "b", "c")
+    found = records.read(tmp_path)
+    assert list(found.probes.columns) == list(PROBES)
+    assert found.probes["run"].tolist() == ["a"] * 3 + ["b"] * 3 + ["c"] * 3
+    assert found.probes["at"].tolist()[:2] == [0, 0.1]
+    assert found.probes[["at", "value"]].isna().to_numpy().tolist()[:3] == [[False] * 2, [False, True], [True, False]]
+    assert (tmp_path / "probes.csv").read_text().splitlines()[:3] == [
+        "run,cell,seed,probe,name,at,value",
+        "a,baseline,0,noise,accuracy,0.0,0.5",
+        "a,baseline,0,noise,accuracy,0.1,",
+    ]
+
+
+@pytest.mark.parametrize("config", [CONFIG, CONFIG | {"probes": None}])
+def test_without_probes_there_is_no_file_for_them_and_none_is_missed(tmp_path, config):
+    with opened(tmp_path, config) as results:
+        commit(results, "a")
+        with pytest.raises(ValueError, match="has probes"):
+            commit_probed(results, "b")
+        assert results.finished() == {"a"}
+    assert not (tmp_path / "probes.csv").exists()
+    found = records.read(tmp_path).probes
+    assert found.empty
+    assert list(found.columns) == list(PROBES)
+    opened(tmp_path, CONFIG | {"probes": None}).close()
+
+
+def test_other_probes_are_another_sweep(tmp_path):
+    opened(tmp_path, PROBING).close()
+    for other in (CONFIG, CONFIG | {"probes": {"noise": {"levels": [0.2]}}}):
+        with pytest.raises(RecordsError, match=r"another config: probes\.noise\.levels"):
+            opened(tmp_path, other)
+
+
+def test_probe_rows_of_runs_that_were_interrupted_or_torn_are_dropped(tmp_path):
+    with opened(tmp_path, PROBING) as results:
+        commit_probed(results, "a", "b")
+    path = tmp_path / "probes.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"c,baseline,0,noise,accuracy,0.0,0.5\nc,base")
+    assert records.read(tmp_path).probes["run"].tolist() == ["a"] * 3 + ["b"] * 3
+    with opened(tmp_path, PROBING) as results:
+        assert [note for note in results.notes if "2 rows" in note and "probes.csv" in note]
+    assert path.read_bytes() == whole
+
+
+def test_a_missing_or_foreign_file_of_probes_is_named(tmp_path):
+    with opened(tmp_path, PROBING) as results:
+        commit_probed(results, "a")
+    path = tmp_path / "probes.csv"
+    text = path.read_text()
+    for wrong, words in (
+        (text.replace("probe,", "prob,", 1), "missing columns: probe"),
+        (text.replace("0.25", "x"), "probes.csv:4: value is 'x'"),
+        (text + text.splitlines()[-1] + "\n", "probes.csv:5: this run and probe and name and at stand there twice"),
+    ):
+        path.write_text(wrong)
+        with pytest.raises(RecordsError, match=words):
+            _ = records.read(tmp_path).probes
+    path.unlink()
+    for use in (lambda: records.read(tmp_path).probes, lambda: opened(tmp_path, PROBING)):
+        with pytest.raises(RecordsError, match=r"probes\.csv.*No such file"):
+            use()
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_a_failure_on_the_way_to_the_disk_takes_probe_rows_back_too(tmp_path, monkeypatch, after):
+    with opened(tmp_path, PROBING) as results:
+        commit_probed(results, "a")
+        before = contents(tmp_path, *PROBED)
+        with monkeypatch.context() as patch:
+            fail_at(patch, after, OSError(errno.ENOSPC, "full"))
+            with pytest.raises(RecordsError, match="make room"):
+                commit_probed(results, "b")
+        assert before == contents(tmp_path, *PROBED)
 
 
 # Files that are damaged or not ours

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -295,3 +296,40 @@ def test_seeds_are_added_until_decided_by_a_rule_that_was_declared(tmp_path: Pat
     held = records.read(tmp_path / "out").config
     assert held["rounds"] in ([2, 3], [2, 3, 1])
     assert "3 looks declared beforehand: every interval and p is judged at 0.0167" in " ".join(done.stdout.split())
+
+
+PROBED = """
+name: probed
+dataset: {name: mnist5k, train_size: 200}
+model: {name: mlp, widths: [8]}
+train: {epochs: 1, batch_size: 50}
+seeds: 1
+tune: {trials: 2, seeds: 1, lr: [0.001, 0.01]}
+techniques: {dropout: 0.5}
+probes: {memorised: , noise: {levels: [0.1], on: test}}
+"""
+
+
+def test_probes_leave_their_rows_in_sweeps_and_trials_which_see_no_test_image(tmp_path: Path) -> None:
+    file, out = written(tmp_path, PROBED), tmp_path / "out"
+    first = regbench("sweep", file, "--out", out, "--executor", "serial")
+    assert first.returncode == 0, first.stderr
+    assert set(records.read(out).probes["probe"]) == {"memorised", "noise"}
+    assert set(records.read(out / "trials").probes["probe"]) == {"memorised"}
+    assert set(records.read(out).probes["run"]) == set(records.read(out).runs["run"])
+    kept = (out / "probes.csv").read_bytes()
+    assert regbench("sweep", file, "--out", out, "--executor", "serial").stdout == first.stdout
+    assert (out / "probes.csv").read_bytes() == kept
+    assert regbench("sweep", file, "--out", out, "--executor", "serial", "--extend", "1").returncode == 0
+    assert (out / "probes.csv").read_bytes()[: len(kept)] == kept
+
+
+def test_a_probe_that_does_not_fit_the_users_own_images_says_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shown = {f"x_{part}": rng.integers(0, 255, (60, 6, 6), dtype=np.uint8) for part in ("train", "test")}
+    np.savez(tmp_path / "mine.npz", **shown, y_train=np.arange(60) % 3, y_test=np.arange(60) % 3)
+    text = PROBED.replace("name: mnist5k, train_size: 200", "name: npz, path: mine.npz").replace("noise", "occlusion")
+    file = written(tmp_path, text.replace("levels: [0.1]", "sizes: [7]"))
+    done = regbench("sweep", file, "--out", tmp_path / "out", "--executor", "serial")
+    assert done.returncode == 2
+    assert "the probe occlusion can't measure on npz: sizes has 7, and the images are 6x6" in done.stderr

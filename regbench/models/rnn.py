@@ -96,7 +96,7 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
     ]
     output = stack.linear("output", sizes[-1], classes)
     stack.varies = len(set(settings.lengths)) > 1
-    seen = 0
+    stack.turns["lengths"] = 0
 
     @cache
     def packing(first: int, batch: int) -> tuple[list[int], Tensor, Tensor]:
@@ -105,15 +105,14 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
         return sizes, *(torch.tensor(index, device=stack.device) for index in (columns, ends))  # type: ignore[return-value]
 
     def forward(x: Tensor, length: int | None = None) -> Tensor:
-        nonlocal seen
         assert length is None or 1 <= length <= height, "no more rows can be read than an image has"
         x, batch = stack.images(x), x.shape[1]
         in_turn = stack.training and length is None and bool(settings.lengths)
         x = x[:, :, : steps if in_turn else length]
         x = x.permute(0, 3, 4, 2, 1).reshape(len(x), row * channels, -1)
         if in_turn:
-            of_step, columns, ends = packing(seen % len(settings.lengths), batch)
-            seen += batch
+            of_step, columns, ends = packing(stack.turns["lengths"] % len(settings.lengths), batch)
+            stack.turns["lengths"] += batch
             x = x.index_select(2, columns)
         else:
             of_step = [batch] * (x.shape[2] // batch)

@@ -24,10 +24,10 @@ LEVELS = 1 << 16
 
 
 class Masks:
-    """The masks of one stack."""
+    """The masks of one stack; other purposes than training's draw from streams of their own."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, stack: Stack, purpose: str = "dropout") -> None:
+        self.stack, self.purpose = stack, purpose
         self.streams: dict[tuple[int, str], Any] = {}
         self.buffers: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
@@ -41,7 +41,7 @@ class Masks:
 
     def _stream(self, seed: int, place: str) -> Any:
         if (seed, place) not in self.streams:
-            generator: Any = stream(seed, f"dropout/{place}")
+            generator: Any = stream(seed, f"{self.purpose}/{place}")
             if self.stack.device.type != "cpu":
                 number = int(generator.integers(1 << 63))
                 generator = torch.Generator(self.stack.device).manual_seed(number)

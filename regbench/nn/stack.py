@@ -43,6 +43,10 @@ class Site:
     step: int = 0
 
 
+Watch = Callable[[Literal["in", "out"], Site, Tensor], None]
+"""Looks at activations, units or maps: what goes into a site's activation, or what comes out of a site."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One trained tensor (M, ...). Penalties act on kind "weight" alone unless asked otherwise."""
@@ -86,12 +90,24 @@ class Stack:
             [s for s, runs in enumerate(self.runs_per_seed) for _ in range(runs)], device=self.device
         )
         self.training = True
+        """Whether norms, noise and lengths are those of training."""
+        self.noisy: bool | None = None
+        """Whether noise acts, where a probe sets it; None: in training alone."""
+        self.watch: Watch | None = None
+        """Shown what goes into a site's activation (or leaves a norm without one), and what comes out of a site."""
         self.varies = False
         """Whether a step's shapes change from one step to the next, so that none can be captured."""
+        self.turns: dict[str, int] = {}
+        """How far a model has come in what its training images take in turn."""
         self.named: dict[str, Parameter] = {}
         self.buffers: dict[str, Tensor] = {}
         self.masks = Masks(self)
         self.techniques = [cls(settings, self) for cls, settings in techniques.items()]
+
+    @property
+    def disturbs(self) -> bool:
+        """Whether noise acts."""
+        return self.training if self.noisy is None else self.noisy
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -205,6 +221,8 @@ class Stack:
         def forward(x: Tensor, step: int = 0) -> Tensor:
             for technique in norms:
                 x = technique.norm(x, at[min(step, site.steps - 1)])
+            if self.watch:
+                self.watch("in", site, x)
             return x
 
         return forward
@@ -216,8 +234,10 @@ class Stack:
             technique.prepare(site)
 
         def forward(x: Tensor) -> Tensor:
-            for technique in noises if self.training else ():
+            for technique in noises if self.disturbs else ():
                 x = technique.noise(x, site)
+            if self.watch:
+                self.watch("out", site, x)
             return x
 
         return forward
@@ -236,18 +256,23 @@ class Stack:
         act = ACTIVATIONS[activation]
 
         def forward(x: Tensor) -> Tensor:
-            for step in [*(ahead if self.training else []), *before]:
+            disturbs = self.disturbs
+            for step in [*(ahead if disturbs else []), *before]:
                 x = step(x, site)
+            if self.watch:
+                self.watch("in", site, x)
             x = act(x)
-            for step in [*(behind if self.training else []), *after, *(late if self.training else [])]:
+            for step in [*(behind if disturbs else []), *after, *(late if disturbs else [])]:
                 x = step(x, site)
+            if self.watch:
+                self.watch("out", site, x)
             return x
 
         return forward
 
     def images(self, x: Tensor) -> Tensor:
         """Let the techniques act on a batch of images (seeds, B, H, W, C), or (1, ...) for all runs alike."""
-        if self.training:
+        if self.disturbs:
             for technique in self.techniques:
                 x = technique.input(x)
         return x

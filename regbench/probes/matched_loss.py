@@ -1,0 +1,76 @@
+"""How well nets generalize that fit their training images equally well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from regbench.probes.base import Count, Each, OnImages, Probe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def first_below(losses: Tensor, target: float) -> Tensor:
+    """Return where each run's losses (T, M) are below `target` for the first time, (M,), -1 where never."""
+    below = losses < target
+    return below.int().argmax(0).where(below.any(0), -1)
+
+
+class MatchedLoss(Probe):
+    """Accuracies at the first evaluation at which the training loss is below a value."""
+
+    key = "matched_loss"
+    source = "Keskar et al. 2017, On Large-Batch Training for Deep Learning: what generalizes at equal training loss"
+    names = {
+        "steps": "optimizer steps until the training loss was below `at`; all are empty where it never was",
+        "loss": "mean NLL then of the training images that are looked at, in evaluation mode",
+        "train_accuracy": "accuracy then on these images, with the labels that are trained on",
+        "accuracy": "accuracy then on the images that `on` names",
+        "gap": "train_accuracy - accuracy",
+    }
+
+    class Settings(OnImages):
+        """Which losses, and how often they are looked for."""
+
+        losses: Each[Annotated[float, Field(gt=0)]] = Field(
+            [1.0, 0.5, 0.2, 0.1], description="training losses to fall below, in nats"
+        )
+        every: Count = Field(10, description="steps between two evaluations")
+        training: int | None = Field(
+            1000, ge=1, description="training images that the loss is measured on, the first ones; none: all"
+        )
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.seen: list[Tensor] = []
+
+    def after_step(self) -> None:
+        """Measure steps, loss and both accuracies: (4, M)."""
+        import torch
+
+        from regbench.nn.functions import cross_entropy
+
+        if part := self.part():
+            net, training = self.net, self.net.some(self.net.training, self.settings.training)
+            logits = net.logits(training)
+            loss = cross_entropy(logits, net.targets(training)).double().mean(1)
+            steps = torch.full_like(loss, net.steps)
+            self.seen.append(
+                torch.stack([steps, loss, net.hits(logits, training), net.hits(net.logits(part), part)]).cpu()
+            )
+
+    def at_end(self) -> None:
+        """Find the first evaluation below each loss; nothing is interpolated."""
+        import torch
+
+        if not self.seen:
+            return
+        seen = torch.stack(self.seen)
+        runs = torch.arange(self.net.stack.size)
+        for target in self.settings.losses:
+            first = first_below(seen[:, 1], target)
+            steps, loss, train, accuracy = seen[first, :, runs].T.where(first >= 0, float("nan"))
+            for name, values in zip(self.names, (steps, loss, train, accuracy, train - accuracy), strict=True):
+                self.note(name, values, target)
