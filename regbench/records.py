@@ -23,6 +23,7 @@ import math
 import operator
 import os
 import re
+import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -396,6 +397,8 @@ class Records:
     def _table(self, path: Path, columns: Mapping[str, Kind]) -> pd.DataFrame:
         import pandas as pd
 
+        if (whole := _at_once(path, columns)) is not None:
+            return whole
         # Arrays of numbers and shared strings: three million epochs fit into a few hundred megabytes.
         data: list[Any] = [array(ARRAYS.get(kind, "d")) if kind in PARSERS else [] for kind in columns.values()]
         shared: dict[str, str] = {}
@@ -418,6 +421,40 @@ class Records:
                 for (name, kind), column in zip(columns.items(), data, strict=True)
             }
         )
+
+
+def _at_once(path: Path, columns: Mapping[str, Kind]) -> pd.DataFrame | None:
+    """Return a CSV file as pandas' own parser reads it, or None for one with anything odd in it.
+
+    That is several times as fast as a line at a time, which then says what is odd, and where.
+    """
+    import pandas as pd
+
+    with _readable(path), path.open("rb") as file:
+        _check_header(path, file.readline(), columns)
+    if _torn(path):
+        return None
+    numbers = [name for name, kind in columns.items() if kind in PARSERS]
+    # Later versions read every number to the last digit by themselves.
+    old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+    exact: dict[str, Any] = {"float_precision": "round_trip"} if old else {}
+    try:
+        with path.open(encoding="utf-8", newline="") as text:
+            rows = csv.reader(text)
+            lengths = {len(row) for row in rows}
+        with warnings.catch_warnings(action="error"):
+            read: pd.DataFrame = pd.read_csv(
+                path,
+                dtype={name: DTYPES[kind] for name, kind in columns.items()},
+                keep_default_na=False,
+                na_values={name: [""] for name in numbers},
+                encoding="utf-8",
+                **exact,
+            )
+    except (ValueError, TypeError, OverflowError, Warning, csv.Error):  # pandas' and the decoder's are ValueErrors
+        return None
+    # pandas fills rows that are short; a row of several lines leaves fewer rows than there are lines.
+    return read if lengths == {len(columns)} and len(read) == rows.line_num - 1 else None
 
 
 def _fits(cell: str, kind: Kind) -> bool:

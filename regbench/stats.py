@@ -71,8 +71,10 @@ def standard_error(sd: ArrayLike, n: int) -> Array:
 def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
     """Return the ends of the t interval (Student 1908) of the mean over the last axis of `values` (..., n)."""
     x = np.asarray(values, dtype=float)
-    mean, sd = moments(x)
-    n = x.shape[-1]
+    return _interval(*moments(x), x.shape[-1], confidence)
+
+
+def _interval(mean: Array, sd: Array, n: int, confidence: float) -> tuple[Array, Array]:
     half = stdtrit(max(n - 1, 1), 0.5 + confidence / 2) * standard_error(sd, n)
     return mean - half, mean + half
 
@@ -82,7 +84,7 @@ def estimate(values: ArrayLike, confidence: float = 0.95) -> Estimate:
     x = np.asarray(values, dtype=float)
     x = x[np.isfinite(x)]
     mean, sd = moments(x)
-    low, high = interval(x, confidence)
+    low, high = _interval(mean, sd, len(x), confidence)
     return Estimate(len(x), float(mean), float(sd), float(low), float(high))
 
 

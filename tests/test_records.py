@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import regbench
@@ -773,3 +773,26 @@ def test_bits_come_back_as_they_were_packed(bits):
     assert records.unpack(text, len(bits)).tolist() == bits
     with pytest.raises(ValueError, match="bits where there should be"):
         records.unpack(text, len(bits) + 8)
+
+
+CELLS = st.sampled_from(
+    ["", "1", "-2.5", "1e-3", "nan", "inf", "x", '"a,b"', '"', "0x1", " 1", "1_0", "9" * 25, "é", "None", "\t"]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.lists(CELLS, min_size=2, max_size=5), max_size=4), torn=st.booleans())
+def test_a_file_read_at_once_is_the_file_read_a_line_at_a_time(
+    tmp_path: Path, rows: list[list[str]], torn: bool
+) -> None:
+    for end in ("number", "text"):
+        columns: dict[str, records.Kind] = {"run": "text", "seed": "count", "value": "number", "last": end}  # type: ignore[dict-item]
+        text = "\n".join([",".join(columns), *map(",".join, rows)]) + ("" if torn else "\n")
+        path = tmp_path / "rows.csv"
+        path.write_text(text, encoding="utf-8")
+        quick = records._at_once(path, columns)
+        if quick is not None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(records, "_at_once", lambda path, columns: None)
+                slow = records.Records(tmp_path)._table(path, columns)
+            pd.testing.assert_frame_equal(quick, slow, check_exact=True)
