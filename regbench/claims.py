@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -48,6 +48,18 @@ class Source(Settings):
     )
 
 
+class Measure(Settings):
+    """A number of a run that a probe took, under a name for formulas."""
+
+    probe: str
+    row: str = Field(description="the name of the probe's row, such as accuracy or cosine/hidden2; * takes several")
+    at: float | None = Field(None, description="the row's at; none: whatever it is")
+    take: Literal["only", "mean", "last", "most"] = Field(
+        "only", description="what is taken of several rows: the last is that of the largest at"
+    )
+    missing: float | None = Field(None, description="what an empty value counts as, such as more steps than were taken")
+
+
 class Statistic(Settings):
     """A number that the claim is judged by."""
 
@@ -74,6 +86,8 @@ class About(Settings):
     scaled: Text | None = Field(None, description="what is smaller here than what is stated, if anything")
     explanation: Text | None = Field(None, description="what could explain a result that differs from the statement")
     arms: dict[str, str | list[str]] = Field(min_length=1)
+    measures: dict[str, Measure] = {}
+    """Names for what probes measured, beside the columns of runs.csv."""
     statistics: dict[str, Statistic] = Field(min_length=1)
     rule: Rule
 
@@ -120,6 +134,11 @@ def load(path: Path) -> Claim:
     for name, words in texts(about):
         if missing := set(languages()) - words.keys():
             problems.append(f"{path}: claim.{name} has no words in {', '.join(sorted(missing))}")
+    switched_on = {key for settings in experiments.values() for key in settings.probes or {}}
+    for name, measure in about.measures.items():
+        if measure.probe not in switched_on:
+            place = document.place(("claim", "measures", name))
+            problems.append(f"{place}: measures.{name}: no experiment has the probe {measure.probe!r}")
     if problems:
         raise ConfigError(problems)
     return claim
@@ -158,8 +177,8 @@ def check(claim: Claim, where: tuple[str, ...], text: str) -> None:
 
 
 def measures(claim: Claim) -> set[str]:
-    """Return the columns of runs.csv that are numbers."""
-    return {name for name, kind in records.RUNS.items() if kind in ("number", "whole")}
+    """Return what a formula can ask of an arm: the columns of runs.csv that are numbers, and the claim's own names."""
+    return {name for name, kind in records.RUNS.items() if kind in ("number", "whole")} | claim.about.measures.keys()
 
 
 @dataclass(frozen=True)
@@ -169,6 +188,8 @@ class Held:
     claim: Claim
     runs: pd.DataFrame
     """Columns of runs.csv, and `experiment`; rows in the plans' order."""
+    probes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(records.PROBES)))
+    """Columns of probes.csv."""
 
     @cached_property
     def labels(self) -> list[str]:
@@ -207,24 +228,50 @@ class Held:
         columns = []
         for cell in cells:
             mine = self.by_cell[cell].set_index("seed")
-            values = pd.to_numeric(mine[name], errors="coerce").where(mine["status"] == "ok")
+            values = self.probed(name, mine["run"]) if name in self.claim.about.measures else mine[name]
+            values = pd.to_numeric(values, errors="coerce").where(mine["status"] == "ok")
             columns.append(values.reindex(self.seeds).to_numpy(float))
         found = np.stack(columns, axis=1)
         return found if row else found[:, 0]
 
+    def probed(self, name: str, runs: pd.Series[str]) -> pd.Series[float]:
+        """Return what a probe measured of each of `runs`, whose index it keeps; NaN where there is nothing.
+
+        Raises UsageError where a measure that takes one row finds several.
+        """
+        wanted = self.claim.about.measures[name]
+        rows = self.probes[(self.probes["probe"] == wanted.probe) & self.probes["run"].isin(runs)]
+        rows = rows[[fnmatch.fnmatchcase(row, wanted.row) for row in rows["name"]]]
+        if wanted.at is not None:
+            rows = rows[np.isclose(rows["at"].astype(float), wanted.at)]
+        if wanted.missing is not None:
+            rows = rows.assign(value=rows["value"].astype(float).fillna(wanted.missing))
+        if wanted.take == "only" and rows["run"].duplicated().any():
+            what = f"{self.claim.name}: the measure {name} finds several rows a run"
+            raise UsageError(f"{what}: say which, by row, at or take")
+        rows = rows.sort_values("at", kind="stable").astype({"value": float})
+        by_run = rows.groupby("run")["value"]
+        if wanted.take in ("only", "last"):
+            taken = rows.drop_duplicates("run", keep="last").set_index("run")["value"]
+        else:
+            taken = by_run.mean() if wanted.take == "mean" else by_run.max()
+        return runs.map(taken)
+
 
 def held(claim: Claim, directory: Path) -> Held:
     """Return the records of a claim's experiments in `directory`. Raises RecordsError where they are not complete."""
-    tables = []
+    tables, probes = [], []
     for name, settings in claim.experiments.items():
         folder = directory / name
-        runs = records.read(folder).runs.set_index("run")
+        found = records.read(folder)
+        runs = found.runs.set_index("run")
+        probes.append(found.probes)
         plan = planned(settings, folder)
         if missing := [run.id for run in plan.runs if run.id not in runs.index]:
             what = f"{folder} lacks {len(missing)} of {len(plan.runs)} runs of this claim"
             raise RecordsError(f"{what}; `regbench claims run {claim.name}` trains what is missing")
         tables.append(_ordered(runs, plan).assign(experiment=name))
-    return Held(claim, pd.concat(tables, ignore_index=True))
+    return Held(claim, pd.concat(tables, ignore_index=True), pd.concat(probes, ignore_index=True))
 
 
 def _ordered(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:

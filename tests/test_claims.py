@@ -11,6 +11,7 @@ from regbench import claims
 from regbench.errors import ConfigError, RecordsError, UsageError
 from regbench.locale import languages, words
 from regbench.plan import plan
+from regbench.records import PROBES
 from regbench.report import claims as shown
 from regbench.report import tables
 from tests.command import regbench
@@ -86,9 +87,36 @@ def test_equal_values_have_an_interval_without_width(tmp_path: Path) -> None:
     assert claims.judge(claim, found).outcome == "supported"
 
 
+def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
+    text = CLAIM.replace(
+        "  statistics:\n",
+        "  measures:\n    noisy: {probe: noise, row: accuracy, at: 0.3}\n"
+        "    worst: {probe: noise, row: accuracy, take: most}\n    steps: {probe: steps_to, row: steps, missing: 99}\n    vague: {probe: noise, row: '*'}\n  statistics:\n",
+    ).replace("experiments:\n  mlp:\n", "experiments:\n  mlp:\n    probes: {noise: , steps_to: {accuracies: [0.9]}}\n")
+    claim = claims.load(written(tmp_path, text))
+    runs = records(plan(claim.experiments["mlp"])).assign(experiment="mlp")
+    rows = []
+    for run, seed in zip(runs.run, runs.seed, strict=True):
+        rows += [(run, "noise", "accuracy", 0.1, 0.8), (run, "noise", "accuracy", 0.3, 0.5 + seed / 100)]
+        rows += [(run, "steps_to", "steps", 0.9, 10.0 if seed else float("nan"))]
+    probes = pd.DataFrame(rows, columns=["run", "probe", "name", "at", "value"])
+    found = claims.Held(claim, runs, probes)
+    assert found.measure("noisy", "plain").tolist() == pytest.approx([0.5 + seed / 100 for seed in range(10)])
+    assert found.measure("worst", "dropout").tolist() == [0.8] * 10
+    assert found.measure("steps", "plain").tolist() == [99.0] + [10.0] * 9
+    assert found.measure("noisy", "strengths").shape == (10, 2)
+    with pytest.raises(UsageError, match="vague finds several rows a run"):
+        found.measure("vague", "plain")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
+        (
+            "  statistics:",
+            "  measures: {m: {probe: noise, row: accuracy}}\n  statistics:",
+            "no experiment has the probe 'noise'",
+        ),
         ("gain > 1", "gian > 1", "rule.supported: there is no statistic gian"),
         ("gain > 1", "gain > most", "is no comparison of a statistic with a number"),
         ("gain > 1", "import os", "can't be read as arithmetic"),
@@ -141,6 +169,24 @@ def test_the_command_runs_lists_and_explains(tmp_path: Path) -> None:
     assert (wrong.returncode, "there is no claim 'nothing'; there are dropout-helps" in wrong.stderr) == (2, True)
 
 
+def probed(claim: claims.Claim, runs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of probes.csv as the claim's measures ask for them."""
+    rows = [
+        {
+            "run": run,
+            "cell": cell,
+            "seed": seed,
+            "probe": m.probe,
+            "name": m.row.replace("*", "x"),
+            "at": m.at or 0,
+            "value": 1.0,
+        }
+        for run, cell, seed in zip(runs["run"], runs["cell"], runs["seed"], strict=True)
+        for m in claim.about.measures.values()
+    ]
+    return pd.DataFrame(rows, columns=list(PROBES)).assign(value=1.0).drop_duplicates(["run", "probe", "name", "at"])
+
+
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
 def test_every_committed_claim_is_complete(path: Path) -> None:
     claim = claims.load(path)
@@ -150,7 +196,7 @@ def test_every_committed_claim_is_complete(path: Path) -> None:
     plans = {name: plan(settings) for name, settings in claim.experiments.items() if not settings.tune}
     if len(plans) == len(claim.experiments):
         runs = pd.concat([records(planned).assign(experiment=name) for name, planned in plans.items()])
-        judged = claims.judge(claim, claims.Held(claim, runs))
+        judged = claims.judge(claim, claims.Held(claim, runs, probed(claim, runs)))
         assert judged.seeds >= claims.FEWEST_SEEDS, "every statistic has a value a seed"
         for lang in languages():
             assert claim.about.statement[lang] in shown.explained(claim, judged, words(lang))
