@@ -87,12 +87,19 @@ def test_equal_values_have_an_interval_without_width(tmp_path: Path) -> None:
     assert claims.judge(claim, found).outcome == "supported"
 
 
+MEASURES = """\
+  measures:
+    noisy: {probe: noise, row: accuracy, at: 0.3}
+    worst: {probe: noise, row: accuracy, take: most}
+    steps: {probe: steps_to, row: steps, missing: 99}
+    vague: {probe: noise, row: '*'}
+"""
+
+
 def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
-    text = CLAIM.replace(
-        "  statistics:\n",
-        "  measures:\n    noisy: {probe: noise, row: accuracy, at: 0.3}\n"
-        "    worst: {probe: noise, row: accuracy, take: most}\n    steps: {probe: steps_to, row: steps, missing: 99}\n    vague: {probe: noise, row: '*'}\n  statistics:\n",
-    ).replace("experiments:\n  mlp:\n", "experiments:\n  mlp:\n    probes: {noise: , steps_to: {accuracies: [0.9]}}\n")
+    text = CLAIM.replace("  statistics:\n", MEASURES + "  statistics:\n").replace(
+        "experiments:\n  mlp:\n", "experiments:\n  mlp:\n    probes: {noise: , steps_to: {accuracies: [0.9]}}\n"
+    )
     claim = claims.load(written(tmp_path, text))
     runs = records(plan(claim.experiments["mlp"])).assign(experiment="mlp")
     rows = []
