@@ -375,7 +375,7 @@ def test_a_wrong_dataset_is_one_sentence_at_its_place(
         ("{name: mlp, widths: [3, 0]}", "a.yaml:2:32: a value in model.widths can't be 0; allowed: a whole number of at least 1"),
         ("{name: cnn, channels: [1, 2, 3, 4, 5, 6]}", "a.yaml:2:30: model.channels can't be a list of 6 values; allowed: a list of 1 to 5 values, each a whole number of at least 1"),
         ("{name: mlp, widths: 256}", "a.yaml:2:28: model.widths can't be 256; allowed: a list of 1 or more values, each a whole number of at least 1"),
-        ("{name: mlp, channels: [32]}", "a.yaml:2:20: unknown key 'channels' in model; allowed: name, widths, activation"),
+        ("{name: mlp, channels: [32]}", "a.yaml:2:20: unknown key 'channels' in model; allowed: name, widths, activation, init"),
         ("{name: cnn, kernel: 2}", "a.yaml:2:28: model.kernel can't be 2; allowed: 1, 3, 5 or 7"),
     ],
 )  # fmt: skip
