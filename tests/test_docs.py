@@ -287,7 +287,10 @@ def test_every_override_is_accepted(tmp_path: Path) -> None:
 
 def test_every_command_and_option_exists() -> None:
     commands: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
-    options = {name: {o for p in command.params for o in p.opts} for name, command in commands.items()}
+    options = {
+        name: {o for each in (command, *getattr(command, "commands", {}).values()) for p in each.params for o in p.opts}
+        for name, command in commands.items()
+    }
     everywhere = {"--version", "--help"}.union(*options.values())
     for line in [*CONSOLE, *INLINE]:
         words = shlex.split(line.replace("'", "")) if line.startswith(("regbench ", "--")) else []
