@@ -106,7 +106,7 @@ def sweep(
     if dry_run:
         from regbench import estimate
 
-        if settings.tune:
+        if settings.tune and trials(settings).cells:
             stdout().print("To choose the settings of each cell, by validation:")
             estimate.show(settings, trials(settings), stdout(), workers, data_dir)
             stdout().print("\nThen, each with the settings that were chosen:")
@@ -157,7 +157,7 @@ def train(settings: Config, directory: Path, how: How) -> int:
                 raise typer.Exit(130) from None
 
     # Once a cell has trained with what its trials chose, they have had their say: a failed one is not tried again.
-    if settings.tune and not (directory / "runs.csv").exists():
+    if settings.tune and trials(settings).cells and not (directory / "runs.csv").exists():
         print("regbench: trials first; what validation chooses is then trained on fresh seeds", file=sys.stderr)
         each(trials(settings), directory / tuning.FOLDER)
     return each(tuning.planned(settings, directory), directory)

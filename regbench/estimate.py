@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from regbench.config import Config
-    from regbench.plan import Plan
+    from regbench.plan import Plan, Run
 
 PASSES = 2.6
 """A step's matrix products over a forward pass's: both gradients, less the first layer's by its images."""
@@ -33,7 +33,6 @@ def show(config: Config, plan: Plan, console: Console, workers: int | None, data
         images = data.load(config.dataset.name, config.dataset.path, data_dir)
         available, height, width, channels = images.train_images.shape
         image, classes = (channels, height, width), len(images.classes)
-    trained = config.dataset.train_size or available - round(available * config.dataset.validation_share)
     console.print(cells(plan, image, classes))
     for skip in plan.skips:
         console.print(f"skipped: {skip.label}: {skip.reason}")
@@ -41,11 +40,16 @@ def show(config: Config, plan: Plan, console: Console, workers: int | None, data
     size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     console.print(f"{len(plan.cells)} cells x {len(plan.runs) // len(plan.cells)} seeds = {len(plan.runs)} runs")
     console.print(f"{len(plan.stacks)} stacks of {size} runs")
-    forward = models()[config.model.name].macs(config.model, image, classes)
-    macs = len(plan.runs) * config.train.epochs * trained * forward * PASSES
+    macs = sum(work(run, available, image, classes) for run in plan.runs) * PASSES
     processes = min(workers or cores(), len(plan.stacks))
     seconds = 2 * macs / (SHARE * peak()) / processes
     console.print(f"about {spoken(seconds)} on {processes} processes of this machine, by its matrix-product speed")
+
+
+def work(run: Run, available: int, image: tuple[int, int, int], classes: int) -> float:
+    """Return a run's multiply-adds: forward passes over its own images and epochs, of `available` training images."""
+    trained = run.dataset.train_size or available - round(available * run.dataset.validation_share)
+    return float(run.train.epochs * trained * models()[run.model.name].macs(run.model, image, classes))
 
 
 def cells(plan: Plan, image: tuple[int, int, int], classes: int) -> Table:

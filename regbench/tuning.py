@@ -130,8 +130,13 @@ def _trial(cell: Cell, runs: Sequence[tuple[str, float, float]], confidence: flo
 
 def ledger(config: Config, directory: Path) -> list[Choice]:
     """Return the choices of the tuned sweep in `directory`. Raises RecordsError where its trials are not finished."""
+    import pandas as pd
+
     try:
-        return choose(config, records.read(directory / FOLDER).runs)
+        found = (
+            records.read(directory / FOLDER).runs if trials(config).cells else pd.DataFrame(columns=list(records.RUNS))
+        )
+        return choose(config, found)
     except RecordsError as error:
         raise RecordsError(f"{directory}: {error}") from error
 

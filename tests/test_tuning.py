@@ -202,3 +202,13 @@ def test_a_run_at_its_own_learning_rate_is_that_run_alone(tmp_path: Path) -> Non
             assert row[name] == pytest.approx(alone[name], rel=1e-5), (run.cell.label, name)
     rates = pd.DataFrame(together.epochs).groupby("run").lr.first()
     assert rates.to_dict() == {run.id: run.train.optimizer.lr for run in stack.runs}
+
+
+def test_a_sweep_with_nothing_to_choose_goes_on_without_trials(tmp_path: Path) -> None:
+    file = tmp_path / "tuned.yaml"
+    file.write_text(TUNED.split("tune:")[0] + "tune: {trials: 2}\ntechniques: {batch_norm: }\n")
+    assert "2 cells x 2 seeds = 4 runs" in regbench("sweep", file, "--dry-run", cwd=tmp_path).stdout
+    done = regbench("sweep", file, "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "nothing to choose" in done.stdout
+    assert not (tmp_path / "out/trials").exists()
