@@ -7,8 +7,8 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -129,7 +129,8 @@ def execute(
         on_epoch(job.stack, epoch, accuracies)
 
     if executor == "serial":
-        yield from serial.run(work, jobs, on_event=hear, initializer=prepare)
+        with prepared():
+            yield from serial.run(work, jobs, on_event=hear)
         return
     yield from processes.run(
         work, jobs, on_event=hear, workers=workers, initializer=prepare, environment=THREADS | MALLOC
@@ -142,6 +143,20 @@ def prepare() -> None:
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """`prepare` while it lasts, for a process that has more to do than to train."""
+    import torch
+
+    threads = torch.get_num_threads()
+    prepare()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(False)
 
 
 def work(job: Job, emit: Callable[[object], None]) -> Rows:
