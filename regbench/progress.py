@@ -229,7 +229,9 @@ class Progress:
         if self._first is None:
             self._first = now, runs, cost
         moment, runs_then, cost_then = self._first
-        if cost > cost_then and now > moment:
+        # The first epochs of stacks that began together end together: what lies between tells of no pace.
+        known = self._runs_done or any(flight.epoch > flight.first[0] for flight in self._flights.values())
+        if known and cost > cost_then and now > moment:
             left = (self._cost - cost) * (now - moment) / (cost - cost_then)
             # At the end a few cores work and the others are idle: no sooner than the last stack.
             left = max([left, *(flight.left() for flight in self._flights.values())])

@@ -215,6 +215,16 @@ def test_the_remaining_time_follows_the_cost_with_the_epochs_in_flight(progress,
     assert remaining(progress) == "0 s left"
 
 
+def test_first_epochs_that_end_together_tell_of_no_pace(progress, clock):
+    progress.start(plan(A, B), [A, B], 0)
+    for clock.now, stack, epoch in [(10.0, A, 1), (10.2, B, 1)]:
+        progress.epoch(stack, epoch, [])
+    assert progress._numbers() == ["0/4 runs"]
+    clock.now = 20.0
+    progress.epoch(A, 2, [])
+    assert remaining(progress) == "1 min 25 s left"  # seventeen epochs, after two in ten seconds
+
+
 def test_the_end_comes_no_sooner_than_that_of_the_slowest_stack_in_flight(progress, clock):
     quick, slow = stack("quick", ["x"], cost=9.0), stack("slow", ["y"], cost=1.0)
     progress.start(plan(quick, slow), [quick, slow], 0)
