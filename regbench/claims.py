@@ -282,7 +282,11 @@ def judge(claim: Claim, found: Held, confidence: float = 0.95) -> Judgement:
     """Return what the records say: the statistics with their intervals over the seeds, and the verdict by the rule."""
     statistics = {}
     for name, statistic in claim.about.statistics.items():
-        values = np.broadcast_to(formula.value(formula.parsed(statistic.value), found.measure), len(found.seeds))
+        try:
+            value = formula.value(formula.parsed(statistic.value), found.measure)
+        except ValueError as error:
+            raise UsageError(f"{claim.name}: statistics.{name}: {error}") from None
+        values = np.broadcast_to(value, len(found.seeds))
         estimate = stats.estimate(values[np.isfinite(values)], confidence)
         if estimate.n > 1 and estimate.sd == 0:  # such as no exact zero in any run: then that is all there is to say
             estimate = replace(estimate, low=estimate.mean, high=estimate.mean)

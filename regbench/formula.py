@@ -50,6 +50,18 @@ def rank_correlation(y: Array) -> Array:
     return np.asarray(centred @ x / np.where(spread > 0, spread, np.nan))
 
 
+def chosen(y: Array, by: Array) -> Array:
+    """Return y (seeds, k) at the cell where `by` (seeds, k) has the highest mean over the seeds, (seeds,).
+
+    So a setting is chosen once for all seeds, and by what it is chosen (validation) need not be what is told (test). A
+    cell that lacks a seed is not chosen. Raises ValueError for anything but two rows of the same cells.
+    """
+    if y.ndim != 2 or y.shape != by.shape:
+        raise ValueError("chosen(y, by) takes two rows of as many cells")
+    means = by.mean(0)
+    return y[:, np.argmax(np.where(np.isfinite(means), means, -np.inf))]
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "abs": np.abs,
     "log": np.log,
@@ -65,8 +77,11 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "row": lambda *ys: np.stack(np.broadcast_arrays(*ys), axis=-1),
     "slope": slope,
     "rank_correlation": rank_correlation,
+    "chosen": chosen,
 }
 """What a formula may call beside measures: of numbers, or of a row of cells (`row` makes one of numbers)."""
+COUNTS = {"row": range(1, 100), "chosen": range(2, 3)}
+"""How many arguments a function takes, where it is not one."""
 
 
 def parsed(text: str) -> ast.expr:
@@ -120,8 +135,8 @@ def _value(node: ast.expr, measure: Callable[[str, str], Array]) -> Any:
             return OPERATORS[type(op)](_value(left, measure), _value(right, measure))
         case ast.Call(func=ast.Name(id=name), args=[ast.Name(id=arm)]) if name not in FUNCTIONS:
             return measure(name, arm)
-        case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS and (
-            len(arguments) == 1 or (arguments and name == "row")
+        case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS and len(arguments) in COUNTS.get(
+            name, (1,)
         ):
             return FUNCTIONS[name](*(np.asarray(_value(argument, measure)) for argument in arguments))
     raise ValueError(f"{ast.unparse(node)} is neither a function nor a measure of an arm")

@@ -73,16 +73,27 @@ class Net(nn.Module):
             return x * self.mask(name, tuple(x.T.shape), rate).T
         return x * self.mask(name, tuple(x.permute(0, 2, 3, 1).shape), rate).permute(0, 3, 1, 2)
 
+    def normalize(self, x: Tensor, name: str) -> Tensor:
+        y = self.norms[name](x)
+        noise = getattr(self.technique.get("batch_norm"), "noise", None)
+        if not (noise and self.training):
+            return y
+        place = f"{name}.batch_norm"
+        draws = self.draws.setdefault(place, stream(self.run.seed, f"dropout/{place}"))
+        factor, summand = noise * (2 * draws.random((2, y.shape[1])) - 1)
+        shape = (1, -1, 1, 1) if y.dim() == 4 else (1, -1)
+        return y * torch.from_numpy(1 + factor).view(shape) + torch.from_numpy(summand).view(shape)
+
     def behind(self, x: Tensor, name: str) -> Tensor:
         dropout = self.technique.get("dropout") if self.training else None
         norm = dict(self.norms.items()).get(name)
         settings = self.technique.get("batch_norm") or self.technique.get("layer_norm")
         early = dropout and norm and dropout.place == "before_norm"
         if norm and settings.place == "before_activation":
-            x = norm(self.drop(x, name) if early else x)
+            x = self.normalize(self.drop(x, name) if early else x, name)
         x = ACTIVATIONS[self.run.model.activation](x)
         if norm and settings.place == "after_activation":
-            x = norm(self.drop(x, name) if early else x)
+            x = self.normalize(self.drop(x, name) if early else x, name)
         return self.drop(x, name) if dropout and not early else x
 
     def forward(self, images: Tensor) -> Tensor:

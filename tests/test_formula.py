@@ -17,6 +17,7 @@ VALUES = {
     ("accuracy", "plain"): np.array([0.8, 0.9]),
     ("accuracy", "dropout"): np.array([0.9, 0.85]),
     ("gap", "grid"): np.array([[1.0, 2.0, 4.0], [3.0, 1.0, 2.0]]),
+    ("by", "grid"): np.array([[1.0, 2.0, 0.0], [3.0, 5.0, np.nan]]),
 }
 
 
@@ -36,6 +37,8 @@ def value(text: str) -> list[float]:
         ("slope(gap(grid))", [1.5, -0.5]),
         ("span(row(accuracy(plain), accuracy(dropout), 1))", [0.2, 0.15]),
         ("rank_correlation(gap(grid))", [1.0, -0.5]),
+        ("chosen(gap(grid), by(grid))", [2.0, 1.0]),
+        ("chosen(gap(grid), -gap(grid))", [2.0, 1.0]),
         ("sqrt(mean(gap(grid)) ** 2)", [7 / 3, 2.0]),
         ("abs(log10(accuracy(plain) ** 0))", [0.0, 0.0]),
     ],
@@ -74,6 +77,12 @@ def test_anything_but_arithmetic_is_refused_in_words(text: str) -> None:
 def test_no_text_does_anything_but_compute_or_be_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         formula.value(formula.parsed(text), lambda name, arm: np.zeros(2))
+
+
+@pytest.mark.parametrize("text", ["chosen(gap(grid), accuracy(plain))", "chosen(1, 2)", "chosen(gap(grid))"])
+def test_a_cell_is_chosen_by_a_row_of_as_many(text: str) -> None:
+    with pytest.raises(ValueError, match=r"two rows|neither a function"):
+        value(text)
 
 
 def test_a_number_without_end_is_infinite_at_once() -> None:

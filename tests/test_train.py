@@ -31,7 +31,7 @@ VARIANTS: dict[str, list[str]] = {
     "weight_decay": ["{strength: 1.0}", "{strength: 1.0, include: all}"],
     "max_norm": ["{c: 0.6}"],
     "dropout": ["{p: 0.5, input: 0.2}", "{p: 0.3}"],
-    "batch_norm": ["{}", "{place: after_activation, momentum: 0.3}"],
+    "batch_norm": ["{}", "{place: after_activation, momentum: 0.3}", "{noise: 0.5}"],
     "layer_norm": ["{}", "{place: after_activation}"],
 }
 PAIRS = [

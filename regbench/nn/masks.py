@@ -1,4 +1,4 @@
-"""Dropout masks: every seed and place has a stream of its own, whatever else trains beside it.
+"""Dropout masks and other noise: every seed and place has a stream of its own, whatever else trains beside it.
 
 torch's CPU generator draws one number at a time; NumPy's Philox fills 16-bit integers far faster.
 Runs of one seed share the draw and differ in the threshold, so that their difference is a paired one.
@@ -39,6 +39,16 @@ class Masks:
         on_host = self.stack.device.type == "cpu"
         return (self._draw_numpy if on_host else self._draw_torch)(place, shape, rates)
 
+    def uniform(self, place: str, shape: tuple[int, ...]) -> Tensor:
+        """Return fresh numbers (M, *shape), uniform in [0, 1); runs of one seed share them."""
+        streams = [self._stream(seed, place) for seed in self.stack.seeds]
+        if self.stack.device.type == "cpu":
+            draws = torch.from_numpy(np.stack([draw.random(shape) for draw in streams])).to(self.stack.dtype)
+        else:
+            device, dtype = self.stack.device, self.stack.dtype
+            draws = torch.stack([torch.rand(shape, generator=g, device=device, dtype=dtype) for g in streams])
+        return self.stack.by_run(draws)
+
     def _stream(self, seed: int, place: str) -> Any:
         if (seed, place) not in self.streams:
             generator: Any = stream(seed, f"{self.purpose}/{place}")
@@ -67,9 +77,6 @@ class Masks:
         return mask, torch.tensor(dropped, dtype=self.stack.dtype)
 
     def _draw_torch(self, place: str, shape: tuple[int, ...], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
-        draws = torch.stack(
-            [torch.rand(shape, generator=self._stream(s, place), device=self.stack.device) for s in self.stack.seeds]
-        )
         rate = self.stack.tensor(rates).view(-1, *[1] * len(shape))
-        kept = self.stack.by_run(draws) >= rate
+        kept = self.uniform(place, shape) >= rate
         return kept.to(self.stack.dtype) / (1 - rate), (~kept).flatten(1).sum(1).to(self.stack.dtype)

@@ -48,13 +48,21 @@ class BatchNorm(Technique):
     }
 
     class Settings(Base):
-        """Where it stands, and how its running averages move."""
+        """Where it stands, how its running averages move, and the noise behind it."""
+
+        later = frozenset({"noise"})
 
         place: Literal["before_activation", "after_activation"] = Field(
             "before_activation", description="side of the activation function it stands on"
         )
         momentum: float = Field(0.1, gt=0, le=1, description="share of the newest batch in the running averages")
         eps: float = Field(1e-5, gt=0, description="added to the variance")
+        noise: float | None = Field(
+            None,
+            gt=0,
+            description="half width of the noise behind it, which moves and stretches each unit anew at each step of "
+            "training; it brings back the shift that the norm takes away",
+        )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -83,9 +91,22 @@ class BatchNorm(Technique):
         scale, shift = self.stack.named[f"{site.name}.scale"], self.stack.named[f"{site.name}.shift"]
         mean, variance = (running[:, site.step] for running in self.running[site.name])
         batch_norm = functions.batch_norm_maps if x.dim() == 4 else functions.batch_norm_units
-        return batch_norm(
+        y = batch_norm(
             x, scale.tensor, shift.tensor, mean, variance, self.stack.training, settings.momentum, settings.eps
         )
+        return self.shaken(y, site) if settings.noise and self.stack.disturbs else y
+
+    def shaken(self, y: Tensor, site: Site) -> Tensor:
+        """Return y times a factor plus a summand, uniform in 1 +- noise and +- noise, one of each a unit and call.
+
+        In the manner of Santurkar et al. 2018, section 2.2: noise that is not centred, of no fixed size, and another
+        at each step. Runs of one seed share it.
+        """
+        width: float = self.settings[0].noise
+        drawn = width * (2 * self.stack.masks.uniform(f"{site.name}.batch_norm", (2, site.shape[0])) - 1)
+        shape = (1, -1, 1, 1) if y.dim() == 4 else (self.stack.size, -1, 1)
+        factor, summand = (u.reshape(shape) for u in drawn.unbind(1))
+        return y * (1 + factor) + summand
 
     def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
         """Return how far the running statistics moved from 0 and 1, averaged over all units."""
