@@ -76,11 +76,12 @@ class Rule(Settings):
 
 
 class About(Settings):
-    """What is stated, where, and what decides."""
+    """What is stated, where, and what decides. Of the statistics the first is the one that is told where one must do."""
 
     statement: Text
     where: str = Field(description="section and row of the note")
     points: list[str] = Field([], description="points of the summary table that rest on it: technique.point")
+    cited: Text | None = Field(None, description="the first statistic in a few words, {x}: its number, for that table")
     literature: list[Source] = Field(min_length=1)
     design: Text
     scaled: Text | None = Field(None, description="what is smaller here than what is stated, if anything")
@@ -109,6 +110,8 @@ class Judgement:
     statistics: Mapping[str, Estimate]
     seeds: int
     """Over which the statistics are known: the fewest of them."""
+    values: Mapping[str, Array]
+    """The statistics seed by seed, NaN where a run is missing."""
 
 
 def load(path: Path) -> Claim:
@@ -134,6 +137,8 @@ def load(path: Path) -> Claim:
     for name, words in texts(about):
         if missing := set(languages()) - words.keys():
             problems.append(f"{path}: claim.{name} has no words in {', '.join(sorted(missing))}")
+    if about.points and not about.cited:
+        problems.append(f"{document.place(('claim', 'points'))}: points without `cited`, which says the number there")
     switched_on = {key for settings in experiments.values() for key in settings.probes or {}}
     for name, measure in about.measures.items():
         if measure.probe not in switched_on:
@@ -148,7 +153,7 @@ def texts(about: About) -> Iterator[tuple[str, Text]]:
     """Yield every text of a claim that is there in each language, with its key."""
     yield "statement", about.statement
     yield "design", about.design
-    yield from ((name, text) for name in ("scaled", "explanation") if (text := getattr(about, name)))
+    yield from ((name, text) for name in ("cited", "scaled", "explanation") if (text := getattr(about, name)))
     yield from ((f"literature[{i}].says", source.says) for i, source in enumerate(about.literature, start=1))
     yield from ((f"statistics.{name}.says", statistic.says) for name, statistic in about.statistics.items())
 
@@ -280,19 +285,19 @@ def _ordered(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 def judge(claim: Claim, found: Held, confidence: float = 0.95) -> Judgement:
     """Return what the records say: the statistics with their intervals over the seeds, and the verdict by the rule."""
-    statistics = {}
+    statistics, values = {}, {}
     for name, statistic in claim.about.statistics.items():
         try:
             value = formula.value(formula.parsed(statistic.value), found.measure)
         except ValueError as error:
             raise UsageError(f"{claim.name}: statistics.{name}: {error}") from None
-        values = np.broadcast_to(value, len(found.seeds))
-        estimate = stats.estimate(values[np.isfinite(values)], confidence)
+        values[name] = np.broadcast_to(value, len(found.seeds))
+        estimate = stats.estimate(values[name][np.isfinite(values[name])], confidence)
         if estimate.n > 1 and estimate.sd == 0:  # such as no exact zero in any run: then that is all there is to say
             estimate = replace(estimate, low=estimate.mean, high=estimate.mean)
         statistics[name] = estimate
     seeds = min(estimate.n for estimate in statistics.values())
-    return Judgement(_outcome(claim.about.rule, statistics, seeds), statistics, seeds)
+    return Judgement(_outcome(claim.about.rule, statistics, seeds), statistics, seeds, values)
 
 
 def _outcome(rule: Rule, statistics: Mapping[str, Estimate], seeds: int) -> Outcome:

@@ -26,6 +26,7 @@ claim:
   statement: {en: Dropout helps., ko: 드롭아웃은 도움이 됨.}
   where: "2.2"
   points: [dropout.overfitting]
+  cited: {en: "up {x}", ko: "{x} 오름"}
   literature:
     - {source: "Srivastava et al. 2014, Table 4", says: {en: It does., ko: 그러함.}, read: notes}
   design: {en: Two networks., ko: 신경망 두 개.}
@@ -131,6 +132,7 @@ def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
         ("test_accuracy(dropout)", "test_acuracy(dropout)", "there is neither a function nor a measure test_acuracy"),
         ("test_accuracy(dropout)", "test_accuracy(drop)", "there is no arm drop"),
         ("ko: 드롭아웃은 도움이 됨.", "fr: oui", "claim.statement has no words in ko"),
+        ("  cited: {", "  scaled: {", "claims/dropout-helps.yaml:4:11: points without `cited`"),
         ("where:", "were:", "unknown key 'were'"),
         ("read: notes", "read: rumours", "can't be the text 'rumours'"),
         ("dropout: 0.5, l2", "dropot: 0.5, l2", "there is no technique 'dropot'"),
