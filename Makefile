@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-REFERENCE := $(patsubst %/,%,$(wildcard results/reference/*/))
+REFERENCE := $(patsubst %/runs.csv,%,$(wildcard results/reference/*/runs.csv))
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -26,7 +26,7 @@ from typing import Any
 from regbench import config as configs
 from regbench import data
 from regbench.plan import Run, plan
-from regbench.sweep import MALLOC, THREADS, cores, prepare
+from regbench.sweep import THREADS, cores, prepare
 
 ROUNDS = 7
 HERE = Path(__file__).resolve().parent.parent
@@ -205,7 +205,7 @@ def flops(runs: tuple[Run, ...], image: tuple[int, int, int]) -> float:
 
 def grid(say: Callable[[str], None]) -> dict[str, float]:
     """The quickstart's grid: stacks against the tuned eager loop, against the tutorial, and both accuracies."""
-    ours = [Lab(THREADS | MALLOC) for _ in range(2)]
+    ours = [Lab(THREADS) for _ in range(2)]
     theirs = [Lab(THREADS) for _ in range(2)]
     book = Lab({})
     p = planned()
@@ -255,7 +255,7 @@ def grid(say: Callable[[str], None]) -> dict[str, float]:
 
 def convolutions(say: Callable[[str], None]) -> float:
     """The CNN: a stack of one against eager in channels_last."""
-    ours = [Lab(THREADS | MALLOC) for _ in range(2)]
+    ours = [Lab(THREADS) for _ in range(2)]
     theirs = [Lab(THREADS) for _ in range(2)]
     p = planned(
         "dataset: {name: cifar10, train_size: 800, validation_share: 0.1}\n"
@@ -276,7 +276,7 @@ def convolutions(say: Callable[[str], None]) -> float:
 
 def peaks(say: Callable[[str], None]) -> dict[str, float]:
     """The share of the matrix-product peak that training reaches."""
-    labs = [Lab(THREADS | MALLOC) for _ in range(2)]
+    labs = [Lab(THREADS) for _ in range(2)]
     text = (
         "dataset: {{name: mnist5k, train_size: 2000}}\nmodel: {{name: mlp, widths: [{w}, {w}]}}\n"
         "train: {{epochs: 1}}\nseeds: 8\ntechniques: {t}\ncombine: {c}\n"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from regbench import records, report
+from regbench import claims, records, report
 from regbench.cli import compared, page
 from regbench.compare import Comparison
-from regbench.locale import languages
-from regbench.report import blocks, numbers
+from regbench.evidence import CITED
+from regbench.locale import languages, words
+from regbench.report import blocks, numbers, plots
+from regbench.report import claims as shown
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results/reference"
@@ -22,8 +25,25 @@ PAGE = "report.en.html"
 """In English alone: the letters in a Korean picture are those of a font of the machine."""
 
 
+def claimed() -> Iterator[tuple[Path, str]]:
+    """Yield the files that show the claims: documents, pages, pictures, and what the summary table cites."""
+    folder = REFERENCE / "claims"
+    found = [(claim, claims.result(claim, folder / claim.name)) for claim in claims.found(ROOT / "configs/claims")]
+    yield CITED, json.dumps(shown.citations(found), ensure_ascii=False, indent=2) + "\n"
+    for lang in languages():
+        spoken = words(lang)
+        name = "claims.md" if lang == "en" else f"claims.{lang}.md"
+        yield ROOT / "docs" / name, shown.document(found, spoken, "../results/reference/claims/pictures")
+        yield folder / f"report.{lang}.html", shown.page(found, spoken)
+        for claim, judgement in found:
+            if judgement:
+                picture = plots.alone(plots.claim(claim, judgement, spoken))
+                yield folder / "pictures" / f"{claim.name}.{lang}.svg", picture
+
+
 def built() -> Iterator[tuple[Path, str]]:
     """Yield every file that holds a table, with what it must hold."""
+    yield from claimed()
     found = {folder.name: compared(folder) for folder in sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))}
     yield REFERENCE / "README.md", contents(found)
     for name, comparison in found.items():
@@ -83,8 +103,8 @@ def contents(found: Mapping[str, Comparison]) -> str:
 
 
 def same(path: Path, old: str, new: str) -> bool:
-    """Whether a file is what its records say; of a report's pictures only that they are there."""
-    if path.name != PAGE:
+    """Whether a file is what its records say; of a plot only that it is there, since its letters are a font's."""
+    if path.suffix not in (".svg", ".html") or path.name.startswith("table."):
         return old == new
     return re.sub(r"<svg.*?</svg>", "<svg>", old, flags=re.DOTALL) == re.sub(
         r"<svg.*?</svg>", "<svg>", new, flags=re.DOTALL
@@ -100,6 +120,7 @@ def main(mode: str) -> int:
             continue
         different += 1
         if mode == "write":
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
         else:

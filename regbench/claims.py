@@ -20,7 +20,7 @@ from pydantic import Field
 
 from regbench import config, formula, records, stats
 from regbench.config import Config
-from regbench.errors import ConfigError, RecordsError, UsageError
+from regbench.errors import ConfigError, UnfinishedError, UsageError
 from regbench.locale import languages
 from regbench.plan import Plan
 from regbench.settings import Settings
@@ -76,7 +76,7 @@ class Rule(Settings):
 
 
 class About(Settings):
-    """What is stated, where, and what decides. Of the statistics the first is the one that is told where one must do."""
+    """What is stated, where, and what decides. Where one statistic must do, the first is told."""
 
     statement: Text
     where: str = Field(description="section and row of the note")
@@ -246,7 +246,7 @@ class Held:
         """
         wanted = self.claim.about.measures[name]
         rows = self.probes[(self.probes["probe"] == wanted.probe) & self.probes["run"].isin(runs)]
-        rows = rows[[fnmatch.fnmatchcase(row, wanted.row) for row in rows["name"]]]
+        rows = rows[np.array([fnmatch.fnmatchcase(row, wanted.row) for row in rows["name"]], dtype=bool)]
         if wanted.at is not None:
             rows = rows[np.isclose(rows["at"].astype(float), wanted.at)]
         if wanted.missing is not None:
@@ -264,7 +264,7 @@ class Held:
 
 
 def held(claim: Claim, directory: Path) -> Held:
-    """Return the records of a claim's experiments in `directory`. Raises RecordsError where they are not complete."""
+    """Return the records of a claim's experiments in `directory`. Raises UnfinishedError where some are missing."""
     tables, probes = [], []
     for name, settings in claim.experiments.items():
         folder = directory / name
@@ -274,13 +274,21 @@ def held(claim: Claim, directory: Path) -> Held:
         plan = planned(settings, folder)
         if missing := [run.id for run in plan.runs if run.id not in runs.index]:
             what = f"{folder} lacks {len(missing)} of {len(plan.runs)} runs of this claim"
-            raise RecordsError(f"{what}; `regbench claims run {claim.name}` trains what is missing")
+            raise UnfinishedError(f"{what}; `regbench claims run {claim.name}` trains what is missing")
         tables.append(_ordered(runs, plan).assign(experiment=name))
     return Held(claim, pd.concat(tables, ignore_index=True), pd.concat(probes, ignore_index=True))
 
 
 def _ordered(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return runs.loc[[run.id for run in plan.runs]].reset_index()
+
+
+def result(claim: Claim, directory: Path) -> Judgement | None:
+    """Return what the records in `directory` say of a claim, or None where its experiments are not finished."""
+    try:
+        return judge(claim, held(claim, directory))
+    except UnfinishedError:
+        return None
 
 
 def judge(claim: Claim, found: Held, confidence: float = 0.95) -> Judgement:
@@ -311,14 +319,23 @@ def _outcome(rule: Rule, statistics: Mapping[str, Estimate], seeds: int) -> Outc
 
 
 def quick(claim: Claim) -> Claim:
-    """Return a claim whose experiments are smoke tests: two seeds, one epoch, few images. It decides nothing."""
+    """Return a claim whose experiments are smoke tests: two seeds, one epoch, two trials. It decides nothing."""
 
     def smoke(settings: Config) -> Config:
         seeds = settings.seeds[:2]
-        size = min(settings.dataset.train_size or 1000, 1000)
+        images = {
+            "train_size": min(settings.dataset.train_size or 1000, 1000),
+            "validation_share": min(settings.dataset.validation_share, 0.02),
+        }
+        shortened = [
+            {key: 1 if key == "train.epochs" else value for key, value in condition.items()}
+            for condition in settings.vary or ()
+        ]
         sections = {
             "train": settings.train.model_copy(update={"epochs": 1}),
-            "dataset": settings.dataset.model_copy(update={"train_size": size}),
+            "dataset": settings.dataset.model_copy(update=images),
+            "tune": settings.tune and settings.tune.model_copy(update={"trials": 2}),
+            "vary": shortened or None,
         }
         return settings.model_copy(update={"seeds": seeds, "rounds": [len(seeds)], **sections})
 
@@ -332,8 +349,3 @@ def found(folder: Path, names: Sequence[str] = ()) -> list[Claim]:
         if name not in paths:
             raise UsageError(f"there is no claim {name!r}; there are {', '.join(paths) or 'none'}")
     return [load(paths[name]) for name in names or paths]
-
-
-def point(technique: str, key: str, claims: Sequence[Claim]) -> list[Claim]:
-    """Return the claims that a point of the summary table rests on."""
-    return [claim for claim in claims if f"{technique}.{key}" in claim.about.points]

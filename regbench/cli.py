@@ -6,8 +6,10 @@ import json
 import os
 import shlex
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -356,32 +358,42 @@ def claims_run(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="which; default: all")] = None,
     folder: Folder = CLAIMS,
     out: Annotated[Path, typer.Option(help="where each claim's results go, a folder each")] = OWN,
-    quick: Annotated[bool, typer.Option("--quick", help="a smoke test of two seeds, one epoch: no verdicts")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="a smoke test of two seeds, one epoch: no verdicts, nothing kept")
+    ] = False,
     data_dir: DataDir = None,
     workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
     lang: Language = None,
 ) -> None:
-    """Run the experiments of claims; what is finished is not run again."""
+    """Run the experiments of claims; what is finished is not run again.
+
+    A run that diverges is a result, such as that of a learning rate too many; only a claim without enough seeds is not.
+    """
     from regbench import claims as stated
     from regbench import sweep as sweeps
     from regbench.locale import words
     from regbench.report import claims as shown
 
     spoken = words(language(lang))
-    how = How("processes", workers or sweeps.cores(), sweeps.choose_device(device), data_dir)
-    missed = 0
-    for claim in stated.found(folder, names or []):
-        print(f"regbench: {claim.name}", file=sys.stderr)
-        place = (out.with_name(f"{out.name}-quick") if quick else out) / claim.name
-        claim = stated.quick(claim) if quick else claim
-        for name, settings in claim.experiments.items():
-            missed += train(settings, place / name, how)
-        result = stated.judge(claim, stated.held(claim, place))
-        print(f"{claim.name}: {shown.verdict(result, spoken).text}")
-        for line in shown.measured(claim, result, spoken):
-            print(f"  {line.text}")
-    if missed:
+    # A smoke test trains for less time than a worker needs to start.
+    executor = "serial" if quick else "processes"
+    how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir)
+    lacking = False
+    with ExitStack() as stack:
+        if quick:
+            out = Path(stack.enter_context(TemporaryDirectory(prefix="regbench-")))
+        for claim in stated.found(folder, names or []):
+            print(f"regbench: {claim.name}", file=sys.stderr)
+            claim = stated.quick(claim) if quick else claim
+            for name, settings in claim.experiments.items():
+                train(settings, out / claim.name / name, how)
+            result = stated.judge(claim, stated.held(claim, out / claim.name))
+            print(f"{claim.name}: {shown.verdict(result, spoken).text}", flush=True)
+            for line in shown.measured(claim, result, spoken):
+                print(f"  {line.text}", flush=True)
+            lacking |= result.outcome == "too_few"
+    if lacking and not quick:
         raise typer.Exit(4)
 
 
@@ -407,13 +419,10 @@ def claims_show(
 
 
 def judgement(claim: Claim) -> Judgement | None:
-    """Return what your own results say of a claim, else the committed ones, or None where there are none."""
+    """Return what your own results say of a claim, else the committed ones, or None where neither are finished."""
     from regbench import claims as stated
 
-    for place in (OWN / claim.name, COMMITTED / claim.name):
-        if place.is_dir():
-            return stated.judge(claim, stated.held(claim, place))
-    return None
+    return stated.result(claim, OWN / claim.name) or stated.result(claim, COMMITTED / claim.name)
 
 
 @app.command()

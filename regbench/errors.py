@@ -33,5 +33,9 @@ class RecordsError(RegbenchError):
     """A results directory that can't be read, written or trusted."""
 
 
+class UnfinishedError(RecordsError):
+    """A results directory whose sweep has not begun or not come to its end."""
+
+
 class TrainingError(RegbenchError):
     """A run that can't be trained as asked (out of memory, a device that is not there)."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
 from regbench.compare import CellResult, Comparison, TechniqueResult
 from regbench.stats import FEWEST_SEEDS, Estimate
@@ -77,3 +80,18 @@ def outcome(found: Estimate, measure: Measure) -> Outcome:
     if not (more or less):
         return "undecided"
     return "holds" if more == (measure.claims == "more") else "refuted"
+
+
+CITED = Path(__file__).parent / "report/claims.json"
+"""Points of the summary table to the verdicts on claims that it rests on; `make tables` writes it."""
+
+
+@cache
+def cited() -> Mapping[str, list[dict[str, Any]]]:
+    """Return for each point ("dropout.time") the claims about it that have a verdict.
+
+    Each with `claim`, `outcome` (supported, refuted, qualified, undecided), `text` (language to words, the number among
+    them), `n`, `mean`, `low` and `high`.
+    """
+    found: Mapping[str, list[dict[str, Any]]] = json.loads(CITED.read_text(encoding="utf-8"))
+    return found

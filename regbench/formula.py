@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -156,6 +156,14 @@ def holds(tree: ast.expr, statistics: Mapping[str, Estimate]) -> bool:
         case ast.Compare(left=ast.Name(id=name), ops=[ast.Lt()], comparators=[n]) if name in statistics and fixed(n):
             return bool(statistics[name].high < value(n, _no_measure))
     raise ValueError(f"{ast.unparse(tree)} is no comparison of a statistic with a number, such as gain > 0.5")
+
+
+def thresholds(tree: ast.expr) -> Iterator[tuple[str, bool, float]]:
+    """Yield the comparisons of a rule: the statistic, whether it must lie above, and the number."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name):
+            number = float(value(node.comparators[0], _no_measure))
+            yield node.left.id, isinstance(node.ops[0], ast.Gt), number
 
 
 def fixed(tree: ast.expr) -> bool:

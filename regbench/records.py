@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import yaml
 
-from regbench.errors import RecordsError
+from regbench.errors import RecordsError, UnfinishedError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -490,9 +490,9 @@ def unpack(text: str, n: int) -> NDArray[np.bool_]:
 
 
 def read(directory: Path) -> Records:
-    """Return the records in `directory`. Raises RecordsError where there are none."""
+    """Return the records in `directory`. Raises UnfinishedError where there are none."""
     if not (directory / "runs.csv").is_file():
-        raise RecordsError(f"{directory} holds no runs.csv; give a directory that `regbench sweep` has written")
+        raise UnfinishedError(f"{directory} holds no runs.csv; give a directory that `regbench sweep` has written")
     return Records(directory)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib.metadata
 import os
 import platform
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from regbench.pixels import Dataset
     from regbench.progress import Progress
 
-MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_TOP_PAD_": str(1 << 26)}
-"""glibc gives large blocks back to the system at once and zeroes them anew each step; these keep them."""
+MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}
+"""glibc's M_MMAP_MAX, M_TRIM_THRESHOLD (bytes) and M_TOP_PAD (bytes), by their numbers in malloc.h."""
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -132,15 +133,21 @@ def execute(
         with prepared():
             yield from serial.run(work, jobs, on_event=hear)
         return
-    yield from processes.run(
-        work, jobs, on_event=hear, workers=workers, initializer=prepare, environment=THREADS | MALLOC
-    )
+    yield from processes.run(work, jobs, on_event=hear, workers=workers, initializer=prepare, environment=THREADS)
 
 
 def prepare() -> None:
-    """Set up the process that trains: one thread, and numbers below 1e-38 count as zero (they are slow)."""
+    """Set up the process that trains: one thread, and numbers below 1e-38 count as zero (they are slow).
+
+    glibc gives large blocks back to the system at once, and the system zeroes them anew at each step; it is told to
+    keep them. Where there is another malloc, that stays as it is.
+    """
     import torch
 
+    with suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in MALLOPT.items():
+            mallopt(option, value)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
 

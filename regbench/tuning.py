@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from regbench import records, stats
-from regbench.errors import RecordsError
+from regbench.errors import RecordsError, UnfinishedError
 from regbench.plan import Cell, Plan, Skip, label, named, plan, trials
 from regbench.stats import Estimate
 
@@ -94,7 +94,7 @@ def choose(config: Config, runs: pd.DataFrame, confidence: float = 0.95) -> list
     by_cell: dict[str, list[tuple[str, float, float]]] = {}
     for run in trials(config).runs:
         if run.id not in found:
-            raise RecordsError("its trials are not finished; go on with the command that began them")
+            raise UnfinishedError("its trials are not finished; go on with the command that began them")
         by_cell.setdefault(run.cell.label, []).append(found[run.id])
 
     choices = []
@@ -138,7 +138,7 @@ def ledger(config: Config, directory: Path) -> list[Choice]:
         )
         return choose(config, found)
     except RecordsError as error:
-        raise RecordsError(f"{directory}: {error}") from error
+        raise type(error)(f"{directory}: {error}") from error
 
 
 def outlined(config: Config) -> Plan:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from regbench import claims
-from regbench.errors import ConfigError, RecordsError, UsageError
+from regbench import claims, data
+from regbench.cli import app
+from regbench.errors import ConfigError, DataError, RecordsError, UsageError
 from regbench.locale import languages, words
 from regbench.plan import plan
 from regbench.records import PROBES
@@ -114,6 +116,8 @@ def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
     assert found.measure("worst", "dropout").tolist() == [0.8] * 10
     assert found.measure("steps", "plain").tolist() == [99.0] + [10.0] * 9
     assert found.measure("noisy", "strengths").shape == (10, 2)
+    nothing = claims.Held(claim, runs, probes[probes["probe"] == "none"])
+    assert np.isnan(nothing.measure("noisy", "plain")).all(), "what was not measured is no number"
     with pytest.raises(UsageError, match="vague finds several rows a run"):
         found.measure("vague", "plain")
 
@@ -216,3 +220,21 @@ def test_every_committed_claim_is_complete(path: Path) -> None:
         row, _, key = point.partition(".")
         card = tables.card(row, words("en"))
         assert key in {**card.strengths, **card.weaknesses}, point
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_every_committed_claim_runs_as_a_smoke_test(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = {settings.dataset.name for settings in claims.load(path).experiments.values()}
+    for name in needed:
+        try:
+            data.load(name)
+        except DataError as error:
+            pytest.skip(f"needs {name}, which is not here: {error}")
+    monkeypatch.chdir(tmp_path)
+    arguments = ["claims", "run", path.stem, "--quick", "--claims", str(path.parent)]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert f"{path.stem}: – no verdict" in done.output
+    assert not list(tmp_path.iterdir()), "nothing is kept"

@@ -113,6 +113,8 @@ def test_the_summary_says_of_each_point_what_was_measured_or_that_it_was_not(
     dropout = [line.text for line in rows["dropout"][3]]
     assert dropout[0] == "strong regularization"
     assert dropout[1].startswith("✓ gap −")
-    assert dropout[2:] == ["like averaging many thinned networks", "(not measured here)"]
+    assert dropout[2:4] == ["like averaging many thinned networks", "(not measured here)"]
+    assert dropout[4].startswith("✓ claim: error of 50 sampled networks"), "a claim about the point has its verdict"
+    assert [line.text for line in rows["L1/L2"][3]][:2] == ["easy to build in", "(from the literature, not tested)"]
     penalties = [line.text for line in rows["L1/L2"][3]]
     assert [text.split(":")[0] for text in penalties[3:]] == ["✓ L1", "✓ L2"]

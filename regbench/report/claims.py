@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
-from regbench.claims import FEWEST_SEEDS, Claim, Judgement, Outcome
+from regbench.claims import FEWEST_SEEDS, Claim, Judgement, Text
 from regbench.locale import Words
-from regbench.report import numbers
+from regbench.report import markdown, numbers
+from regbench.report.markdown import escaped
 from regbench.report.numbers import UNKNOWN
-from regbench.report.tables import Cell, Column, Line, Table, Tone, cell
+from regbench.report.tables import CLAIMS, Cell, Column, Line, Table, cell
 from regbench.stats import Estimate
 
-MARKS: Mapping[Outcome, tuple[str, Tone]] = {
-    "supported": ("✓", "good"),
-    "refuted": ("✗", "bad"),
-    "qualified": ("±", "same"),
-    "undecided": ("?", "faint"),
-    "too_few": (UNKNOWN, "faint"),
-}
+Found = Sequence[tuple[Claim, Judgement | None]]
+"""Claims with what the records say of them; None: not run."""
 
 
-def overview(found: Sequence[tuple[Claim, Judgement | None]], words: Words) -> Table:
+def overview(found: Found, words: Words) -> Table:
     """Return a row a claim: what is stated, the verdict, and the numbers; a claim that was not run has none."""
     rows = []
     for claim, judgement in found:
@@ -48,7 +46,7 @@ def verdict(judgement: Judgement | None, words: Words) -> Line:
     """Return a verdict with its mark."""
     if judgement is None:
         return Line(words("claims.not_run"), "faint")
-    mark, tone = MARKS[judgement.outcome]
+    mark, tone = CLAIMS[judgement.outcome]
     return Line(f"{mark} {words(f'claims.{judgement.outcome}')}", tone)
 
 
@@ -65,22 +63,30 @@ def figure(estimate: Estimate) -> str:
     if not estimate.n:
         return UNKNOWN
     digits = numbers.decimals([estimate.half_width]) if estimate.half_width > 0 else 2
-    mean, low, high = (numbers.number(x, digits) for x in (estimate.mean, estimate.low, estimate.high))
+    shown = (estimate.mean, estimate.low, estimate.high)
+    tiny = 0 < abs(estimate.mean) < 10**-digits
+    mean, low, high = (numbers.plain(float(f"{x:.1e}")) if tiny else numbers.number(x, digits) for x in shown)
     return f"{mean} ({low} – {high})" if estimate.n > 1 else mean
 
 
-def explained(claim: Claim, judgement: Judgement | None, words: Words) -> str:
-    """Return all that there is to know about a claim, as Markdown."""
+def headed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
+    """Return the statement, the verdict with its numbers, and what could explain them, as Markdown."""
     about, spoken = claim.about, words.language
-    parts = [f"## {claim.name}", f"**{about.statement[spoken]}** ({words('claims.where', where=about.where)})"]
+    parts = [f"**{escaped(about.statement[spoken])}** ({words('claims.where', where=escaped(about.where))})"]
     parts.append(f"{words('claims.verdict')}: {verdict(judgement, words).text}")
     if judgement:
-        parts.append("\n".join(f"- {line.text}" for line in measured(claim, judgement, words)))
-    if about.explanation and judgement and judgement.outcome in ("refuted", "qualified"):
-        parts.append(about.explanation[spoken])
-    parts.append(f"**{words('claims.design')}**: {about.design[spoken]}")
+        parts.append("\n".join(f"- {escaped(line.text)}" for line in measured(claim, judgement, words)))
+    if explanation := surprise(claim, judgement):
+        parts.append(escaped(explanation[spoken]))
+    return "\n\n".join(parts)
+
+
+def detailed(claim: Claim, words: Words) -> str:
+    """Return the experiment, the rule and the literature, as Markdown."""
+    about, spoken = claim.about, words.language
+    parts = [f"**{words('claims.design')}**: {escaped(about.design[spoken])}"]
     if about.scaled:
-        parts.append(f"**{words('claims.scaled')}**: {about.scaled[spoken]}")
+        parts.append(f"**{words('claims.scaled')}**: {escaped(about.scaled[spoken])}")
     rule = [
         f"- {words(f'claims.{name}')}: `{text}`"
         for name in ("supported", "refuted", "qualified")
@@ -89,6 +95,101 @@ def explained(claim: Claim, judgement: Judgement | None, words: Words) -> str:
     parts.append("\n".join([f"**{words('claims.rule')}** ({words('claims.rule_note')}):", "", *rule]))
     statistics = [f"- `{name}` = `{statistic.value}`" for name, statistic in about.statistics.items()]
     parts.append("\n".join(statistics))
-    sources = [f"- {s.source}: {s.says[spoken]} ({words(f'claims.read.{s.read}')})" for s in about.literature]
+    sources = [
+        f"- {escaped(s.source)}: {escaped(s.says[spoken])} ({words(f'claims.read.{s.read}')})" for s in about.literature
+    ]
     parts.append("\n".join([f"**{words('claims.literature')}**:", "", *sources]))
+    return "\n\n".join(parts)
+
+
+def explained(claim: Claim, judgement: Judgement | None, words: Words) -> str:
+    """Return all that there is to know about a claim, as Markdown."""
+    return f"## {claim.name}\n\n{headed(claim, judgement, words)}\n\n{detailed(claim, words)}\n"
+
+
+def surprise(claim: Claim, judgement: Judgement | None) -> Text | None:
+    """Return what could explain that a statement does not hold, or not throughout; None where it holds."""
+    differs = judgement is not None and judgement.outcome in ("refuted", "qualified")
+    return claim.about.explanation if differs else None
+
+
+def lead(found: Found, words: Words) -> str:
+    """Return how the claims came out, in a sentence."""
+    counts = Counter(judgement.outcome if judgement else "not_run" for _, judgement in found)
+    told = {name: counts[name] for name in ("supported", "qualified", "refuted")}
+    return words("claims.lead", all=len(found), rest=len(found) - sum(told.values()), **told)
+
+
+def surprises(found: Found, words: Words) -> str:
+    """Return where the note and the experiments disagree, as Markdown."""
+    lines = [
+        f"- {verdict(judgement, words).text}: **{escaped(claim.about.statement[words.language])}** "
+        f"{escaped((surprise(claim, judgement) or {words.language: ''})[words.language])}".rstrip()
+        for claim, judgement in found
+        if judgement and judgement.outcome in ("refuted", "qualified")
+    ]
+    return "\n".join([f"## {words('claims.surprises')}", "", *(lines or [words("claims.no_surprises")])])
+
+
+def document(found: Found, words: Words, pictures: str) -> str:
+    """Return the document of all claims, as Markdown; `pictures` is the folder of NAME.LANGUAGE.svg."""
+    table = overview(found, words)
+    parts = [f"# {table.title}", f"{lead(found, words)} {words('claims.again')}", markdown.rows(table)]
+    parts += [*(escaped(note) for note in table.notes), surprises(found, words)]
+    for claim, judgement in found:
+        parts += [f"## {claim.name}", headed(claim, judgement, words)]
+        if judgement:
+            alt = escaped(claim.about.statement[words.language])
+            parts += [f"![{alt}]({pictures}/{claim.name}.{words.language}.svg)"]
+        parts.append(detailed(claim, words))
     return "\n\n".join(parts) + "\n"
+
+
+def page(found: Found, words: Words) -> str:
+    """Return the HTML page of all claims; nothing in it is fetched."""
+    import jinja2
+    from markdown_it import MarkdownIt
+
+    from regbench.report import plots
+    from regbench.report.page import distinct
+
+    render = MarkdownIt("commonmark", {"html": False}).render
+    sections = [
+        {
+            "name": claim.name,
+            "title": claim.about.statement[words.language],
+            "head": render(headed(claim, judgement, words)),
+            "svg": distinct(claim.name, plots.claim(claim, judgement, words)) if judgement else "",
+            "rest": render(detailed(claim, words)),
+        }
+        for claim, judgement in found
+    ]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("regbench.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    table = overview(found, words)
+    return environment.get_template("claims.html.j2").render(
+        words=words,
+        language=words.language,
+        title=table.title,
+        lead=[lead(found, words)],
+        table=table,
+        surprises=render(surprises(found, words)),
+        sections=sections,
+    )
+
+
+def citations(found: Found) -> dict[str, list[dict[str, Any]]]:
+    """Return what the summary table cites: see `regbench.evidence.cited`."""
+    points: dict[str, list[dict[str, Any]]] = {}
+    for claim, judgement in found:
+        if judgement is None or judgement.outcome == "too_few" or claim.about.cited is None:
+            continue
+        first = judgement.statistics[next(iter(claim.about.statistics))]
+        text = {language: words.format(x=figure(first)) for language, words in claim.about.cited.items()}
+        numbers = {"n": first.n, "mean": first.mean, "low": first.low, "high": first.high}
+        for point in claim.about.points:
+            points.setdefault(point, []).append(
+                {"claim": claim.name, "outcome": judgement.outcome, "text": text, **numbers}
+            )
+    return points

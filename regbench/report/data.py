@@ -15,14 +15,14 @@ from typing import Any
 
 from regbench.compare import CellResult, Comparison, TechniqueResult
 from regbench.effects import Contrast
-from regbench.evidence import evidence
+from regbench.evidence import cited, evidence
 from regbench.locale import Words
 from regbench.plan import Skip
 from regbench.report import tables
 from regbench.stats import FEWEST_SEEDS, POWER, Estimate
 from regbench.tuning import numbers
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def document(comparison: Comparison, words: Words) -> dict[str, Any]:
@@ -106,7 +106,13 @@ def schema() -> dict[str, Any]:
     interval = {"n": count} | dict.fromkeys(("mean", "sd", "low", "high"), number)
     estimate = record(**interval)
     outcome = {"enum": list(tables.MARKS)}
-    point = record(point=text, text=text, measured=listed(record(technique=text, outcome=outcome, **interval)))
+    bounds = {"n": count} | dict.fromkeys(("mean", "low", "high"), number)
+    point = record(
+        point=text,
+        text=text,
+        measured=listed(record(technique=text, outcome=outcome, **interval)),
+        claims=listed(record(claim=text, outcome={"enum": list(tables.CLAIMS)}, **bounds)),
+    )
     contrast = record(techniques=listed(text), contexts=count, **interval, p=number, p_holm=number)
     estimates = (
         *("test_accuracy", "gap", "seconds", "difference", "gap_difference", "time_ratio", "nll_difference"),
@@ -178,7 +184,7 @@ def schema() -> dict[str, Any]:
 
 
 def _row(row: str, group: Sequence[TechniqueResult], comparison: Comparison, words: Words) -> dict[str, Any]:
-    """Return a row of the summary table: its words, and of each point what was measured."""
+    """Return a row of the summary table: its words, and of each point what was measured, here and in claims."""
     card = tables.card(row, words)
 
     def points(texts: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -190,6 +196,10 @@ def _row(row: str, group: Sequence[TechniqueResult], comparison: Comparison, wor
                     _known({"technique": e.technique, "outcome": e.outcome, **_estimate(e.estimate)})
                     for t in group
                     if (e := evidence(key, t, comparison))
+                ],
+                "claims": [
+                    {name: _known(value) for name, value in claim.items() if name != "text"}
+                    for claim in cited().get(f"{row}.{key}", [])
                 ],
             }
             for key, text in texts.items()

@@ -17,15 +17,15 @@ def text(comparison: Comparison, words: Words) -> str:
 
 def rows(table: Table) -> str:
     """Return a table alone, without title and notes."""
-    lines = [_row([_escaped(column.title) for column in table.columns])]
+    lines = [_row([escaped(column.title) for column in table.columns])]
     lines.append(_row(["---:" if column.kind == "figure" else ":---" for column in table.columns]))
     return "\n".join([*lines, *(_row([_cell(cell) for cell in row]) for row in table.rows)])
 
 
 def _table(table: Table) -> str:
-    lines = [f"### {_escaped(table.title)}", "", rows(table)]
+    lines = [f"### {escaped(table.title)}", "", rows(table)]
     if table.notes:
-        lines += ["", *(f"- {_escaped(note)}" for note in table.notes)]
+        lines += ["", *(f"- {escaped(note)}" for note in table.notes)]
     return "\n".join([*lines, ""])
 
 
@@ -38,10 +38,10 @@ def _cell(cell: Cell) -> str:
 
 
 def _line(line: Line) -> str:
-    text = _escaped(line.text)
+    text = escaped(line.text)
     return f"**{text}**" if text and line.tone in ("strong", "good", "bad") else text
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
     return re.sub(r"[\\`*|<>\[\]~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))

@@ -19,9 +19,11 @@ import numpy as np
 import pandas as pd
 from matplotlib import font_manager, style
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from regbench import stats
+from regbench import formula, stats
+from regbench.claims import Claim, Judgement, Rule
 from regbench.compare import CellResult, Comparison, short_names
 from regbench.locale import Words, words
 from regbench.records import WEIGHT_SIZES
@@ -40,6 +42,7 @@ VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     "too_few": ("#7f7f7f", "x"),
     "no_spread": ("#7f7f7f", "D"),
 }
+OUTCOMES: Mapping[str, str] = {"supported": "#009e73", "refuted": "#d55e00", "qualified": "#0072b2"}
 HANGUL = (
     "Noto Sans CJK KR",
     "Noto Sans CJK JP",  # has Hangul too, and is all that matplotlib before 3.11 finds in Noto's collection
@@ -81,6 +84,11 @@ def draw(figure: Figure, title: str) -> str:
     svg = out.getvalue()[out.getvalue().index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', _opening(title), svg, count=1)
     return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+
+
+def alone(svg: str) -> str:
+    """Return a picture as a file of its own: dark on white, whatever page shows it."""
+    return svg.replace("<svg ", '<svg style="color: #1f2328; background: #fff" ', 1)
 
 
 def columns(names: Sequence[str]) -> int:
@@ -381,6 +389,52 @@ def trials(comparison: Comparison, words: Words) -> str | None:
         for line in grid:
             line[0].set_ylabel(say("page.validation_error"))
         return draw(figure, words("page.trials"))
+
+
+def claim(stated: Claim, judgement: Judgement, words: Words) -> str:
+    """Return each statistic of a claim: a dot a seed, the mean with its interval, and the sides that the rule asks for.
+
+    A side that several outcomes ask for takes the colour of the first.
+    """
+    say, statistics = labels(words), stated.about.statistics
+    with styled(stated.name, say):
+        figure = Figure((WIDTH, 0.4 + 0.95 * len(statistics)), layout="constrained")
+        panels = figure.subplots(len(statistics), 1, squeeze=False)[:, 0]
+        shades = dict.fromkeys(outcome for outcome, *_ in sides(stated.about.rule))
+        patches = [Patch(color=OUTCOMES[outcome], alpha=0.3, label=say(f"claims.{outcome}")) for outcome in shades]
+        figure.legend(handles=patches, loc="outside upper right", ncols=len(patches))
+        for axes, (name, statistic) in zip(panels, statistics.items(), strict=True):
+            estimate, seeds = judgement.statistics[name], judgement.values[name]
+            seeds = seeds[np.isfinite(seeds)]
+            asked = [found for found in sides(stated.about.rule) if found[1] == name]
+            known = [*seeds, *(x for x in (estimate.low, estimate.high) if math.isfinite(x))]
+            ends = [*known, *(threshold for _, _, _, threshold in asked)] or [0.0, 1.0]
+            room = 0.06 * (max(ends) - min(ends) or abs(max(ends)) or 1.0)
+            low, high = min(ends) - room, max(ends) + room
+            for outcome, _, above, threshold in reversed(asked):
+                side = (threshold, high) if above else (low, threshold)
+                axes.axvspan(*side, color=OUTCOMES[outcome], alpha=0.13, lw=0)
+                axes.axvline(threshold, color=INK, lw=0.7, ls="--")
+            axes.plot(seeds, np.full(len(seeds), 0.0), "o", color=COLOURS[6], ms=4, alpha=0.6, mew=0)
+            if math.isfinite(estimate.low):
+                axes.plot([estimate.low, estimate.high], [0.5, 0.5], color=COLOURS[0], lw=2.2, solid_capstyle="butt")
+            axes.plot([estimate.mean], [0.5], "D", color=COLOURS[0], ms=5)
+            axes.set_xlim(low, high)
+            axes.set_ylim(-0.5, 1)
+            axes.set_yticks([])
+            axes.spines["left"].set_visible(False)
+            axes.xaxis.set_major_locator(MaxNLocator(6))
+            axes.set_title(statistic.says[say.language], fontsize=9, loc="left")
+        return draw(figure, stated.about.statement[words.language])
+
+
+def sides(rule: Rule) -> list[tuple[str, str, bool, float]]:
+    """Return what a rule asks for: outcome, statistic, whether above, threshold; each side of a statistic once."""
+    found: dict[tuple[str, bool, float], str] = {}
+    for outcome in ("supported", "refuted", "qualified"):
+        for comparison in formula.thresholds(formula.parsed(text)) if (text := getattr(rule, outcome)) else ():
+            found.setdefault(comparison, outcome)
+    return [(outcome, *comparison) for comparison, outcome in found.items()]
 
 
 def weight_shares(details: pd.DataFrame, label: str) -> Array:

@@ -18,7 +18,7 @@ from regbench.compare import (
 )
 from regbench.config import LR
 from regbench.effects import Contrast
-from regbench.evidence import MEASURES, Outcome, evidence
+from regbench.evidence import MEASURES, Outcome, cited, evidence
 from regbench.locale import Words
 from regbench.plan import Skip, label
 from regbench.regularizers import Card, techniques
@@ -39,6 +39,13 @@ SYMBOLS: Mapping[Verdict, str] = {
 TONES: Mapping[Verdict, Tone] = {"helps": "good", "hurts": "bad", "equivalent": "same"}
 MARKS: Mapping[Outcome, str] = {"holds": "✓ ", "refuted": "✗ ", "undecided": "? ", "too_few": "", "number": ""}
 OUTCOMES: Mapping[Outcome, Tone] = {"holds": "good", "refuted": "bad"}
+CLAIMS: Mapping[str, tuple[str, Tone]] = {
+    "supported": ("✓", "good"),
+    "refuted": ("✗", "bad"),
+    "qualified": ("±", "same"),
+    "undecided": ("?", "faint"),
+    "too_few": (UNKNOWN, "faint"),
+}
 TEXTS = ("key_idea", "applied_to", "strengths", "weaknesses")
 
 
@@ -92,23 +99,30 @@ def cards(comparison: Comparison, words: Words) -> Table:
     rows = []
     for row, group in comparison.summary.items():
         found = card(row, words)
-        points = [_points(p, group, comparison, words) for p in (found.strengths, found.weaknesses)]
+        points = [_points(row, p, group, comparison, words) for p in (found.strengths, found.weaknesses)]
         rows.append((cell(found.name, "strong"), cell(found.key_idea), cell(found.applied_to), *points))
     return Table(words("summary.cards"), tuple(columns), tuple(rows), ruled=True)
 
 
-def _points(points: Mapping[str, str], group: Sequence[TechniqueResult], comparison: Comparison, words: Words) -> Cell:
-    """Return the points for or against a row's techniques, each with what was measured of it."""
+def _points(
+    row: str, points: Mapping[str, str], group: Sequence[TechniqueResult], comparison: Comparison, words: Words
+) -> Cell:
+    """Return the points for or against a row's techniques, each with what was measured of it, here and in claims."""
     lines: list[Line] = []
     for key, text in points.items():
         lines.append(Line(text))
         found = [(t, e) for t in group if (e := evidence(key, t, comparison))]
+        claims = cited().get(f"{row}.{key}", [])
         if not found:
-            lines.append(Line(f"({words('evidence.none')})", "faint"))
+            lines.append(Line(f"({words('evidence.none' if claims else 'evidence.literature')})", "faint"))
         for technique, measured in found:
             name = f"{_cards(technique.key, words).name}: " if len(group) > 1 else ""
             said = words(f"evidence.{key}", x=_evidence_figure(key, measured.estimate))
             lines.append(Line(f"{MARKS[measured.outcome]}{name}{said}", OUTCOMES.get(measured.outcome, "faint")))
+        for claim in claims:
+            mark, tone = CLAIMS[claim["outcome"]]
+            said = claim["text"].get(words.language, claim["text"]["en"])
+            lines.append(Line(f"{mark} {words('evidence.claim', text=said)}", tone))
     return tuple(lines)
 
 
@@ -435,6 +449,8 @@ def _summary_notes(comparison: Comparison, words: Words) -> list[str]:
     if any(e.time_shared for e in effects):
         notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
     notes.append(words("notes.evidence", confidence=numbers.percent(comparison.confidence)))
+    if any(point.partition(".")[0] in comparison.summary for point in cited()):
+        notes.append(words("notes.claims"))
     selection = words(f"notes.{comparison.train.select}")
     if comparison.ledger:
         selection += " " + words("notes.tuned", trials=max(len(choice.trials) for choice in comparison.ledger))

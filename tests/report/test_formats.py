@@ -41,7 +41,7 @@ def sweep_of(folder: Path, techniques: str, combine: str, seeds: int = 5) -> Com
 
 def test_json_holds_every_number_as_it_was_computed(rough: Comparison) -> None:
     document = json.loads(report.render(rough, "json"))
-    assert document["schema_version"] == 2
+    assert document["schema_version"] == 3
     assert [c["cell"] for c in document["cells"]] == [c.label for c in rough.cells]
     for written, result in zip(document["cells"], rough.cells, strict=True):
         assert written["test_accuracy"]["mean"] == result.accuracy.mean
@@ -139,9 +139,9 @@ def test_markdown_tables_are_rectangular(rough: Comparison, lang: str) -> None:
 
 
 def test_markdown_shows_what_a_reason_says_literally() -> None:
-    from regbench.report.markdown import _escaped
+    from regbench.report.markdown import escaped
 
-    assert _escaped("a|b <i> *x* _y_ layer_norm\nz") == r"a\|b \<i\> \*x\* \_y\_ layer_norm z"
+    assert escaped("a|b <i> *x* _y_ layer_norm\nz") == r"a\|b \<i\> \*x\* \_y\_ layer_norm z"
 
 
 def test_the_summary_mirrors_the_notes_columns_and_rows(rough: Comparison) -> None:
