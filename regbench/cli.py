@@ -266,7 +266,7 @@ def page(directory: Path, comparison: Comparison, lang: str) -> str:
         "dataset": f"{found.dataset.get('name')} {found.dataset.get('fingerprint')}",
         "digest": found.digest(),
     }
-    return pages.html(comparison, found.epochs, found.details, words(lang), name, about)
+    return pages.html(comparison, found.epochs, found.details, found.probes, words(lang), name, about)
 
 
 @app.command()

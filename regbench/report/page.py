@@ -20,6 +20,7 @@ class Picture:
     """A picture with what it is called and how it is read."""
 
     key: str
+    title: str
     svg: str
     note: str
 
@@ -28,11 +29,12 @@ def html(
     comparison: Comparison,
     epochs: pd.DataFrame,
     details: pd.DataFrame,
+    probes: pd.DataFrame,
     words: Words,
     name: str,
     about: Mapping[str, str],
 ) -> str:
-    """Return the page. `epochs` and `details` have the columns of their files; `about` says how to make it again.
+    """Return the page. `epochs`, `details` and `probes` have their files' columns; `about`: how to make it again.
 
     Nothing in it is fetched. What comes from records or configs is text, never markup.
     """
@@ -58,7 +60,17 @@ def html(
         lead=lead(comparison, words),
         tables=[table for table in found if table not in lost],
         lost=lost,
-        pictures=[Picture(key, distinct(key, svg), note(key, comparison, words)) for key, svg in drawn.items() if svg],
+        pictures=[
+            *(
+                Picture(key, words(f"page.{key}"), distinct(key, svg), note(key, comparison, words))
+                for key, svg in drawn.items()
+                if svg
+            ),
+            *(
+                Picture(key, words("page.probe", probe=key), distinct(key, svg), note("probe", comparison, words))
+                for key, svg in plots.probed(comparison, probes, words).items()
+            ),
+        ],
         about=about,
     )
 
@@ -67,7 +79,7 @@ def note(key: str, comparison: Comparison, words: Words) -> str:
     """Return how a picture is read, and what of the sweep it leaves out."""
     said = words(f"page.{key}_note")
     alone = len(plots.single(comparison))
-    if key in ("curves", "weights", "filters") and alone > plots.MOST:
+    if key in ("curves", "weights", "filters", "probe") and alone > plots.MOST:
         said += " " + words("page.first", shown=plots.MOST - 1, all=alone - 1)  # the baseline is one of them
     return said
 

@@ -63,6 +63,8 @@ LINE, LETTER = 10, 0.015
 """Of the labels in `pareto`: points from one to the next, and a letter's share of the picture's width."""
 MOST = 8
 """Cells that curves are drawn of: there are no more colours."""
+MOST_PANELS = 6
+"""Of one probe's picture."""
 
 
 @cache
@@ -389,6 +391,78 @@ def trials(comparison: Comparison, words: Words) -> str | None:
         for line in grid:
             line[0].set_ylabel(say("page.validation_error"))
         return draw(figure, words("page.trials"))
+
+
+def panels(probes: pd.DataFrame) -> dict[str, tuple[list[str], list[str]]]:
+    """Return what of a probe's rows can be drawn over `at`: a title to the names of a line, and of constants beside it.
+
+    A line is one name, or three percentiles p15, p50, p85. A name without `at` that ends in a line's, such as
+    weight_scaling_error, is a constant beside it.
+    """
+    places = probes.groupby("name", sort=False)["at"].nunique()
+    several = [str(name) for name, count in places.items() if count > 1]
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for name in several:
+        percentile = re.fullmatch(r"(.*)p(15|50|85)", name)
+        trio = [f"{percentile[1]}p{percent}" for percent in (15, 50, 85)] if percentile else []
+        if trio and set(trio) <= set(several):
+            found[", ".join(trio)] = trio, []
+        else:
+            found[name] = [name], [str(n) for n in places.index if n not in several and str(n).endswith(f"_{name}")]
+    return found
+
+
+def probed(comparison: Comparison, probes: pd.DataFrame, words: Words) -> dict[str, str]:
+    """Return a picture for each probe that measured at several places: means over the seeds, with intervals as bands.
+
+    `probes` has the columns of probes.csv. Cells are those of the learning curves.
+    """
+    if probes.empty:
+        return {}
+    probes = counted(probes, comparison)
+    say, short, cells = labels(words), short_names(comparison.cells), single(comparison)[:MOST]
+    pictures = {}
+    for key, rows in probes.groupby("probe", sort=False):
+        shown = list(panels(rows).items())[:MOST_PANELS]
+        if not shown:
+            continue
+        with styled(str(key), say):
+            across = min(2, len(shown))
+            down = -(-len(shown) // across)
+            figure = Figure((WIDTH, 2.4 * down + 0.4), layout="constrained")
+            grid = figure.subplots(down, across, squeeze=False)
+            for axes, (title, (line, constants)) in zip(grid.flat, shown, strict=False):
+                for colour, cell in zip(COLOURS, cells, strict=False):
+                    mine, name = rows[rows["cell"] == cell.label], short[cell.label]
+                    _measured(axes, mine, line, colour, name, comparison.confidence)
+                    for constant in constants:
+                        level = mine.loc[mine["name"] == constant, "value"].mean()
+                        axes.axhline(level, color=colour, lw=1, ls="--")
+                axes.set_title("; – – ".join([title, *constants]), fontsize=9)
+                x = rows.loc[rows["name"] == line[0], "at"].dropna()
+                if x.min() > 0 and x.max() >= 20 * x.min():
+                    axes.set_xscale("log")
+            for axes in list(grid.flat)[len(shown) :]:
+                axes.set_visible(False)
+            handles, found = grid[0, 0].get_legend_handles_labels()
+            figure.legend(handles, found, loc="outside upper center", ncols=columns(found))
+            pictures[str(key)] = draw(figure, words("page.probe", probe=key))
+    return pictures
+
+
+def _measured(axes: Any, rows: pd.DataFrame, line: Sequence[str], colour: str, label: str, confidence: float) -> None:
+    """Draw a cell's line in a panel: a mean with its interval, or the median within the percentiles around it."""
+    tables = [rows[rows["name"] == name].pivot_table(index="at", columns="seed", values="value") for name in line]
+    if tables[0].empty:
+        return
+    if len(tables) == 3:
+        low, middle, high = (table.mean(axis=1).to_numpy(float) for table in tables)
+    else:
+        found = [stats.estimate(row[np.isfinite(row)], confidence) for row in tables[0].to_numpy(float)]
+        middle, low, high = np.array([[e.mean, e.low, e.high] for e in found]).T
+    x = tables[0].index.to_numpy(float)
+    axes.plot(x, middle, color=colour, lw=1.6, marker="o" if len(x) < 12 else "", ms=3, label=label)
+    axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
 
 
 def claim(stated: Claim, judgement: Judgement, words: Words) -> str:

@@ -84,7 +84,7 @@ def test_a_picture_that_shows_some_techniques_only_says_so(tmp_path: Path) -> No
 def test_what_comes_from_records_is_text_and_never_markup() -> None:
     evil = "<script>alert(1)</script>"
     comparison = replace(compared(QUICKSTART), failures=(Failure("baseline", "failed", (0,), evil),))
-    text = page.html(comparison, NOTHING, NOTHING, words("en"), evil, {"command": evil})
+    text = page.html(comparison, NOTHING, NOTHING, NOTHING, words("en"), evil, {"command": evil})
     assert evil not in text
     assert text.count(escape(evil)) >= 3
 
@@ -96,13 +96,13 @@ def test_the_name_of_a_cell_is_text_in_tables_and_pictures() -> None:
     cells = tuple(replace(cell, label=evil) if cell.label == old else cell for cell in comparison.cells)
     by_seed = {evil if label == old else label: runs for label, runs in comparison.by_seed.items()}
     renamed = replace(comparison, cells=cells, by_seed=by_seed)
-    text = page.html(renamed, NOTHING, NOTHING, words("en"), "name", {})
+    text = page.html(renamed, NOTHING, NOTHING, NOTHING, words("en"), "name", {})
     assert "alert(1)</script>" not in text
     assert escape(evil) in text
 
 
 def test_a_sweep_without_epochs_and_details_still_has_a_page() -> None:
-    text = page.html(compared(QUICKSTART), NOTHING, NOTHING, words("ko"), "quickstart", {})
+    text = page.html(compared(QUICKSTART), NOTHING, NOTHING, NOTHING, words("ko"), "quickstart", {})
     assert '<h2 id="curves">' not in text
     assert '<h2 id="forest">' in text
 
@@ -116,7 +116,7 @@ def test_a_sweep_that_went_badly_still_has_a_page(tmp_path: Path, status: str, s
     if status == "failed":
         runs = runs.assign(status="failed", test_accuracy=math.nan, seconds=math.nan)
     comparison = compare(runs, plan, config.analysis)
-    shown = page.html(replace(comparison, effects=None), NOTHING, NOTHING, words("en"), "bad", {})
+    shown = page.html(replace(comparison, effects=None), NOTHING, NOTHING, NOTHING, words("en"), "bad", {})
     assert ('<h2 id="forest">' in shown) == (status == "ok")
     assert '<section id="failed">' in shown or status == "ok"
     assert not re.search(r"\bnan\b", shown)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench import records, stats
+from regbench import claims, records, stats
 from regbench.cli import compared
 from regbench.compare import Comparison, compare
 from regbench.evaluate import histograms
@@ -209,3 +209,68 @@ def test_trials_are_drawn_against_each_number_that_was_tuned(tmp_path: Path, rou
     drawn = plots.trials(tuned_sweep(tmp_path), english)
     assert drawn
     assert len(re.findall('id="axes_', drawn)) == 6, "lr of four cells, a strength of two"
+
+
+@pytest.mark.usefixtures("figures")
+def test_probes_are_drawn_where_they_measured_at_several_places(rough: Comparison) -> None:
+    rows = [
+        (cell, seed, probe, name, at, value)
+        for cell, by_seed in rough.by_seed.items()
+        for seed in by_seed
+        for probe, name, at, value in [
+            *(("activations", f"p{percent}", step, percent / 10 + step) for percent in (15, 50, 85) for step in (0, 9)),
+            *(("monte_carlo", "error", k, 0.1 + seed / k) for k in (1, 100)),
+            ("monte_carlo", "weight_scaling_error", math.nan, 0.25),
+            ("monte_carlo", "agreement", math.nan, 0.9),
+            ("units", "dead", 3, 1.0),
+        ]
+    ]
+    probes = pd.DataFrame(rows, columns=["cell", "seed", "probe", "name", "at", "value"])
+    drawn: dict[str, Any] = plots.probed(rough, probes, words("en"))
+    assert list(drawn) == ["activations", "monte_carlo"], "one place is no curve"
+    activations, monte_carlo = (figure.axes[0] for figure in drawn.values())
+    assert activations.get_title() == "p15, p50, p85"
+    assert activations.lines[0].get_ydata().tolist() == [5, 14], "the median is the line"
+    assert activations.collections[0].get_datalim(activations.transData).y1 == 17.5, "p85 is the band's upper edge"
+    assert monte_carlo.get_title() == "error; – – weight_scaling_error"
+    line, constant = monte_carlo.lines[:2]
+    seeds = list(rough.by_seed[rough.baseline.label])
+    assert line.get_ydata()[0] == pytest.approx(0.1 + np.mean(seeds))
+    assert constant.get_ydata()[0] == 0.25
+    assert monte_carlo.get_xscale() == "log"
+
+
+CLAIM = """\
+claim:
+  statement: {en: Dropout helps., ko: 드롭아웃은 도움이 됨.}
+  where: "2.2"
+  literature: [{source: "A & B 2014", says: {en: It does., ko: 그러함.}, read: notes}]
+  design: {en: Two networks., ko: 신경망 두 개.}
+  arms: {plain: baseline, dropout: dropout(p=0.5)}
+  statistics:
+    gain: {value: test_accuracy(dropout) - test_accuracy(plain), says: {en: "gain, points", ko: "이득, %p"}}
+    other: {value: gap(dropout), says: {en: "gap", ko: "격차"}}
+  rule: {supported: gain > 1, refuted: gain < 0, qualified: gain > 0}
+experiments:
+  mlp: {dataset: {name: mnist5k}, model: {name: mlp}, seeds: 10, techniques: {dropout: 0.5}}
+"""
+
+
+@pytest.mark.usefixtures("figures")
+def test_a_claim_is_drawn_with_its_seeds_its_interval_and_the_sides_of_its_rule(tmp_path: Path) -> None:
+    (tmp_path / "claim.yaml").write_text(CLAIM, encoding="utf-8")
+    stated = claims.load(tmp_path / "claim.yaml")
+    values = {"gain": np.array([2.0, 3.0, math.nan, 4.0]), "other": np.zeros(4)}
+    estimates = {name: stats.estimate(seeds[np.isfinite(seeds)]) for name, seeds in values.items()}
+    drawn: Any = plots.claim(stated, claims.Judgement("supported", estimates, 3, values), words("en"))
+    gain, other = drawn.axes
+    assert plots.sides(stated.about.rule) == [
+        ("supported", "gain", True, 1.0), ("refuted", "gain", False, 0.0), ("qualified", "gain", True, 0.0),
+    ]  # fmt: skip
+    dashed = {line.get_xdata()[0] for line in gain.lines if line.get_linestyle() == "--"}
+    assert dashed == {0.0, 1.0}
+    seeds, interval, mean = (line.get_xdata() for line in gain.lines if line.get_linestyle() != "--")
+    assert list(seeds) == [2, 3, 4]
+    assert list(interval) == [estimates["gain"].low, estimates["gain"].high]
+    assert list(mean) == [3]
+    assert not [line for line in other.lines if line.get_linestyle() == "--"], "no rule asks for it"
