@@ -253,6 +253,7 @@ def report_(
 def page(directory: Path, comparison: Comparison, lang: str) -> str:
     """Return a results directory's report."""
     from regbench import records
+    from regbench.config import Replicates
     from regbench.locale import words
     from regbench.report import page as pages
 
@@ -266,7 +267,9 @@ def page(directory: Path, comparison: Comparison, lang: str) -> str:
         "dataset": f"{found.dataset.get('name')} {found.dataset.get('fingerprint')}",
         "digest": found.digest(),
     }
-    return pages.html(comparison, found.epochs, found.details, found.probes, words(lang), name, about)
+    given = found.config.get("replicates")
+    replicates = Replicates.model_validate(given) if given else None
+    return pages.html(comparison, found.epochs, found.details, found.probes, words(lang), name, about, replicates)
 
 
 @app.command()

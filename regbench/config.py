@@ -99,6 +99,14 @@ class Tune(Settings):
     )
 
 
+class Replicates(Settings):
+    """What the sweep repeats, for the report to set it beside the sweep's own numbers; it changes no run."""
+
+    source: str = Field(..., description="author, year, figure or table")
+    theirs: dict[str, str] = Field(..., description="language (en, ko) to what was found there")
+    differs: dict[str, str] = Field({}, description="language to what is different here")
+
+
 class Config(Settings):
     """A whole config, resolved: every default filled in, every strength and seed listed."""
 
@@ -123,6 +131,7 @@ class Config(Settings):
     analysis: Analysis
     probes: dict[str, SerializeAsAny[Settings]] | None
     """Key to the settings of what is measured beside the records; None where nothing is."""
+    replicates: Replicates | None = None
 
     def resolved(self) -> dict[str, Any]:
         """Return the config as plain data that, written with `text` and loaded, gives an equal config."""
@@ -351,6 +360,7 @@ class _Reader:
         vary = self.vary(given["vary"], dataset, model, train, listed) if "vary" in given else None
         analysis = self.section(Analysis, given.get("analysis", {}), ("analysis",))
         probed = self.probes(given.get("probes", {}))
+        replicates = self.section(Replicates, given["replicates"], ("replicates",)) if "replicates" in given else None
         self.decays_twice(train, listed)
         self.decays_whole(train, listed)
         self.misfits(dataset, model)
@@ -379,6 +389,7 @@ class _Reader:
                 "exclude": exclude,
                 "analysis": analysis,
                 "probes": probed or None,
+                "replicates": replicates,
             }
         )
         self.yields_cells(config)
@@ -856,6 +867,7 @@ _WANTED = {
     "tune": "a mapping such as {trials: 8}",
     "vary": "a mapping such as {train.batch_size: [16, 128]}",
     "probes": "a mapping such as {steps_to: {accuracies: [0.9]}}",
+    "replicates": "a mapping such as {source: Ba et al. 2016, theirs: {en: layer norm is faster}}",
 }
 
 
@@ -892,6 +904,7 @@ def _elsewhere_all() -> dict[str, str]:
         *((f"train.{key}", kind.model_fields) for key in ("schedule", "optimizer") for kind in _kinds(key).values()),
         ("analysis", Analysis.model_fields),
         ("sequential", Sequential.model_fields),
+        ("replicates", Replicates.model_fields),
         ("techniques", techniques()),
         ("probes", probes()),
         ("", Config.model_fields),
@@ -1043,6 +1056,11 @@ def schema() -> dict[str, Any]:
                 for key, probe in probes().items()
             },
             "additionalProperties": False,
+        },
+        "replicates": {
+            **_section_shape(wording.shapes(Replicates), ["source", "theirs"]),
+            "description": Replicates.__doc__,
+            "type": ["object", "null"],
         },
     }
     return {

@@ -56,6 +56,8 @@ def allowed(shape: Shape) -> str:
             least, most = shape.get("minItems", 0), shape.get("maxItems")
             size = f"{least} to {most}" if most else f"{least} or more"
             return f"a list of {size} values, each {allowed(shape['items'])}"
+        case {"type": "object", "additionalProperties": dict() as values}:
+            return f"a mapping of names, each to {allowed(values)}"
         case {"format": "path"}:
             return "the path of a file or folder"
         case {"type": "string"}:

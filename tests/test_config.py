@@ -246,7 +246,7 @@ WRONG_HERE = {
     "train: 30": "a.yaml:4:8: train can't be 30; allowed: a mapping such as {epochs: 30, batch_size: 128}",
     "epochs: 3": (
         "a.yaml:4:1: unknown key 'epochs'; allowed: name, dataset, model, train, seeds, rounds, sequential, vary, tune, techniques, combine, exclude, "
-        "analysis, probes; did you mean 'train.epochs'?"
+        "analysis, probes, replicates; did you mean 'train.epochs'?"
     ),
     "name: My Sweep": (
         "a.yaml:4:7: name can't be the text 'My Sweep'; allowed: 1 to 64 of the characters a-z, 0-9, - and _ "
@@ -531,7 +531,7 @@ def test_a_setting_can_join_a_bare_strength(folder: Path) -> None:
         (
             "trian.epochs=5",
             "unknown key 'trian'; allowed: name, dataset, model, train, seeds, rounds, sequential, vary, tune, techniques, combine, "
-            "exclude, analysis, probes; did you mean 'train'?",
+            "exclude, analysis, probes, replicates; did you mean 'train'?",
         ),
         ("train.epoch=5", "unknown key 'epoch' in train; allowed: epochs, batch_size, optimizer, schedule, select, evaluate_every; did you mean 'epochs'?"),
         ("techniques.dropout.P=0.1", "unknown key 'P' in techniques.dropout; allowed: p, input, place; did you mean 'p'?"),

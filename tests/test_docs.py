@@ -58,6 +58,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "train": config.Train,
     "analysis": config.Analysis,
     "sequential": config.Sequential,
+    "replicates": config.Replicates,
     "tune": config.Tune,
     **{name: module.Settings for name, module in models().items()},
     **{kind().name: kind for kind in (optim.Sgd, optim.Adam, optim.AdamW, optim.Constant, optim.Cosine)},
@@ -86,7 +87,7 @@ def check_table(described: dict[str, list[str]], kind: type[Settings]) -> None:
 
 def needed(kind: type[Settings]) -> dict[str, Any]:
     """Values for the settings that have no default."""
-    values = {"every": 1, "trials": 2, "lengths": [1]}
+    values = {"every": 1, "trials": 2, "lengths": [1], "theirs": {"en": "x"}}
     return {name: values.get(name, "x") for name, field in kind.model_fields.items() if field.is_required()}
 
 

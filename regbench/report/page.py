@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 
 from regbench.compare import Comparison, short_names
+from regbench.config import Replicates
 from regbench.locale import Words
 from regbench.report import numbers, plots, tables
 
@@ -33,6 +34,7 @@ def html(
     words: Words,
     name: str,
     about: Mapping[str, str],
+    replicates: Replicates | None = None,
 ) -> str:
     """Return the page. `epochs`, `details` and `probes` have their files' columns; `about`: how to make it again.
 
@@ -72,6 +74,7 @@ def html(
             ),
         ],
         about=about,
+        replicates=replicates,
     )
 
 

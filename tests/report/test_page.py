@@ -15,6 +15,7 @@ import pytest
 
 from regbench.cli import compared
 from regbench.compare import Failure, compare
+from regbench.config import Replicates
 from regbench.locale import words
 from regbench.report import page, tables
 from tests.command import regbench
@@ -171,3 +172,16 @@ def test_a_browser_opens_it_without_an_error_or_a_request(
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert re.findall(r'<pre id="checked">(.*)</pre>', done.stdout) == [f"{width} wide, 24 rows: no problem"]
+
+
+def test_what_is_replicated_stands_beside_the_sweeps_own_numbers() -> None:
+    comparison = compared(QUICKSTART)
+    said = Replicates(source="A & B 2016", theirs={"en": "<b>faster</b>", "ko": "빠름"}, differs={"en": "smaller"})
+    english, korean = (
+        page.html(comparison, NOTHING, NOTHING, NOTHING, words(lang), "x", {}, said) for lang in ("en", "ko")
+    )
+    assert "Beside A &amp; B 2016" in english
+    assert "&lt;b&gt;faster&lt;/b&gt;" in english
+    assert "빠름" in korean
+    assert "smaller" in korean, "where a language has no words, another's stand there"
+    assert 'id="replicates"' not in page.html(comparison, NOTHING, NOTHING, NOTHING, words("en"), "x", {})
