@@ -65,7 +65,7 @@ def figure(estimate: Estimate) -> str:
     digits = numbers.decimals([estimate.half_width]) if estimate.half_width > 0 else 2
     shown = (estimate.mean, estimate.low, estimate.high)
     tiny = 0 < abs(estimate.mean) < 10**-digits
-    mean, low, high = (numbers.plain(float(f"{x:.1e}")) if tiny else numbers.number(x, digits) for x in shown)
+    mean, low, high = (numbers.scientific(x) if tiny else numbers.number(x, digits) for x in shown)
     return f"{mean} ({low} – {high})" if estimate.n > 1 else mean
 
 

@@ -34,6 +34,11 @@ def number(x: float, digits: int, sign: bool = False) -> str:
     return f"{x:{'+' if sign else ''}.{digits}f}".replace("-", MINUS)
 
 
+def scientific(x: float) -> str:
+    """Return `x` with two digits, however small: "4.4e-5"."""
+    return number(x, 0) if not math.isfinite(x) else MINUS * (x < 0) + plain(float(f"{abs(x):.1e}"))
+
+
 def plus_minus(estimates: Sequence[Estimate | None], scale: float = POINTS, sign: bool = False) -> list[str]:
     """Return a column of "+5.1 ± 1.0", padded so that right-aligned lines stand under each other.
 

@@ -67,3 +67,10 @@ def test_p_values(p: float, text: str) -> None:
 def test_shares_and_settings_carry_no_digits_that_say_nothing() -> None:
     assert [numbers.percent(x) for x in (0.2, 0.025, 1 - 0.95, 0.95)] == ["20", "2.5", "5", "95"]
     assert [numbers.plain(x) for x in (0.2, 1 - 0.95, 3.0, 1e-05)] == ["0.2", "0.05", "3", "1e-5"]
+
+
+@pytest.mark.parametrize(
+    ("x", "text"), [(4.4e-5, "4.4e-5"), (-7.71e-5, "−7.7e-5"), (0.0, "0"), (float("nan"), "–"), (0.00012, "0.00012")]
+)
+def test_a_tiny_number_keeps_two_digits(x: float, text: str) -> None:
+    assert numbers.scientific(x) == text
