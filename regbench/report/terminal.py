@@ -172,7 +172,7 @@ def _rich_cell(cell: Cell, column: Column, width: int) -> Text:
 
 def _notes(table: Table, width: int) -> RichTable:
     drawn = RichTable.grid(padding=(0, 1, 0, 0))
-    drawn.width = min(width, NOTES_WIDTH)
+    drawn.width = min(width - EDGES, NOTES_WIDTH)  # some viewers of a picture take a little more room than a terminal
     drawn.add_column()
     drawn.add_column(overflow="fold")
     for note in table.notes:
