@@ -12,7 +12,7 @@ from pathlib import Path
 from regbench import claims, records, report
 from regbench.cli import compared, page
 from regbench.compare import Comparison
-from regbench.evidence import CITED
+from regbench.evidence import VERDICTS
 from regbench.locale import languages, words
 from regbench.report import blocks, numbers, plots
 from regbench.report import claims as shown
@@ -29,7 +29,7 @@ def claimed() -> Iterator[tuple[Path, str]]:
     """Yield the files that show the claims: documents, pages, pictures, and what the summary table cites."""
     folder = REFERENCE / "claims"
     found = [(claim, claims.result(claim, folder / claim.name)) for claim in claims.found(ROOT / "configs/claims")]
-    yield CITED, json.dumps(shown.citations(found), ensure_ascii=False, indent=2) + "\n"
+    yield VERDICTS, json.dumps(shown.verdicts(found), ensure_ascii=False, indent=2) + "\n"
     for lang in languages():
         spoken = words(lang)
         name = "claims.md" if lang == "en" else f"claims.{lang}.md"

@@ -21,6 +21,7 @@ from pydantic import Field
 from regbench import config, formula, records, stats
 from regbench.config import Config
 from regbench.errors import ConfigError, UnfinishedError, UsageError
+from regbench.evidence import verdicts
 from regbench.locale import languages
 from regbench.plan import Plan
 from regbench.settings import Settings
@@ -111,7 +112,7 @@ class Judgement:
     seeds: int
     """Over which the statistics are known: the fewest of them."""
     values: Mapping[str, Array]
-    """The statistics seed by seed, NaN where a run is missing."""
+    """The statistics seed by seed, NaN where a run is missing; nothing where only the verdict is known."""
 
 
 def load(path: Path) -> Claim:
@@ -289,6 +290,15 @@ def result(claim: Claim, directory: Path) -> Judgement | None:
         return judge(claim, held(claim, directory))
     except UnfinishedError:
         return None
+
+
+def shipped(claim: Claim) -> Judgement | None:
+    """Return what the project's own records say of a claim, or None where they say nothing of its statistics."""
+    known = verdicts().get(claim.name)
+    if known is None or known["statistics"].keys() != claim.about.statistics.keys():
+        return None
+    statistics = {name: Estimate(**numbers) for name, numbers in known["statistics"].items()}
+    return Judgement(known["outcome"], statistics, min(e.n for e in statistics.values()), {})
 
 
 def judge(claim: Claim, found: Held, confidence: float = 0.95) -> Judgement:

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import sysconfig
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -329,14 +330,17 @@ def diff(
 
 claims = typer.Typer(help="Every statement of the note, tested: list, run or explain.", no_args_is_help=False)
 app.add_typer(claims, name="claims")
-CLAIMS, OWN, COMMITTED = Path("configs/claims"), Path("results/claims"), Path("results/reference/claims")
-Folder = Annotated[Path, typer.Option("--claims", metavar="DIR", help="the folder of the claims' YAML files")]
+CLAIMS, OWN = Path("configs/claims"), Path("results/claims")
+Folder = Annotated[
+    Path | None,
+    typer.Option("--claims", metavar="DIR", help="folder of YAML files; default: configs/claims, else what came along"),
+]
 
 
 @claims.callback(invoke_without_command=True)
 def claims_(
     context: typer.Context,
-    folder: Folder = CLAIMS,
+    folder: Folder = None,
     form: Annotated[Literal["rich", "markdown"], typer.Option("--format", help="rich is for the terminal")] = "rich",
     lang: Language = None,
 ) -> None:
@@ -348,7 +352,7 @@ def claims_(
     from regbench.report import claims as shown
     from regbench.report import markdown, terminal
 
-    found = [(claim, judgement(claim)) for claim in stated.found(folder)]
+    found = [(claim, judgement(claim)) for claim in stated.found(claims_folder(folder))]
     table = shown.overview(found, words(language(lang)))
     if form == "markdown":
         print(markdown.rows(table))
@@ -359,7 +363,7 @@ def claims_(
 @claims.command(name="run")
 def claims_run(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="which; default: all")] = None,
-    folder: Folder = CLAIMS,
+    folder: Folder = None,
     out: Annotated[Path, typer.Option(help="where each claim's results go, a folder each")] = OWN,
     quick: Annotated[
         bool, typer.Option("--quick", help="a smoke test of two seeds, one epoch: no verdicts, nothing kept")
@@ -386,7 +390,7 @@ def claims_run(
     with ExitStack() as stack:
         if quick:
             out = Path(stack.enter_context(TemporaryDirectory(prefix="regbench-")))
-        for claim in stated.found(folder, names or []):
+        for claim in stated.found(claims_folder(folder), names or []):
             print(f"regbench: {claim.name}", file=sys.stderr)
             claim = stated.quick(claim) if quick else claim
             for name, settings in claim.experiments.items():
@@ -403,7 +407,7 @@ def claims_run(
 @claims.command(name="show")
 def claims_show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="the claim")],
-    folder: Folder = CLAIMS,
+    folder: Folder = None,
     lang: Language = None,
 ) -> None:
     """Explain one claim: the statement, the literature, the experiment, the rule, the result."""
@@ -413,7 +417,7 @@ def claims_show(
     from regbench.locale import words
     from regbench.report import claims as shown
 
-    (claim,) = stated.found(folder, [name])
+    (claim,) = stated.found(claims_folder(folder), [name])
     text = shown.explained(claim, judgement(claim), words(language(lang)))
     if sys.stdout.isatty():
         stdout().print(Markdown(text))
@@ -421,11 +425,17 @@ def claims_show(
         print(text, end="")
 
 
+def claims_folder(given: Path | None) -> Path:
+    """Return the folder of claims: the one given, that of the working directory, or what came with the package."""
+    came = Path(sysconfig.get_path("data")) / "share/regbench/claims"
+    return given or (CLAIMS if CLAIMS.is_dir() else came)
+
+
 def judgement(claim: Claim) -> Judgement | None:
-    """Return what your own results say of a claim, else the committed ones, or None where neither are finished."""
+    """Return what your own results say of a claim, else the project's, or None where neither are finished."""
     from regbench import claims as stated
 
-    return stated.result(claim, OWN / claim.name) or stated.result(claim, COMMITTED / claim.name)
+    return stated.result(claim, OWN / claim.name) or stated.shipped(claim)
 
 
 @app.command()

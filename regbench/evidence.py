@@ -82,16 +82,21 @@ def outcome(found: Estimate, measure: Measure) -> Outcome:
     return "holds" if more == (measure.claims == "more") else "refuted"
 
 
-CITED = Path(__file__).parent / "report/claims.json"
-"""Points of the summary table to the verdicts on claims that it rests on; `make tables` writes it."""
+VERDICTS = Path(__file__).parent / "report/claims.json"
+"""What the project's own records say of each claim; `make tables` writes it."""
 
 
 @cache
-def cited() -> Mapping[str, list[dict[str, Any]]]:
-    """Return for each point ("dropout.time") the claims about it that have a verdict.
+def verdicts() -> Mapping[str, dict[str, Any]]:
+    """Return for each claim that has been tested what its records say.
 
-    Each with `claim`, `outcome` (supported, refuted, qualified, undecided), `text` (language to words, the number among
-    them), `n`, `mean`, `low` and `high`.
+    `outcome` (supported, refuted, qualified, undecided), `statistics` (name to n, mean, sd, low and high), `points` (of
+    the summary table, "dropout.time") and `text` (language to the first statistic in words, with its number).
     """
-    found: Mapping[str, list[dict[str, Any]]] = json.loads(CITED.read_text(encoding="utf-8"))
+    found: Mapping[str, dict[str, Any]] = json.loads(VERDICTS.read_text(encoding="utf-8"))
     return found
+
+
+def cited(point: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the claims that a point of the summary table rests on, each with what `verdicts` says of it."""
+    return [(claim, verdict) for claim, verdict in verdicts().items() if point in verdict["points"]]

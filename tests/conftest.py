@@ -17,4 +17,4 @@ from regbench import evidence  # noqa: E402
 settings.register_profile("regbench", deadline=None, print_blob=True)
 settings.load_profile("regbench")
 
-evidence.CITED = Path(__file__).with_name("cited.json")
+evidence.VERDICTS = Path(__file__).with_name("verdicts.json")

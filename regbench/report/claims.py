@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from regbench.claims import FEWEST_SEEDS, Claim, Judgement, Text
@@ -179,17 +180,18 @@ def page(found: Found, words: Words) -> str:
     )
 
 
-def citations(found: Found) -> dict[str, list[dict[str, Any]]]:
-    """Return what the summary table cites: see `regbench.evidence.cited`."""
-    points: dict[str, list[dict[str, Any]]] = {}
-    for claim, judgement in found:
-        if judgement is None or judgement.outcome == "too_few" or claim.about.cited is None:
-            continue
-        first = judgement.statistics[next(iter(claim.about.statistics))]
-        text = {language: words.format(x=figure(first)) for language, words in claim.about.cited.items()}
-        numbers = {"n": first.n, "mean": first.mean, "low": first.low, "high": first.high}
-        for point in claim.about.points:
-            points.setdefault(point, []).append(
-                {"claim": claim.name, "outcome": judgement.outcome, "text": text, **numbers}
-            )
-    return points
+def verdicts(found: Found) -> dict[str, dict[str, Any]]:
+    """Return what `regbench.evidence.verdicts` reads."""
+    return {
+        claim.name: {
+            "points": claim.about.points,
+            "outcome": judgement.outcome,
+            "text": {
+                language: text.format(x=figure(judgement.statistics[next(iter(claim.about.statistics))]))
+                for language, text in (claim.about.cited or {}).items()
+            },
+            "statistics": {name: asdict(estimate) for name, estimate in judgement.statistics.items()},
+        }
+        for claim, judgement in found
+        if judgement and judgement.outcome != "too_few"
+    }

@@ -106,12 +106,11 @@ def schema() -> dict[str, Any]:
     interval = {"n": count} | dict.fromkeys(("mean", "sd", "low", "high"), number)
     estimate = record(**interval)
     outcome = {"enum": list(tables.MARKS)}
-    bounds = {"n": count} | dict.fromkeys(("mean", "low", "high"), number)
     point = record(
         point=text,
         text=text,
         measured=listed(record(technique=text, outcome=outcome, **interval)),
-        claims=listed(record(claim=text, outcome={"enum": list(tables.CLAIMS)}, **bounds)),
+        claims=listed(record(claim=text, outcome={"enum": list(tables.CLAIMS)}, **interval)),
     )
     contrast = record(techniques=listed(text), contexts=count, **interval, p=number, p_holm=number)
     estimates = (
@@ -198,8 +197,8 @@ def _row(row: str, group: Sequence[TechniqueResult], comparison: Comparison, wor
                     if (e := evidence(key, t, comparison))
                 ],
                 "claims": [
-                    {name: _known(value) for name, value in claim.items() if name != "text"}
-                    for claim in cited().get(f"{row}.{key}", [])
+                    {"claim": claim, "outcome": v["outcome"], **_known(next(iter(v["statistics"].values())))}
+                    for claim, v in cited(f"{row}.{key}")
                 ],
             }
             for key, text in texts.items()

@@ -112,18 +112,24 @@ def _points(
     for key, text in points.items():
         lines.append(Line(text))
         found = [(t, e) for t in group if (e := evidence(key, t, comparison))]
-        claims = cited().get(f"{row}.{key}", [])
+        claims = cited(f"{row}.{key}")
         if not found:
             lines.append(Line(f"({words('evidence.none' if claims else 'evidence.literature')})", "faint"))
         for technique, measured in found:
             name = f"{_cards(technique.key, words).name}: " if len(group) > 1 else ""
             said = words(f"evidence.{key}", x=_evidence_figure(key, measured.estimate))
             lines.append(Line(f"{MARKS[measured.outcome]}{name}{said}", OUTCOMES.get(measured.outcome, "faint")))
-        for claim in claims:
-            mark, tone = CLAIMS[claim["outcome"]]
-            said = claim["text"].get(words.language, claim["text"]["en"])
+        for _, verdict in claims:
+            mark, tone = CLAIMS[verdict["outcome"]]
+            said = verdict["text"].get(words.language, verdict["text"]["en"])
             lines.append(Line(f"{mark} {words('evidence.claim', text=said)}", tone))
     return tuple(lines)
+
+
+def _keys(row: str, words: Words) -> list[str]:
+    """Return the points of a row of the summary table."""
+    found = card(row, words)
+    return [*found.strengths, *found.weaknesses]
 
 
 def _evidence_figure(key: str, found: Estimate) -> str:
@@ -449,7 +455,7 @@ def _summary_notes(comparison: Comparison, words: Words) -> list[str]:
     if any(e.time_shared for e in effects):
         notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
     notes.append(words("notes.evidence", confidence=numbers.percent(comparison.confidence)))
-    if any(point.partition(".")[0] in comparison.summary for point in cited()):
+    if any(cited(f"{row}.{key}") for row in comparison.summary for key in _keys(row, words)):
         notes.append(words("notes.claims"))
     selection = words(f"notes.{comparison.train.select}")
     if comparison.ledger:
