@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench reproduce claims tables check-tables lint clean
+.PHONY: help demo test bench reproduce claims soak tables check-tables lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,6 +33,9 @@ reproduce: $(READY) ## retrain what results/reference/ holds and report what dif
 
 claims: $(READY) ## test every statement of the note (hours; what is finished is kept)
 	$(BIN)/regbench claims run --out results/reference/claims
+
+soak: $(READY) ## strike sweeps with 100 faults and print what was lost
+	$(BIN)/python -m benchmarks.soak
 
 tables: $(READY) ## rebuild every committed table from its CSV, without training
 	$(BIN)/python -m benchmarks.tables write

@@ -130,6 +130,17 @@ class Probes:
         self.before = 0.0
         self._look([probe.after_step for probe in self.stepping])
 
+    def state(self) -> dict[str, Any]:
+        """Return what the probes noted and kept, between two epochs, as `regbench.checkpoint` takes it."""
+        kept = [{k: v for k, v in vars(p).items() if k not in ("settings", "net")} for p in self.probes]
+        return {"probes": kept, "seconds": self.seconds, "steps": self.net.steps, "trained": self.net.seconds}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        for probe, kept in zip(self.probes, state["probes"], strict=True):
+            vars(probe).update(kept)
+        self.seconds, self.net.steps, self.net.seconds = state["seconds"], state["steps"], state["trained"]
+
     def resume(self) -> None:
         """Start the clock: an epoch's training begins."""
         self.before, self.since = self.net.seconds, self.clock()

@@ -132,7 +132,7 @@ STATUSES = (*FINISHED, "failed")
 
 STATUS = list(RUNS).index("status")
 
-IRRELEVANT = ("name", "analysis")  # parts of a config that no run depends on
+IRRELEVANT = ("name", "analysis", "replicates")  # parts of a config that no run depends on
 GROWS = ("seeds", "rounds")  # parts of a config that may become longer: what is finished stays as it is
 DECISIVE = ("regbench", "torch", "numpy", "device", "flags")  # of the environment: another one gives other numbers
 HARMLESS = ("cores", "executor", "workers")  # of the environment: no number depends on them

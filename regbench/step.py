@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,6 +45,17 @@ class Step:
         """Forget the sums."""
         self.nll.zero_()
         self.hits.zero_()
+
+    def state(self) -> dict[str, Any]:
+        """Return what it moves beside the stack, as `regbench.checkpoint` takes it; the sums are an epoch's own."""
+        return {"update": self.update.state(), "seconds": self.seconds}
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        for now, then in zip(self.update.state(), state["update"], strict=True):
+            now.copy_(then)
+        self.seconds = state["seconds"]
 
     def __call__(self, index: Tensor, labels: Tensor, scale: float) -> None:
         """Take a step on the images `index` (S, B) with `labels` (S, B), at `scale` times the learning rates."""

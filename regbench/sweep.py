@@ -7,10 +7,11 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,12 +19,14 @@ from typing import TYPE_CHECKING, Any, cast
 import platformdirs
 
 import regbench
-from regbench import data, tuning
+from regbench import checkpoint, data, tuning
+from regbench.checkpoint import code
 from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, describe, processes, serial
 from regbench.models import models
 from regbench.plan import STACK_SIZE, Plan, Run, Stack
 from regbench.probes import probes
+from regbench.progress import label
 from regbench.records import GROWS, Records, Results, Rows, finished, is_extension, read
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}
 """glibc's M_MMAP_MAX, M_TRIM_THRESHOLD (bytes) and M_TOP_PAD (bytes), by their numbers in malloc.h."""
+CHECKPOINTS = "checkpoints"
+"""The folder in a results directory; it goes away when the sweep is finished."""
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -61,22 +66,32 @@ def run(
         if reason := probes()[key].misfit(settings, config.model, (channels, height, width)):
             raise UsageError(f"the probe {key} can't measure on {config.dataset.name}: {reason}")
     workers = 1 if device == "cuda" or executor == "serial" else workers
+    every = checkpoint.interval(os.environ)
     with Results(directory, config.resolved(), environment(executor, workers, device), about) as results:
         for note in results.notes:
             progress.note(note)
         done = results.finished()
         pending = [stack for stack in plan.stacks if any(run.id not in done for run in stack.runs)]
         progress.start(plan, pending, len(done & {run.id for run in plan.runs}))
-        outcomes = execute(pending, images, executor=executor, workers=workers, device=device, on_epoch=progress.epoch)
-        with closing(outcomes):
-            for outcome in outcomes:
-                stack = outcome.item.stack
-                rows = outcome.value or Rows(failed(stack.runs, outcome.error, stack))
-                results.append(rows.without(done))
-                progress.finished(stack, rows.runs)
-                faults = [row for row in rows.runs if row["status"] == "failed"]
-                if fail_fast and faults:
-                    raise TrainingError(f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}")
+        jobs = [Job(stack, images, device, directory / CHECKPOINTS, every) for stack in pending]
+        while jobs:
+            again: list[Job] = []
+            with closing(execute(jobs, executor=executor, workers=workers, on_epoch=progress.epoch)) as outcomes:
+                for outcome in outcomes:
+                    stack = outcome.item.stack
+                    if outcome.died and (tries := outcome.item.after_death()):
+                        again += tries
+                        progress.note(f"{outcome.error}; {label(stack)} is tried again later")
+                        continue
+                    rows = outcome.value or Rows(failed(stack.runs, outcome.error, stack))
+                    results.append(rows.without(done))
+                    outcome.item.checkpoint.unlink(missing_ok=True)
+                    progress.finished(stack, rows.runs)
+                    faults = [row for row in rows.runs if row["status"] == "failed"]
+                    if fail_fast and faults:
+                        raise TrainingError(f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}")
+            jobs = again
+        shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
         runs = read(directory).runs
         return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
 
@@ -111,19 +126,38 @@ class Job:
     stack: Stack
     images: Path
     device: str
+    folder: Path
+    """Of checkpoints."""
+    every: float
+    """Seconds between two of them."""
+    died: bool = False
+    """Whether a process ended over it."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file of its checkpoint."""
+        return self.folder / f"{self.stack.id}.safetensors"
+
+    def after_death(self) -> list[Job]:
+        """Return what is to be tried now that its process ended: the whole again, then halves; a single run no more.
+
+        Whoever killed the process need not do so again; the system does, where memory is short.
+        """
+        if not self.died:
+            return [replace(self, died=True)]
+        half = len(self.stack.runs) // 2
+        parts = [self.stack.runs[:half], self.stack.runs[half:]] if half else []
+        return [
+            replace(self, stack=Stack(f"{self.stack.id}{mark}", part, self.stack.cost / 2))
+            for mark, part in zip("ab", parts, strict=False)
+        ]
 
 
 def execute(
-    pending: list[Stack],
-    images: Path,
-    *,
-    executor: str,
-    workers: int,
-    device: str,
-    on_epoch: Callable[[Stack, int, list[float]], None],
+    jobs: list[Job], *, executor: str, workers: int, on_epoch: Callable[[Stack, int, list[float]], None]
 ) -> Generator[Outcome[Job, Rows], None, None]:
-    """Yield the outcome of every pending stack, as they come; the costliest start first."""
-    jobs = [Job(stack, images, device) for stack in sorted(pending, key=lambda stack: -stack.cost)]
+    """Yield the outcome of every job, as they come; the costliest start first."""
+    jobs = sorted(jobs, key=lambda job: -job.stack.cost)
 
     def hear(job: Job, event: object) -> None:
         epoch, accuracies = cast(tuple[int, list[float]], event)
@@ -170,14 +204,16 @@ def work(job: Job, emit: Callable[[object], None]) -> Rows:
     """Train one stack; emits (epoch, validation accuracies) after each epoch.
 
     A stack that raises is halved and tried again, so that in the end only the runs at fault are records of a failure.
+    Where it left a checkpoint when its process ended, it goes on from there.
     """
     from regbench.train import train
 
     images = dataset(job.images, job.device)
 
     def attempt(runs: tuple[Run, ...]) -> Rows:
+        keep = job.checkpoint if runs == job.stack.runs else None
         try:
-            return train(runs, images, job.stack.id, lambda epoch, accuracies: emit((epoch, accuracies)))
+            return train(runs, images, job.stack.id, lambda *heard: emit(heard), keep, job.every)
         except Exception as error:
             if len(runs) == 1:
                 return Rows(failed(runs, describe(error), job.stack))
@@ -250,23 +286,6 @@ def environment(executor: str, workers: int, device: str) -> dict[str, Any]:
         "stack_size": STACK_SIZE,
         "flags": {"flush_denormal": True, "dtype": "float32"},
     }
-
-
-def code() -> str:
-    """Return 12 hexadecimal digits that stand for the sources that train: all but tables, words and commands."""
-    package = Path(regbench.__file__).parent
-    trains = [
-        package / f"{name}.py" for name in ("evaluate", "optim", "pixels", "probing", "randomness", "step", "train")
-    ]
-    trains += [
-        path
-        for folder in ("data", "models", "nn", "probes", "regularizers")
-        for path in (package / folder).glob("*.py")
-    ]
-    found = hashlib.sha256()
-    for path in sorted(trains):
-        found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()[:12]
 
 
 def processor() -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from regbench import evaluate, optim
+from regbench import checkpoint, evaluate, optim
 from regbench.models import models
 from regbench.nn.stack import Stack
 from regbench.probing import Net, Probes
@@ -33,10 +35,14 @@ def train(
     dataset: Dataset,
     stack_id: str = "",
     on_epoch: Callable[[int, list[float]], None] = lambda epoch, accuracy: None,
+    keep: Path | None = None,
+    every: float = checkpoint.EVERY,
 ) -> Rows:
     """Train `runs` (of one shape; runs of one seed neighbours) as one stack and return their records.
 
     `on_epoch` hears each epoch's number, from 1, and the runs' validation accuracies, [] where they were not measured.
+    `keep` is the file for checkpoints, each after the first epoch that ends `every` seconds behind the last one; where
+    it holds one of these runs, they go on from there. The caller deletes it.
     """
     began = now_on(dataset.device)
     settings = runs[0].train
@@ -51,8 +57,18 @@ def train(
     best = Snapshot(stack) if settings.select == "best" else None
     diverged_in = np.zeros(stack.size, dtype=int)
     history: list[Row] = []
+    moving: dict[str, Any] = {"stack": stack, "step": step, "probes": probes} | ({"best": best} if best else {})
+    key, begun = digest_of(runs), 0
+    if keep and (saved := checkpoint.load(keep, key)):
+        for name, part in moving.items():
+            part.restore(saved[name])
+        begun, history, diverged_in = saved["epoch"], saved["history"], saved["diverged_in"]
+        began = now_on(dataset.device) - saved["seconds"]
+        for _ in range(begun):
+            shared.see(np.stack([o.permutation(len(training)) for o in orders]))
+    kept = time.monotonic()
 
-    for epoch in range(1, settings.epochs + 1):
+    for epoch in range(begun + 1, settings.epochs + 1):
         permutations = np.stack([o.permutation(len(training)) for o in orders])
         shared.see(permutations)
         order = dataset.tensor(permutations)
@@ -84,9 +100,15 @@ def train(
         on_epoch(epoch, now.get("validation_accuracy", []))
         if diverged_in.all():
             break
+        if keep and epoch < settings.epochs and time.monotonic() - kept >= every:
+            own = {"epoch": epoch, "history": history, "diverged_in": diverged_in}
+            own["seconds"] = now_on(dataset.device) - began
+            with suppress(OSError):  # a full disk stops the sweep where it writes records, and says so there
+                checkpoint.save(keep, own | {name: part.state() for name, part in moving.items()}, key)
+            kept = time.monotonic()
 
     if best:
-        best.restore()
+        best.put_back()
     parts = {"train": training, "validation": validation} | ({"test": test} if runs[0].tested else {})
     scored = {name: evaluate.evaluate(stack, forward, part) for name, part in parts.items()}
     ended = best.epoch if best else np.full(stack.size, settings.epochs)
@@ -98,6 +120,12 @@ def train(
     epochs = epoch_rows(runs, history, of_stack)
     details = detail_rows(runs, step, scored["test"], diverged_in, dataset.shape) if runs[0].tested else []
     return Rows(rows, epochs, details, probes.rows(of_stack, diverged_in == 0))
+
+
+def digest_of(runs: Sequence[Run]) -> str:
+    """Return what a checkpoint of these runs is known by: their ids, and the code and versions that train them."""
+    versions = [torch.__version__, np.__version__, checkpoint.code()]
+    return hashlib.sha256("\n".join([run.id for run in runs] + versions).encode()).hexdigest()
 
 
 def now_on(device: torch.device) -> float:
@@ -258,6 +286,15 @@ class Snapshot:
         self.accuracy = np.full(stack.size, -1.0)
         self.epoch = np.zeros(stack.size, dtype=int)
 
+    def state(self) -> dict[str, Any]:
+        """Return what is kept, as `regbench.checkpoint` takes it."""
+        return {"best": self.best, "accuracy": self.accuracy, "epoch": self.epoch}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        self.best = [then.to(now.device) for then, now in zip(state["best"], self.live, strict=True)]
+        self.accuracy, self.epoch = state["accuracy"], state["epoch"]
+
     @torch.no_grad()
     def keep_better(self, accuracy: NDArray[np.float64], epoch: int) -> None:
         """Keep the runs whose accuracy, (M,), is above what is kept."""
@@ -267,7 +304,7 @@ class Snapshot:
             kept[better] = now[better]
 
     @torch.no_grad()
-    def restore(self) -> None:
+    def put_back(self) -> None:
         """Put the best epoch's values back."""
         for kept, now in zip(self.best, self.live, strict=True):
             now.copy_(kept)

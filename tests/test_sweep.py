@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 from regbench import config, records, sweep
 from regbench.errors import TrainingError
-from regbench.plan import plan
+from regbench.plan import Stack, plan
 from regbench.progress import Progress
 from tests.command import regbench
 
@@ -211,28 +212,82 @@ def started(file: Path, out: Path) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
-def wait_for_rows(directory: Path, rows: int) -> None:
+def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        file = directory / "runs.csv"
-        if file.exists() and file.read_bytes().count(b"\n") > rows:
+        if condition():
             return
-        time.sleep(0.02)
-    raise AssertionError("the sweep wrote nothing")
+        time.sleep(0.01)
+    raise AssertionError("the sweep came to nothing")
 
 
-def test_a_killed_sweep_resumes_to_the_metrics_of_one_never_stopped(tmp_path: Path) -> None:
-    file = written(tmp_path, SLOW)
-    assert regbench("sweep", file, "--out", tmp_path / "whole").returncode == 0
-    for rows in (0, 1):
-        process = started(file, tmp_path / "killed")
-        wait_for_rows(tmp_path / "killed", 8 * rows)
+def workers_of(process: "subprocess.Popen[str]") -> list[int]:
+    """The processes that train, of a sweep that runs."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def wait_for_rows(directory: Path, rows: int) -> None:
+    file = directory / "runs.csv"
+    wait_for(lambda: file.exists() and file.read_bytes().count(b"\n") > rows)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A config that trains for some seconds, and the results of a sweep that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    file = written(folder, SLOW)
+    assert regbench("sweep", file, "--out", folder / "whole").returncode == 0
+    return file, folder / "whole"
+
+
+def assert_same(ours: Path, theirs: Path) -> None:
+    for mine, other in zip(metrics(ours), metrics(theirs), strict=True):
+        pd.testing.assert_frame_equal(mine, other, check_exact=True)
+
+
+def test_a_killed_sweep_resumes_to_the_metrics_of_one_never_stopped(
+    whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGBENCH_CHECKPOINT_SECONDS", "0")
+    file, untouched = whole
+    out = tmp_path / "killed"
+    for rows in (0, 8):
+        process = started(file, out)
+        wait_for_rows(out, rows)
+        wait_for(lambda: list((out / "checkpoints").glob("*.safetensors")))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    done = regbench("sweep", file, "--out", tmp_path / "killed")
+    done = regbench("sweep", file, "--out", out)
     assert done.returncode == 0, done.stderr
-    for ours, theirs in zip(metrics(tmp_path / "killed"), metrics(tmp_path / "whole"), strict=True):
-        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    assert_same(out, untouched)
+    assert not (out / "checkpoints").exists(), "a finished sweep needs none"
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="the workers are found in /proc")
+def test_a_worker_that_is_killed_costs_nothing(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    file, untouched = whole
+    process = started(file, tmp_path / "out")
+    wait_for(lambda: len(workers_of(process)) == 2)
+    wait_for_rows(tmp_path / "out", 1)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "the worker process was killed by SIGKILL" in errors
+    assert "is tried again later" in errors
+    assert_same(tmp_path / "out", untouched)
+
+
+def test_a_stack_whose_process_ends_is_tried_whole_then_in_halves_then_given_up(tmp_path: Path) -> None:
+    runs = plan(config.load(written(tmp_path, TINY))).runs[:3]
+    job = sweep.Job(Stack("s", tuple(runs), 3.0), tmp_path, "cpu", tmp_path, 60)
+    (again,) = job.after_death()
+    assert again.stack == job.stack
+    halves = again.after_death()
+    assert [half.stack.runs for half in halves] == [tuple(runs[:1]), tuple(runs[1:])]
+    assert len({half.checkpoint for half in [job, *halves]}) == 3
+    assert halves[0].after_death() == []
+    assert [part.stack.runs for part in halves[1].after_death()] == [(runs[1],), (runs[2],)]
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,24 +61,6 @@ OPTIMIZERS = {
     "adamw": "{name: adamw, lr: 0.01, weight_decay: 0.1}",
     "sgd": "{name: sgd, lr: 0.05, momentum: 0.9, nesterov: true}",
 }
-
-
-@pytest.fixture(scope="session")
-def images() -> data.Images:
-    """A few real digits, small enough for a CNN in float64, with a little noise.
-
-    On a flat background a max-pool meets equal values, and which of them gets the gradient is anybody's choice.
-    """
-    full = data.load("mnist5k")
-    digits = full.train_images[::10, ::2, ::2]
-    noise = np.random.default_rng(0).integers(0, 40, digits.shape, dtype=np.uint8)
-    return replace(
-        full,
-        train_images=digits // 2 + noise,
-        train_labels=full.train_labels[::10],
-        test_images=full.test_images[::10, ::2, ::2],
-        test_labels=full.test_labels[::10],
-    )
 
 
 def runs(folder: Path, cells: list[str], *, model: str = "mlp", optimizer: str = "adam", **train: object) -> list[Run]:

@@ -26,6 +26,8 @@ class Outcome(Generic[T, R]):
     item: T
     value: R | None
     error: str | None
+    died: bool = False
+    """Whether the process that had it ended: the item need not be at fault."""
 
 
 def describe(error: BaseException) -> str:

@@ -68,7 +68,7 @@ def run(
                     continue
                 if kind == "broken":
                     raise TrainingError(f"a worker process could not be set up ({content})")
-                item = worker.item
+                item, died = worker.item, worker.dead
                 # The next item is given out before the caller hears of this one, so that no core waits for it.
                 if worker.dead:
                     _stop([busy.pop(connection)])
@@ -79,7 +79,7 @@ def run(
                 else:
                     connection.close()  # the worker reads the end of its pipe and ends
                     retired.append(busy.pop(connection))
-                yield Outcome(item, content, None) if kind == "value" else Outcome(item, None, str(content))
+                yield Outcome(item, content, None) if kind == "value" else Outcome(item, None, str(content), died)
         for worker in retired:
             worker.process.join(GRACE)
     finally:

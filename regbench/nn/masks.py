@@ -80,3 +80,26 @@ class Masks:
         rate = self.stack.tensor(rates).view(-1, *[1] * len(shape))
         kept = self.uniform(place, shape) >= rate
         return kept.to(self.stack.dtype) / (1 - rate), (~kept).flatten(1).sum(1).to(self.stack.dtype)
+
+    def state(self) -> list[list[Any]]:
+        """Return how far each stream has come, as `regbench.checkpoint` takes it."""
+        return [[seed, place, _state(generator)] for (seed, place), generator in self.streams.items()]
+
+    def restore(self, state: list[list[Any]]) -> None:
+        """Bring the streams to where `state` was taken."""
+        for seed, place, reached in state:
+            generator = self._stream(seed, place)
+            if isinstance(generator, torch.Generator):
+                generator.set_state(reached)
+            else:
+                philox = {key: np.array(numbers, np.uint64) for key, numbers in reached["state"].items()}
+                buffer = np.array(reached["buffer"], np.uint64)
+                generator.bit_generator.state = reached | {"state": philox, "buffer": buffer}
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, torch.Generator):
+        return generator.get_state()
+    reached = generator.bit_generator.state
+    philox = {key: numbers.tolist() for key, numbers in reached["state"].items()}
+    return reached | {"state": philox, "buffer": reached["buffer"].tolist()}

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -159,6 +159,20 @@ class Stack:
         """Create a number a run, (M,), float64, that is kept with the parameters: what a technique did so far."""
         self.buffers[name] = torch.zeros(self.size, dtype=torch.float64, device=self.device)
         return self.buffers[name]
+
+    def state(self) -> dict[str, Any]:
+        """Return all of it that training moves, as `regbench.checkpoint` takes it."""
+        tensors = [p.tensor for p in self.parameters] + list(self.buffers.values())
+        return {"tensors": tensors, "turns": self.turns, "masks": self.masks.state()}
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken, of a stack of the same runs."""
+        tensors = [p.tensor for p in self.parameters] + list(self.buffers.values())
+        for now, then in zip(tensors, state["tensors"], strict=True):
+            now.copy_(then)
+        self.turns = state["turns"]
+        self.masks.restore(state["masks"])
 
     @property
     def hidden_bias(self) -> bool:
