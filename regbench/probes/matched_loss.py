@@ -45,9 +45,13 @@ class MatchedLoss(Probe):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.seen: list[Tensor] = []
+        self.done = False
+        """Whether every run has been below every loss: what comes later is not asked for."""
 
     def after_step(self) -> None:
         """Measure steps, loss and both accuracies: (4, M)."""
+        if self.done:
+            return
         import torch
 
         from regbench.nn.functions import cross_entropy
@@ -60,6 +64,8 @@ class MatchedLoss(Probe):
             self.seen.append(
                 torch.stack([steps, loss, net.hits(logits, training), net.hits(net.logits(part), part)]).cpu()
             )
+            reached = torch.stack([seen[1] < min(self.settings.losses) for seen in self.seen])
+            self.done = bool(reached.any(0).all())
 
     def at_end(self) -> None:
         """Find the first evaluation below each loss; nothing is interpolated."""

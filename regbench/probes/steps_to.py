@@ -43,14 +43,23 @@ class StepsTo(Probe):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.seen: list[tuple[int, float, Tensor]] = []
+        self.done = False
+        """Whether every run has reached every accuracy and no curve is asked for."""
 
     def after_step(self) -> None:
         """Evaluate."""
+        import torch
+
+        if self.done:
+            return
         if part := self.part():
             now = self.net.hits(self.net.logits(part), part)
             self.seen.append((self.net.steps, self.net.seconds, now))
             if self.settings.curve:
                 self.note("accuracy", now, self.net.steps)
+            else:
+                reached = torch.stack([seen >= max(self.settings.accuracies) for _, _, seen in self.seen])
+                self.done = bool(reached.any(0).all())
 
     def at_end(self) -> None:
         """Find the first evaluation at or above each accuracy; nothing is interpolated."""

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
 from regbench.probes.steps_to import first_at
+from regbench.probing import Net
 from tests.probes.tiny import measured, trained
 
 
@@ -37,3 +39,33 @@ def test_seconds_are_the_runs_share_of_training_without_the_evaluations() -> Non
     for run in last.runs:
         (reached,) = (r["value"] for r in last.probes if r["run"] == run["run"] and r["name"] == "seconds")
         assert math.isnan(reached) or 0 < reached < run["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("on", "off"),
+    [
+        ("steps_to: {accuracies: [0.15, 0.2], every: 1}", "steps_to: {accuracies: [0.15, 0.2, 1.0], every: 1}"),
+        ("matched_loss: {losses: [2.2, 2.0], every: 1}", "matched_loss: {losses: [2.2, 2.0, 1.0e-9], every: 1}"),
+    ],
+)
+def test_nobody_looks_on_once_all_is_reached_and_what_is_found_is_the_same(
+    on: str, off: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    def count(net: Net, *given: Any, **how: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return real(net, *given, **how)
+
+    real = Net.logits
+    monkeypatch.setattr(Net, "logits", count)
+    found, counts = [], []
+    for probes in (on, off):
+        looks = 0
+        (rows,) = trained(f"{{{probes}}}", ["{}"], epochs=12)
+        found.append({(r["seed"], r["name"], r["at"]): r["value"] for r in rows.probes if r["name"] != "seconds"})
+        counts.append(looks)
+    assert counts[0] < counts[1]
+    assert not any(math.isnan(value) for value in found[0].values()), "all was reached"
+    assert found[0].items() <= found[1].items()
