@@ -393,9 +393,11 @@ def claims_run(
         for claim in stated.found(claims_folder(folder), names or []):
             print(f"regbench: {claim.name}", file=sys.stderr)
             claim = stated.quick(claim) if quick else claim
-            for name, settings in claim.experiments.items():
-                train(settings, out / claim.name / name, how)
-            result = stated.judge(claim, stated.held(claim, out / claim.name))
+            result = stated.result(claim, out / claim.name)
+            if result is None:
+                for name, settings in claim.experiments.items():
+                    train(settings, out / claim.name / name, how)
+                result = stated.judge(claim, stated.held(claim, out / claim.name))
             print(f"{claim.name}: {shown.verdict(result, spoken).text}", flush=True)
             for line in shown.measured(claim, result, spoken):
                 print(f"  {line.text}", flush=True)
