@@ -21,14 +21,15 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results/reference"
 FIGURE = re.compile(r"(<!-- error (\S+) ([^>]+?) -->).*?(<!-- /error -->)")
 """A figure in a document's text: the test error of a sweep's cell."""
+LEAD = re.compile(r"(<!-- claims (\w+) -->\n).*?(<!-- /claims -->)", re.DOTALL)
+"""How the claims came out, in a document's text."""
 PAGE = "report.en.html"
 """In English alone: the letters in a Korean picture are those of a font of the machine."""
 
 
-def claimed() -> Iterator[tuple[Path, str]]:
+def claimed(found: shown.Found) -> Iterator[tuple[Path, str]]:
     """Yield the files that show the claims: documents, pages, pictures, and what the summary table cites."""
     folder = REFERENCE / "claims"
-    found = [(claim, claims.result(claim, folder / claim.name)) for claim in claims.found(ROOT / "configs/claims")]
     yield VERDICTS, json.dumps(shown.verdicts(found), ensure_ascii=False, indent=2) + "\n"
     for lang in languages():
         spoken = words(lang)
@@ -43,7 +44,9 @@ def claimed() -> Iterator[tuple[Path, str]]:
 
 def built() -> Iterator[tuple[Path, str]]:
     """Yield every file that holds a table, with what it must hold."""
-    yield from claimed()
+    folder = REFERENCE / "claims"
+    stated = [(claim, claims.result(claim, folder / claim.name)) for claim in claims.found(ROOT / "configs/claims")]
+    yield from claimed(stated)
     found = {folder.name: compared(folder) for folder in sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))}
     yield REFERENCE / "README.md", contents(found)
     for name, comparison in found.items():
@@ -57,6 +60,7 @@ def built() -> Iterator[tuple[Path, str]]:
         text = document.read_text(encoding="utf-8")
         for name in sorted(blocks.names(text) & found.keys()):
             text, _ = blocks.fill(text, name, found[name], str(document))
+        text = LEAD.sub(lambda match: f"{match[1]}{shown.lead(stated, words(match[2]))}\n{match[3]}", text)
         yield document, FIGURE.sub(partial(figure, found), text)
 
 

@@ -86,7 +86,7 @@ class About(Settings):
     literature: list[Source] = Field(min_length=1)
     design: Text
     scaled: Text | None = Field(None, description="what is smaller here than what is stated, if anything")
-    explanation: Text | None = Field(None, description="what could explain a result that differs from the statement")
+    explanation: Text | None = Field(None, description="what could explain the result, or limits it")
     arms: dict[str, str | list[str]] = Field(min_length=1)
     measures: dict[str, Measure] = {}
     """Names for what probes measured, beside the columns of runs.csv."""

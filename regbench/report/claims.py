@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from regbench.claims import FEWEST_SEEDS, Claim, Judgement, Text
+from regbench.claims import FEWEST_SEEDS, Claim, Judgement
 from regbench.locale import Words
 from regbench.report import markdown, numbers
 from regbench.report.markdown import escaped
@@ -77,8 +77,8 @@ def headed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
     parts.append(f"{words('claims.verdict')}: {verdict(judgement, words).text}")
     if judgement:
         parts.append("\n".join(f"- {escaped(line.text)}" for line in measured(claim, judgement, words)))
-    if explanation := surprise(claim, judgement):
-        parts.append(escaped(explanation[spoken]))
+    if judgement and about.explanation:
+        parts.append(escaped(about.explanation[spoken]))
     return "\n\n".join(parts)
 
 
@@ -108,27 +108,22 @@ def explained(claim: Claim, judgement: Judgement | None, words: Words) -> str:
     return f"## {claim.name}\n\n{headed(claim, judgement, words)}\n\n{detailed(claim, words)}\n"
 
 
-def surprise(claim: Claim, judgement: Judgement | None) -> Text | None:
-    """Return what could explain that a statement does not hold, or not throughout; None where it holds."""
-    differs = judgement is not None and judgement.outcome in ("refuted", "qualified")
-    return claim.about.explanation if differs else None
-
-
 def lead(found: Found, words: Words) -> str:
-    """Return how the claims came out, in a sentence."""
-    counts = Counter(judgement.outcome if judgement else "not_run" for _, judgement in found)
-    told = {name: counts[name] for name in ("supported", "qualified", "refuted")}
-    return words("claims.lead", all=len(found), rest=len(found) - sum(told.values()), **told)
+    """Return how the claims came out, in a sentence or two."""
+    counts = Counter(judgement.outcome if judgement else "too_few" for _, judgement in found)
+    told = {name: counts[name] for name in ("supported", "qualified", "refuted", "undecided")}
+    said = words("claims.lead", all=len(found), **told)
+    return f"{said} {words('claims.lead_rest', rest=counts['too_few'])}" if counts["too_few"] else said
 
 
 def surprises(found: Found, words: Words) -> str:
     """Return where the note and the experiments disagree, as Markdown."""
-    lines = [
-        f"- {verdict(judgement, words).text}: **{escaped(claim.about.statement[words.language])}** "
-        f"{escaped((surprise(claim, judgement) or {words.language: ''})[words.language])}".rstrip()
-        for claim, judgement in found
-        if judgement and judgement.outcome in ("refuted", "qualified")
-    ]
+    lines = []
+    for claim, judgement in found:
+        if judgement and judgement.outcome in ("refuted", "qualified"):
+            said = claim.about.statement[words.language]
+            why = (claim.about.explanation or {}).get(words.language, "")
+            lines.append(f"- {verdict(judgement, words).text}: **{escaped(said)}** {escaped(why)}".rstrip())
     return "\n".join([f"## {words('claims.surprises')}", "", *(lines or [words("claims.no_surprises")])])
 
 
