@@ -80,7 +80,7 @@ class About(Settings):
     """What is stated, where, and what decides. Where one statistic must do, the first is told."""
 
     statement: Text
-    where: str = Field(description="section and row of the note")
+    where: Text = Field(description="section and row of the note")
     points: list[str] = Field([], description="points of the summary table that rest on it: technique.point")
     cited: Text | None = Field(None, description="the first statistic in a few words, {x}: its number, for that table")
     literature: list[Source] = Field(min_length=1)
@@ -153,6 +153,7 @@ def load(path: Path) -> Claim:
 def texts(about: About) -> Iterator[tuple[str, Text]]:
     """Yield every text of a claim that is there in each language, with its key."""
     yield "statement", about.statement
+    yield "where", about.where
     yield "design", about.design
     yield from ((name, text) for name in ("cited", "scaled", "explanation") if (text := getattr(about, name)))
     yield from ((f"literature[{i}].says", source.says) for i, source in enumerate(about.literature, start=1))

@@ -26,7 +26,7 @@ COMMITTED = sorted((ROOT / "configs/claims").glob("*.yaml"))
 CLAIM = """\
 claim:
   statement: {en: Dropout helps., ko: 드롭아웃은 도움이 됨.}
-  where: "2.2"
+  where: {en: "2.2", ko: "2.2"}
   points: [dropout.overfitting]
   cited: {en: "up {x}", ko: "{x} 오름"}
   literature:

@@ -73,7 +73,7 @@ def figure(estimate: Estimate) -> str:
 def headed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
     """Return the statement, the verdict with its numbers, and what could explain them, as Markdown."""
     about, spoken = claim.about, words.language
-    parts = [f"**{escaped(about.statement[spoken])}** ({words('claims.where', where=escaped(about.where))})"]
+    parts = [f"**{escaped(about.statement[spoken])}** ({words('claims.where', where=escaped(about.where[spoken]))})"]
     parts.append(f"{words('claims.verdict')}: {verdict(judgement, words).text}")
     if judgement:
         parts.append("\n".join(f"- {escaped(line.text)}" for line in measured(claim, judgement, words)))
@@ -95,7 +95,7 @@ def detailed(claim: Claim, words: Words) -> str:
     ]
     parts.append("\n".join([f"**{words('claims.rule')}** ({words('claims.rule_note')}):", "", *rule]))
     statistics = [f"- `{name}` = `{statistic.value}`" for name, statistic in about.statistics.items()]
-    parts.append("\n".join(statistics))
+    parts.append("\n".join([f"**{words('claims.statistics')}**:", "", *statistics]))
     sources = [
         f"- {escaped(s.source)}: {escaped(s.says[spoken])} ({words(f'claims.read.{s.read}')})" for s in about.literature
     ]

@@ -243,7 +243,7 @@ def test_probes_are_drawn_where_they_measured_at_several_places(rough: Compariso
 CLAIM = """\
 claim:
   statement: {en: Dropout helps., ko: 드롭아웃은 도움이 됨.}
-  where: "2.2"
+  where: {en: "2.2", ko: "2.2"}
   literature: [{source: "A & B 2014", says: {en: It does., ko: 그러함.}, read: notes}]
   design: {en: Two networks., ko: 신경망 두 개.}
   arms: {plain: baseline, dropout: dropout(p=0.5)}
