@@ -20,21 +20,19 @@ Found = Sequence[tuple[Claim, Judgement | None]]
 
 
 def overview(found: Found, words: Words) -> Table:
-    """Return a row a claim: what is stated, the verdict, and the numbers; a claim that was not run has none."""
+    """Return a row a claim: what is stated, the verdict, and the first number; a claim that was not run has none."""
     rows = []
     for claim, judgement in found:
         rows.append(
             (
-                cell(claim.name, "strong"),
-                cell(claim.about.statement[words.language]),
+                (Line(claim.name, "strong"), Line(claim.about.statement[words.language])),
                 (verdict(judgement, words),),
-                measured(claim, judgement, words) if judgement else cell(UNKNOWN, "faint"),
+                measured(claim, judgement, words)[:1] if judgement else cell(UNKNOWN, "faint"),
                 cell(str(judgement.seeds) if judgement else UNKNOWN),
             )
         )
     columns = (
-        Column(words("claims.claim"), "fixed"),
-        Column(words("claims.statement")),
+        Column(words("claims.claim")),
         Column(words("claims.verdict"), "fixed"),
         Column(words("claims.measured")),
         Column(words("cells.n"), "figure"),
