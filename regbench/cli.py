@@ -76,8 +76,12 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="results directory; default: results/<name>")] = None,
     data_dir: DataDir = None,
     executor: Annotated[
-        Literal["serial", "processes"], typer.Option(help="processes: one a core, one thread each")
+        Literal["serial", "processes", "ray"],
+        typer.Option(help="processes: one a core, one thread each; ray: a cluster's"),
     ] = "processes",
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="of a Ray cluster; default: RAY_ADDRESS, else this machine")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first run that fails")] = False,
@@ -115,7 +119,12 @@ def sweep(
             stdout().print("\nThen, each with the settings that were chosen:")
         estimate.show(settings, tuning.outlined(settings), stdout(), workers, data_dir)
         return
-    how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir, fail_fast)
+    if address and executor != "ray":
+        raise UsageError("--address is that of a Ray cluster: it goes with --executor ray")
+    if executor == "ray":
+        how = How(executor, workers or 0, "cuda" if device == "cuda" else "cpu", data_dir, fail_fast, address)
+    else:
+        how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir, fail_fast)
     while True:
         missed = train(settings, directory, how)
         more = settings.next_look() if until_decided else 0
@@ -139,6 +148,7 @@ class How:
     device: str
     data_dir: Path | None
     fail_fast: bool = False
+    address: str | None = None
 
 
 def train(settings: Config, directory: Path, how: How) -> int:

@@ -9,10 +9,10 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,7 +22,7 @@ import regbench
 from regbench import checkpoint, data, tuning
 from regbench.checkpoint import code
 from regbench.errors import DataError, TrainingError, UsageError
-from regbench.executors import Outcome, describe, processes, serial
+from regbench.executors import Outcome, cluster, describe, processes, serial
 from regbench.models import models
 from regbench.plan import STACK_SIZE, Plan, Run, Stack
 from regbench.probes import probes
@@ -52,11 +52,12 @@ def run(
     data_dir: Path | None,
     fail_fast: bool,
     progress: Progress,
+    address: str | None = None,
 ) -> int:
     """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or failed.
 
     What is finished is on the disk when this returns or raises, KeyboardInterrupt included. Raises TrainingError where
-    `fail_fast` and a run fails.
+    `fail_fast` and a run fails. `address` is that of a Ray cluster.
     """
     images, about = stored(config, data_dir)
     height, width, channels = about["shape"]
@@ -73,10 +74,13 @@ def run(
         done = results.finished()
         pending = [stack for stack in plan.stacks if any(run.id not in done for run in stack.runs)]
         progress.start(plan, pending, len(done & {run.id for run in plan.runs}))
-        jobs = [Job(stack, images, device, directory / CHECKPOINTS, every) for stack in pending]
+        # A node of a cluster need not see this directory.
+        folder = None if executor == "ray" else directory / CHECKPOINTS
+        jobs = [Job(stack, images, device, folder, every) for stack in pending]
         while jobs:
             again: list[Job] = []
-            with closing(execute(jobs, executor=executor, workers=workers, on_epoch=progress.epoch)) as outcomes:
+            started = execute(jobs, executor=executor, workers=workers, on_epoch=progress.epoch, address=address)
+            with closing(started) as outcomes:
                 for outcome in outcomes:
                     stack = outcome.item.stack
                     if outcome.died and (tries := outcome.item.after_death()):
@@ -85,7 +89,8 @@ def run(
                         continue
                     rows = outcome.value or Rows(failed(stack.runs, outcome.error, stack))
                     results.append(rows.without(done))
-                    outcome.item.checkpoint.unlink(missing_ok=True)
+                    if outcome.item.checkpoint:
+                        outcome.item.checkpoint.unlink(missing_ok=True)
                     progress.finished(stack, rows.runs)
                     faults = [row for row in rows.runs if row["status"] == "failed"]
                     if fail_fast and faults:
@@ -126,17 +131,17 @@ class Job:
     stack: Stack
     images: Path
     device: str
-    folder: Path
-    """Of checkpoints."""
+    folder: Path | None
+    """Of checkpoints; None: there are none."""
     every: float
     """Seconds between two of them."""
     died: bool = False
     """Whether a process ended over it."""
 
     @property
-    def checkpoint(self) -> Path:
+    def checkpoint(self) -> Path | None:
         """The file of its checkpoint."""
-        return self.folder / f"{self.stack.id}.safetensors"
+        return self.folder and self.folder / f"{self.stack.id}.safetensors"
 
     def after_death(self) -> list[Job]:
         """Return what is to be tried now that its process ended: the whole again, then halves; a single run no more.
@@ -154,7 +159,12 @@ class Job:
 
 
 def execute(
-    jobs: list[Job], *, executor: str, workers: int, on_epoch: Callable[[Stack, int, list[float]], None]
+    jobs: list[Job],
+    *,
+    executor: str,
+    workers: int,
+    on_epoch: Callable[[Stack, int, list[float]], None],
+    address: str | None = None,
 ) -> Generator[Outcome[Job, Rows], None, None]:
     """Yield the outcome of every job, as they come; the costliest start first."""
     jobs = sorted(jobs, key=lambda job: -job.stack.cost)
@@ -167,17 +177,46 @@ def execute(
         with prepared():
             yield from serial.run(work, jobs, on_event=hear)
         return
+    if executor == "ray":
+        largest = max(job.stack.cost for job in jobs)
+        yield from cluster.run(
+            work,
+            jobs,
+            on_event=hear,
+            shared=data.open_stored(jobs[0].images),
+            resources=partial(resources, largest=largest),
+            workers=workers,
+            address=address,
+            initializer=partial(prepare, versions()),
+            environment=THREADS,
+        )
+        return
     yield from processes.run(work, jobs, on_event=hear, workers=workers, initializer=prepare, environment=THREADS)
 
 
-def prepare() -> None:
+def resources(job: Job, largest: float) -> dict[str, float]:
+    """Return what a job takes of a node: a core, and of a GPU its share of the largest job's cost, a tenth at least."""
+    share = round(max(0.1, job.stack.cost / largest), 2) if job.device == "cuda" else 0.0
+    return {"num_cpus": 1, "num_gpus": share}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions, and the code, on which metrics depend."""
+    return {name: importlib.metadata.version(name) for name in ("torch", "numpy")} | {"code": code()}
+
+
+def prepare(expected: Mapping[str, str] | None = None) -> None:
     """Set up the process that trains: one thread, and numbers below 1e-38 count as zero (they are slow).
+
+    Raises TrainingError where the versions here, of a node of a cluster, are not those `expected`.
 
     glibc gives large blocks back to the system at once, and the system zeroes them anew at each step; it is told to
     keep them. Where there is another malloc, that stays as it is.
     """
     import torch
 
+    if expected and (found := versions()) != expected:
+        raise TrainingError(f"{platform.node()} has {found}, the sweep has {expected}: install the same there")
     with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in MALLOPT.items():
@@ -200,15 +239,15 @@ def prepared() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def work(job: Job, emit: Callable[[object], None]) -> Rows:
-    """Train one stack; emits (epoch, validation accuracies) after each epoch.
+def work(job: Job, emit: Callable[[object], None], held: data.Images | None = None) -> Rows:
+    """Train one stack on the stored images, or those `held`; emits (epoch, validation accuracies) after each epoch.
 
     A stack that raises is halved and tried again, so that in the end only the runs at fault are records of a failure.
     Where it left a checkpoint when its process ended, it goes on from there.
     """
     from regbench.train import train
 
-    images = dataset(job.images, job.device)
+    images = dataset(job.images, job.device) if held is None else dataset_of(held, job.device)
 
     def attempt(runs: tuple[Run, ...]) -> Rows:
         keep = job.checkpoint if runs == job.stack.runs else None
@@ -228,6 +267,18 @@ def dataset(images: Path, device: str) -> Dataset:
     from regbench.pixels import Dataset
 
     return Dataset(data.open_stored(images), device)
+
+
+def dataset_of(images: data.Images, device: str) -> Dataset:
+    """Return images that a cluster's node holds, on the device; a process opens them once."""
+    from regbench.pixels import Dataset
+
+    if (key := (images.fingerprint, device)) not in _held:
+        _held[key] = Dataset(images, device)
+    return _held[key]
+
+
+_held: dict[tuple[str, str], Dataset] = {}
 
 
 def stored(config: Config, data_dir: Path | None) -> tuple[Path, dict[str, Any]]:
@@ -275,7 +326,7 @@ def environment(executor: str, workers: int, device: str) -> dict[str, Any]:
         "regbench": regbench.__version__,
         "code": code(),
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("torch", "numpy")},
+        **{name: version for name, version in versions().items() if name != "code"},
         "platform": platform.platform(),
         "processor": processor(),
         "cores": cores(),
