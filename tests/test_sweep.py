@@ -164,7 +164,7 @@ def test_a_run_that_raises_is_one_failed_row_and_its_stack_goes_on(
 
     monkeypatch.setattr(train, "train", sometimes)
     images, _ = sweep.stored(settings, None)
-    rows = sweep.work(sweep.Job(stack, images, "cpu"), lambda event: None).runs
+    rows = sweep.work(sweep.Job(stack, images, "cpu", None, 60), lambda event: None).runs
     assert {row["run"] for row in rows} == {run.id for run in stack.runs}
     assert {row["run"]: row["reason"] for row in rows if row["status"] == "failed"} == {
         culprit: "ValueError: this run can't be trained"
