@@ -23,6 +23,9 @@ DEPTH = 30
 VALUES = 100_000
 """A config is written by a person: beyond these it is a mistake or an attack (aliases of aliases double each time)."""
 
+LONGEST = 1000
+"""Characters of a sentence about a problem."""
+
 CORE = "tag:yaml.org,2002:"
 
 
@@ -45,6 +48,8 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}"
+        if len(text) > LONGEST:  # a key of a megabyte, say: the place stands in front, the remedy at the end
+            text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
