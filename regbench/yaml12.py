@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from regbench.errors import sentence
+
 Loc = tuple[str | int, ...]
 """Where a value stands in the data: ("train", "optimizer", "lr")."""
 
@@ -22,9 +24,6 @@ BYTES = 1 << 20
 DEPTH = 30
 VALUES = 100_000
 """A config is written by a person: beyond these it is a mistake or an attack (aliases of aliases double each time)."""
-
-LONGEST = 1000
-"""Characters of a sentence about a problem."""
 
 CORE = "tag:yaml.org,2002:"
 
@@ -47,10 +46,7 @@ class Problem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        text = f"{self.place}: {self.message}"
-        if len(text) > LONGEST:  # a key of a megabyte, say: the place stands in front, the remedy at the end
-            text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        return sentence(f"{self.place}: {self.message}")
 
 
 @dataclass
