@@ -21,7 +21,7 @@ from regbench import stats
 from regbench.effects import Effects, effects
 from regbench.errors import RecordsError
 from regbench.plan import label
-from regbench.records import unpack
+from regbench.records import one_line, unpack
 from regbench.regularizers import techniques
 from regbench.stats import Array, Estimate, NoiseParts, Verdict
 
@@ -492,7 +492,7 @@ def _failures(plan: Plan, records: pd.DataFrame, finished: NDArray[np.bool_]) ->
     statuses, reasons = records["status"].fillna("missing"), records["reason"].fillna("")
     for run, done, status, reason in zip(plan.runs, finished, statuses, reasons, strict=True):
         if not done:
-            group = (run.cell.label, "unusable" if status == "ok" else str(status), str(reason))
+            group = (run.cell.label, "unusable" if status == "ok" else str(status), one_line(str(reason)))
             found.setdefault(group, []).append(run.seed)
     groups = sorted(found.items(), key=lambda item: order[item[0][0]])
     return tuple(Failure(label, status, tuple(sorted(seeds)), reason) for (label, status, reason), seeds in groups)

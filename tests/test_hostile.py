@@ -1,11 +1,19 @@
 """Nothing believed, by the command line: whatever a file holds is read or refused in a sentence, and in bounds."""
 
+import csv
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from regbench import cli
 from regbench.config import starter
+
+REFERENCE = Path(__file__).parents[1] / "results/reference/quickstart"
 
 BOUNDED = """
 import contextlib, io, json, resource, sys, time
@@ -72,3 +80,66 @@ def test_hostile_configs_are_a_sentence_and_exit_code_2_within_bounds(tmp_path: 
         assert len(said) < 5000
         assert all(line.startswith((path, "--set")) for line in said.splitlines())
         assert seconds < 10
+
+
+def called(*arguments: object) -> int:
+    """The exit code of a command, run in this process."""
+    sys.argv[1:] = map(str, arguments)
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+EVIL = "=cmd() \x1b]0;title\x07\x9b31m <script>alert(1)</script> \\input{/etc/passwd} $x$ [a](b) | `c` [/red] &"
+"""What terminals, spreadsheets, browsers, TeX, Markdown and Rich would act on."""
+
+
+@pytest.fixture
+def handed_over(tmp_path: Path) -> Path:
+    """A results directory from somewhere else, with hostile text wherever text is believed to be."""
+    directory = shutil.copytree(REFERENCE, tmp_path / "results")
+    with (directory / "runs.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    rows[0] |= {"status": "failed", "reason": EVIL}
+    for row in rows[1:]:
+        row |= {"dataset": EVIL, "model": EVIL, "split_hash": EVIL}
+    with (directory / "runs.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    for name in ("environment.json", "dataset.json"):
+        old = json.loads((directory / name).read_text())
+        new = {key: EVIL if isinstance(value, str) else value for key, value in old.items()} | {EVIL: EVIL}
+        (directory / name).write_text(json.dumps(new, ensure_ascii=False), encoding="utf-8")
+    return directory
+
+
+def test_a_hostile_results_directory_is_text_and_nothing_else(
+    handed_over: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["regbench"])
+    commands = [["table", handed_over, "--format", form] for form in ("rich", "markdown", "latex", "csv", "json")]
+    commands += [["audit", handed_over], ["diff", REFERENCE, handed_over]]
+    said = {}
+    for command in commands:
+        code = called(*command)
+        out, err = capsys.readouterr()
+        said[command[-1]] = out
+        assert code in (0, 3), err
+        assert re.sub(r"[\n✓✗]", "", out).isprintable(), command
+    assert "[/red]" in said["rich"]
+    assert r"\<script\>" in said["markdown"]
+    assert r"\textbackslash{}input\{/etc/passwd\}" in said["latex"]
+    assert not any(cell.startswith(("=", "+", "@")) for row in csv.reader(said["csv"].splitlines()) for cell in row)
+
+
+@pytest.mark.parametrize("number", ["x", -1, 1.5, None, [1], 10**30])
+def test_a_number_of_test_images_that_is_none_is_no_traceback(
+    handed_over: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: object
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["regbench"])
+    (handed_over / "dataset.json").write_text(json.dumps({"test": number}))
+    assert called("table", handed_over, "--format", "csv") in (0, 1)
+    assert "Traceback" not in capsys.readouterr().err
