@@ -463,9 +463,9 @@ def _summary(cells: Sequence[CellResult]) -> dict[str, tuple[TechniqueResult, ..
     """Return row to techniques: the note's rows, with what they name, then whatever else the sweep holds."""
     used = {key for cell in cells for key in cell.techniques}
     rows: dict[str, list[str]] = {row: list(keys) for row, keys in NOTE.items()}
-    for key, technique in techniques().items():
-        keys = rows.setdefault(technique.row or key, [])
-        if key in used and key not in keys:
+    for key in filter(used.__contains__, techniques()):
+        keys = rows.setdefault(techniques()[key].row or key, [])
+        if key not in keys:
             keys.append(key)
     return {row: tuple(_technique(key, cells) for key in keys) for row, keys in rows.items() if keys}
 

@@ -22,6 +22,7 @@ from regbench import optim, wording
 from regbench.data import sources
 from regbench.errors import ConfigError
 from regbench.models import models
+from regbench.plugins import Lazy
 from regbench.probes import probes
 from regbench.randomness import stream
 from regbench.regularizers import Range, techniques
@@ -563,7 +564,7 @@ class _Reader:
 
     def model(self, value: Any) -> Any:
         """Return the section `model`."""
-        return self.named(value, {name: module.Settings for name, module in models().items()}, ("model",))
+        return self.named(value, _kinds_of_models(), ("model",))
 
     def tune(self, value: Any, seeds: list[int]) -> Tune | None:
         """Return the section `tune`, with the learning rates drawn where it gives a range."""
@@ -911,12 +912,17 @@ def _kinds(key: str) -> dict[str, type[Settings]]:
     return {kind.model_fields["name"].default: kind for kind in get_args(get_args(union)[0])}
 
 
+def _kinds_of_models() -> Mapping[str, type[Settings]]:
+    """Return name to settings class of the models; only that which is asked for is loaded."""
+    return Lazy(models(), lambda name: models()[name].Settings)
+
+
 @cache
 def _elsewhere_all() -> dict[str, str]:
     homes: list[tuple[str, Iterable[str]]] = [
         ("tune", Tune.model_fields),  # first: a key of the same name elsewhere is more likely meant
         ("dataset", Dataset.model_fields),
-        *(("model", module.Settings.model_fields) for module in models().values()),
+        *(("model", module.Settings.model_fields) for module in models().made.values()),
         ("train", Train.model_fields),
         *((f"train.{key}", kind.model_fields) for key in ("schedule", "optimizer") for kind in _kinds(key).values()),
         ("analysis", Analysis.model_fields),
