@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import regbench
+from regbench import plugins
 from regbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ def interval(environ: Mapping[str, str]) -> float:
 
 
 def code() -> str:
-    """Return 12 hexadecimal digits that stand for the sources that train: all but tables, words and commands."""
+    """Return 12 hexadecimal digits that stand for the sources that train: all but tables, words and commands.
+
+    Of other packages that offer something it is their versions that count.
+    """
     package = Path(regbench.__file__).parent
     trains = [
         package / f"{name}.py"
@@ -51,7 +55,7 @@ def code() -> str:
         for folder in ("data", "models", "nn", "probes", "regularizers")
         for path in (package / folder).glob("*.py")
     ]
-    found = hashlib.sha256()
+    found = hashlib.sha256("".join(plugins.versions()).encode())
     for path in sorted(trains):
         found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return found.hexdigest()[:12]

@@ -289,11 +289,14 @@ def audit(directory: Directory) -> None:
     from regbench import records
     from regbench.listing import grid
     from regbench.pairing import hashes
+    from regbench.records import one_line
 
     found = hashes(records.read(directory).runs)
     rows = []
     for each in found:
-        same = [f"{values[0]} ✓" if len(values) == 1 else f"✗ {len(values)} different" for values in each.values()]
+        same = [
+            f"{one_line(values[0])} ✓" if len(values) == 1 else f"✗ {len(values)} different" for values in each.values()
+        ]
         rows.append((str(each.seed), str(each.runs), *same))
     stdout().print(grid(("seed", "runs", "split and labels", "initial weights", "batch order"), rows))
     broken = [each.seed for each in found if any(len(values) != 1 for values in each.values())]
@@ -509,14 +512,16 @@ def list_(
 def doctor(data_dir: DataDir = None) -> None:
     """Check versions, torch against torchvision, devices, data and fonts."""
     from rich.table import Table
+    from rich.text import Text
 
     from regbench.doctor import findings
 
     grid = Table.grid(padding=(0, 2))
     problems = 0
     for finding in findings(data_dir):
-        mark = "[red]✗[/]" if finding.remedy else "[green]✓[/]"
-        grid.add_row(mark, finding.what, finding.found + (f" [red]→ {finding.remedy}[/]" if finding.remedy else ""))
+        mark = Text("✗", "red") if finding.remedy else Text("✓", "green")
+        remedy = f" → {finding.remedy}" if finding.remedy else ""
+        grid.add_row(mark, finding.what, Text.assemble(finding.found, (remedy, "red")))
         problems += bool(finding.remedy)
     stdout().print(grid)
     if problems:
@@ -584,7 +589,7 @@ def comparisons(directory: Path) -> list[Comparison]:
         plan(settings, None if ledger is None else [choice.chosen for choice in ledger]),
         settings.analysis,
         found.details,
-        int(found.dataset.get("test", 0)),
+        found.tested,
         settings.looks,
     )
     return [
@@ -615,7 +620,8 @@ def stdout(width: int | None = None) -> Console:
 
     if width is None and not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         width = 120
-    return Console(width=width, highlight=False, soft_wrap=False)
+    # What is shown comes from files and plugins: text, never markup.
+    return Console(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from regbench import stats
 from regbench.effects import Effects, effects
 from regbench.errors import RecordsError
 from regbench.plan import label
-from regbench.records import unpack
+from regbench.records import one_line, unpack
 from regbench.regularizers import techniques
 from regbench.stats import Array, Estimate, NoiseParts, Verdict
 
@@ -463,9 +463,9 @@ def _summary(cells: Sequence[CellResult]) -> dict[str, tuple[TechniqueResult, ..
     """Return row to techniques: the note's rows, with what they name, then whatever else the sweep holds."""
     used = {key for cell in cells for key in cell.techniques}
     rows: dict[str, list[str]] = {row: list(keys) for row, keys in NOTE.items()}
-    for key, technique in techniques().items():
-        keys = rows.setdefault(technique.row or key, [])
-        if key in used and key not in keys:
+    for key in filter(used.__contains__, techniques()):
+        keys = rows.setdefault(techniques()[key].row or key, [])
+        if key not in keys:
             keys.append(key)
     return {row: tuple(_technique(key, cells) for key in keys) for row, keys in rows.items() if keys}
 
@@ -492,7 +492,7 @@ def _failures(plan: Plan, records: pd.DataFrame, finished: NDArray[np.bool_]) ->
     statuses, reasons = records["status"].fillna("missing"), records["reason"].fillna("")
     for run, done, status, reason in zip(plan.runs, finished, statuses, reasons, strict=True):
         if not done:
-            group = (run.cell.label, "unusable" if status == "ok" else str(status), str(reason))
+            group = (run.cell.label, "unusable" if status == "ok" else str(status), one_line(str(reason)))
             found.setdefault(group, []).append(run.seed)
     groups = sorted(found.items(), key=lambda item: order[item[0][0]])
     return tuple(Failure(label, status, tuple(sorted(seeds)), reason) for (label, status, reason), seeds in groups)

@@ -6,10 +6,12 @@ in plain words. Techniques, models and datasets are found by folder, and torch i
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -20,12 +22,13 @@ from regbench import optim, wording
 from regbench.data import sources
 from regbench.errors import ConfigError
 from regbench.models import models
+from regbench.plugins import Lazy
 from regbench.probes import probes
 from regbench.randomness import stream
 from regbench.regularizers import Range, techniques
 from regbench.settings import Settings
 from regbench.wording import shown
-from regbench.yaml12 import Document, Loc, Place, Problem, dump, parse, read
+from regbench.yaml12 import DEPTH, Document, Loc, Place, Problem, dump, parse, read
 
 __all__ = ["Analysis", "Config", "Dataset", "Sequential", "Train", "Tune", "load", "schema", "starter"]
 
@@ -33,6 +36,8 @@ SEEDS = 10_000
 RUNS = 100_000
 STRENGTHS = 1_000
 """Beyond these a config is a mistake: a grid with one list too many."""
+PROBLEMS = 100
+"""Of a config with more, the first that are found are told."""
 TRIAL_SEED = 10_000
 """The first seed of trials, beyond those that `seeds: N` and `--extend` give to the cells."""
 
@@ -174,7 +179,7 @@ class Config(Settings):
             node = data
             for part in path:
                 node = node[part]
-            node[last] = value
+            node[last] = copy.deepcopy(value)  # a later key of the condition may change a part of it
         sections = {
             "dataset": Dataset.model_validate(data["dataset"]),
             "model": models()[data["model"]["name"]].Settings.model_validate(data["model"]),
@@ -258,25 +263,35 @@ def load(path: Path, overrides: Sequence[str] = (), at: Loc = ()) -> Config:
     ConfigError with every problem, placed as `file:line:column` or as the override.
     """
     reader = _Reader(path, at)
-    for text in overrides:
-        reader.put(text)
-    if config := reader.config():
-        return config
+    with suppress(_TooManyError):
+        for text in overrides:
+            reader.put(text)
+        if config := reader.config():
+            return config
     raise ConfigError(_said(reader.document))
 
 
 def part(path: Path, at: Loc, kind: type[S]) -> S:
     """Return the settings that stand at the keys `at` of a YAML file. Raises ConfigError with every problem, placed."""
     reader = _Reader(path, at)
-    settings = reader.section(kind, reader.document.data, ())
-    if settings is None or reader.document.problems:
-        raise ConfigError(_said(reader.document))
-    return settings
+    with suppress(_TooManyError):
+        settings = reader.section(kind, reader.document.data, ())
+        if settings is not None and not reader.document.problems:
+            return settings
+    raise ConfigError(_said(reader.document))
 
 
 def _said(document: Document) -> list[str]:
     problems = sorted(dict.fromkeys(document.problems), key=lambda p: (not p.place.line, *p.place[1:]))
+    if len(document.problems) > PROBLEMS:
+        source = document.place(()).source
+        more = Problem(Place(source), f"there is more; mend these {PROBLEMS}, and the rest will be told")
+        problems = [*problems[:PROBLEMS], more]
     return [str(problem) for problem in problems]
+
+
+class _TooManyError(Exception):
+    """More problems than anyone reads: looking for the rest, with what each may mean, takes time for nothing."""
 
 
 class _Reader:
@@ -298,6 +313,8 @@ class _Reader:
         """Note what is wrong with the value (or the key) at `loc`, what is allowed there, and what may be meant."""
         message = what + (f"; allowed: {allowed}" if allowed else "") + (f"; did you mean {meant}?" if meant else "")
         self.document.problems.append(Problem(self.document.place(loc, key), message))
+        if len(self.document.problems) > PROBLEMS:
+            raise _TooManyError
 
     def put(self, text: str) -> None:
         """Apply one override; sections that are missing on the way to it are created."""
@@ -306,9 +323,10 @@ class _Reader:
         place = Place(f"--set {text}")
         other = parse(value, place.source, placed=False)
         self.document.problems += other.problems
-        if not equals or not all(loc):
+        well_made = equals and all(loc) and len(loc) <= DEPTH
+        if not well_made:
             self.document.problems.append(Problem(place, "an override is written section.key=value, as train.epochs=5"))
-        if not equals or not all(loc) or other.problems or not isinstance(self.document.data, dict):
+        if not well_made or other.problems or not isinstance(self.document.data, dict):
             return
         node = self.document.data
         for depth, part in enumerate(loc[:-1], start=1):
@@ -530,7 +548,7 @@ class _Reader:
                 allowed = "settings of dataset (but not which), model and train, such as train.batch_size"
                 self.problem(at, f"{key!r} can't be varied", allowed, wording.closest(key, [], _elsewhere("")))
             elif isinstance(node, dict):
-                node[last] = value
+                node[last] = copy.deepcopy(value)  # as in Config.under
             elif data.keys() >= {*VARIED}:
                 self.problem(at, f"{key!r} can't be varied: there is no {'.'.join(path)}", "", "")
         before = len(self.document.problems)
@@ -546,7 +564,7 @@ class _Reader:
 
     def model(self, value: Any) -> Any:
         """Return the section `model`."""
-        return self.named(value, {name: module.Settings for name, module in models().items()}, ("model",))
+        return self.named(value, _kinds_of_models(), ("model",))
 
     def tune(self, value: Any, seeds: list[int]) -> Tune | None:
         """Return the section `tune`, with the learning rates drawn where it gives a range."""
@@ -894,12 +912,17 @@ def _kinds(key: str) -> dict[str, type[Settings]]:
     return {kind.model_fields["name"].default: kind for kind in get_args(get_args(union)[0])}
 
 
+def _kinds_of_models() -> Mapping[str, type[Settings]]:
+    """Return name to settings class of the models; only that which is asked for is loaded."""
+    return Lazy(models(), lambda name: models()[name].Settings)
+
+
 @cache
 def _elsewhere_all() -> dict[str, str]:
     homes: list[tuple[str, Iterable[str]]] = [
         ("tune", Tune.model_fields),  # first: a key of the same name elsewhere is more likely meant
         ("dataset", Dataset.model_fields),
-        *(("model", module.Settings.model_fields) for module in models().values()),
+        *(("model", module.Settings.model_fields) for module in models().made.values()),
         ("train", Train.model_fields),
         *((f"train.{key}", kind.model_fields) for key in ("schedule", "optimizer") for kind in _kinds(key).values()),
         ("analysis", Analysis.model_fields),

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+LONGEST = 1000
+"""Characters of a sentence that a person gets to read."""
+
+
+def sentence(text: str) -> str:
+    """Return `text` as a terminal may show it: what can't be printed is spelt out, and it is cut in the middle."""
+    if len(text) > LONGEST:  # a key of a megabyte, say: the place stands in front, the remedy at the end
+        text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
 
 class RegbenchError(Exception):
     """Something that the user can mend; shown as one sentence, without a traceback."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return sentence(super().__str__())
 
 
 class UsageError(RegbenchError):
@@ -21,8 +34,11 @@ class ConfigError(RegbenchError):
     exit_code = 2
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
+        super().__init__(problems)
         self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 class DataError(RegbenchError):

@@ -25,6 +25,7 @@ import os
 import re
 import warnings
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager, suppress
@@ -127,6 +128,9 @@ PARSERS: dict[Kind, Callable[[str], float]] = {
 ARRAYS: dict[Kind, str] = {"count": "q"}
 """The type of array that holds a column while it is read, where that is not "d"."""
 
+LARGEST = 1 << 20
+"""Bytes of a file beside the tables: more was not written by regbench."""
+
 FINISHED = ("ok", "diverged")
 STATUSES = (*FINISHED, "failed")
 
@@ -165,6 +169,11 @@ class Rows:
 def one_line(text: str) -> str:
     """Return `text` without line breaks, control characters (terminal escapes among them) and doubled spaces."""
     return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
+
+
+def as_text(text: str) -> str:
+    """Return `text` so that a spreadsheet shows it: what begins like a formula would be run."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 class Results:
@@ -337,7 +346,7 @@ class Records:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved config."""
-        return _mapping(self.directory / "config.yaml", yaml.safe_load)
+        return _mapping(self.directory / "config.yaml", lambda text: yaml.load(text, _Loader))
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -348,6 +357,12 @@ class Records:
     def dataset(self) -> dict[str, Any]:
         """Name, fingerprint, sizes and classes of the dataset."""
         return _mapping(self.directory / "dataset.json", json.loads)
+
+    @property
+    def tested(self) -> int:
+        """The number of test images, 0 where dataset.json doesn't say."""
+        number = self.dataset.get("test")
+        return number if type(number) is int and number > 0 else 0
 
     def digest(self) -> str:
         """Return 12 hexadecimal digits that stand for what the results depend on: config, data, versions and code."""
@@ -519,11 +534,7 @@ def _lines(columns: Mapping[str, Kind], rows: Iterable[Row]) -> bytes:
 
 
 def _cell(name: str, kind: Kind, value: object) -> str:
-    """Return the text of one cell.
-
-    Spreadsheets run what begins with = + - or @. Today such a cell could only come from a label of our own, and none
-    begins so; once labels hold names that users chose, this is the place to take the sting out of them.
-    """
+    """Return the text of one cell."""
     if kind == "count":
         return str(operator.index(value))  # type: ignore[arg-type]  # raises TypeError for what is no whole number
     if value is None or value != value:
@@ -532,7 +543,9 @@ def _cell(name: str, kind: Kind, value: object) -> str:
         return repr(float(value))  # type: ignore[arg-type]  # as above
     if kind == "whole":
         return str(operator.index(value))  # type: ignore[arg-type]  # as above
-    return one_line(str(value)) if kind == "text" else _canonical(value)
+    if name == "correct":  # base 64 of our own, which is read again to the last bit, may begin with a +
+        return str(value)
+    return as_text(one_line(str(value))) if kind == "text" else _canonical(value)
 
 
 def _canonical(value: object) -> str:
@@ -634,7 +647,7 @@ def differences(known: Any, new: Any) -> list[str]:
     """Say what differs between two pieces of plain data, each as `train.epochs was 30, now 5`."""
     before, after = dict(_leaves(known)), dict(_leaves(new))
     return [
-        f"{key} was {_shown(before, key)}, now {_shown(after, key)}"
+        f"{_shortened(key)} was {_shown(before, key)}, now {_shown(after, key)}"
         for key in {**before, **after}
         if key not in before or key not in after or before[key] != after[key]
     ]
@@ -667,6 +680,13 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+class _Loader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):  # none of ours: a few lines of them stand for more than memory holds
+            raise yaml.YAMLError("it has an alias (*name)")
+        return super().compose_node(parent, index)
+
+
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -693,11 +713,15 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 
 def _mapping(path: Path, parse: Callable[[str], object]) -> dict[str, Any]:
-    with _readable(path):
-        data = path.read_bytes()
+    with _readable(path), path.open("rb") as file:
+        data = file.read(LARGEST + 1)
     try:
+        if len(data) > LARGEST:
+            raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
         value = parse(data.decode())
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        json.dumps(value)
+        deque(_leaves(value), maxlen=0)  # so that nobody who compares it later falls into a hole
+    except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
         raise RecordsError(f"{path} can't be understood: {one_line(str(error))}") from error
     if not isinstance(value, dict):
         raise RecordsError(f"{path} can't be understood: it holds no mapping")

@@ -100,13 +100,13 @@ class Step:
     def penalties(self) -> dict[str, list[float]]:
         """Return each penalty's part of the runs' losses, by technique."""
         found = {t.key: t.penalty(self.parameters) for t in self.stack.techniques}
-        return {key: value.tolist() for key, value in found.items() if value is not None}
+        return {key: one_a_run(key, value.tolist(), self) for key, value in found.items() if value is not None}
 
     @torch.no_grad()
     def proof(self) -> dict[str, Sequence[float]]:
         """Return the evidence that the techniques acted: "technique.name" to a number a run."""
         return {
-            f"{t.key}.{name}": values
+            f"{t.key}.{name}": one_a_run(t.key, values, self)
             for t in self.stack.techniques
             for name, values in t.proof(self.parameters).items()
         }
@@ -122,6 +122,15 @@ class Step:
         common = (total - sum(self.seconds.values())) / self.stack.size
         users = {key: sum(key in mine for mine in techniques) for key in self.seconds}
         return [common + sum(s / users[key] for key, s in self.seconds.items() if key in mine) for mine in techniques]
+
+
+def one_a_run(key: str, values: Any, step: Step) -> list[float]:
+    """Return what a technique says of its runs as numbers, (M,). Raises ValueError where it is anything else."""
+    if not isinstance(values, Sequence) or len(values) != step.stack.size:
+        raise ValueError(
+            f"the technique {key}: a penalty or proof must be a number for each of {step.stack.size} runs: {values!r}"
+        )
+    return [float(value) for value in values]
 
 
 def capture(step: Step, index: Tensor, labels: Tensor) -> Callable[[], None]:

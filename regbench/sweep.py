@@ -25,9 +25,11 @@ from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, cluster, describe, processes, serial
 from regbench.models import models
 from regbench.plan import STACK_SIZE, Plan, Run, Stack
+from regbench.plugins import culprit
 from regbench.probes import probes
 from regbench.progress import label
 from regbench.records import GROWS, Records, Results, Rows, finished, is_extension, read
+from regbench.regularizers import techniques
 
 if TYPE_CHECKING:
     from regbench.config import Config
@@ -255,10 +257,17 @@ def work(job: Job, emit: Callable[[object], None], held: data.Images | None = No
             return train(runs, images, job.stack.id, lambda *heard: emit(heard), keep, job.every)
         except Exception as error:
             if len(runs) == 1:
-                return Rows(failed(runs, describe(error), job.stack))
+                return Rows(failed(runs, blamed(error), job.stack))
         return attempt(runs[: len(runs) // 2]) + attempt(runs[len(runs) // 2 :])
 
     return attempt(job.stack.runs)
+
+
+def blamed(error: Exception) -> str:
+    """Return an error as one line, with the technique or probe in whose code it arose."""
+    known = {kind.__module__: f"in the technique {key}: " for key, kind in techniques().made.items()}
+    known |= {kind.__module__: f"in the probe {key}: " for key, kind in probes().made.items()}
+    return culprit(error, known) + describe(error)
 
 
 @cache

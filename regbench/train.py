@@ -231,10 +231,11 @@ def one_of_each_seed(runs: Sequence[Run]) -> list[Run]:
 def assemble(runs: Sequence[Run], device: torch.device | str, dtype: torch.dtype) -> Stack:
     """Return the stack of `runs` with every technique that one of them has, neutral in the runs without it."""
     used: dict[Any, list[Any]] = {}
-    for key, technique in techniques().items():
+    for key in techniques():
         mine = [run.cell.techniques.get(key) for run in runs]
         example = next((settings for settings in mine if settings is not None), None)
         if example is not None:
+            technique = techniques()[key]
             assert technique.neutral is not None or None not in mine, f"{key} has no neutral settings"
             neutral = example.model_copy(update=dict(technique.neutral or {}))
             used[technique] = [neutral if settings is None else settings for settings in mine]

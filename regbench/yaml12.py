@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from regbench.errors import sentence
+
 Loc = tuple[str | int, ...]
 """Where a value stands in the data: ("train", "optimizer", "lr")."""
 
@@ -44,8 +46,7 @@ class Problem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        text = f"{self.place}: {self.message}"
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        return sentence(f"{self.place}: {self.message}")
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501  # a message stands on one line here, as it does on the screen
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +14,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from regbench import optim
-from regbench.config import Config, load, schema, starter
+from regbench import optim, tuning
+from regbench.config import PROBLEMS, Config, load, schema, starter
 from regbench.data import sources
 from regbench.errors import ConfigError
+from regbench.plan import trials
 from regbench.regularizers import techniques
 from regbench.wording import either
 from regbench.yaml12 import dump, parse
@@ -592,6 +594,87 @@ def test_any_value_anywhere_is_read_or_refused(folder: Path, overrides: list[tup
     found = verdict(folder, GRID, *(f"{key}={dump(value).removesuffix('...' + chr(10))}" for key, value in overrides))
     assert found
     assert isinstance(found, list) or loaded(folder, found.text()) == found
+
+
+EXTREMES = [
+    None, True, 0, -1, 2**62, -(2**62), 1e308, 5e-324, -0.0, float("nan"), float("inf"), "", ".", "../x", "~nobody/x", "\u202e",
+    "x" * 3000, [], {}, [[]], [{}], [None], {"": 1}, {"a.b": 1}, list(range(2000)), {str(i): i for i in range(200)},
+    {"low": 5e-324, "high": 1e308}, {"low": -1e308, "high": 1e308}, {"name": "adam", "lr": 1e308},
+]  # fmt: skip
+
+
+def inner(node: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The places of all values in plain data."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [at, *(place for key, value in items for place in inner(value, (*at, key)))]
+
+
+FULL = parse(
+    MINIMAL
+    + """
+train: {epochs: 2, optimizer: {name: sgd, lr: 0.1}, schedule: {name: step, every: 2}}
+seeds: [1, 2]
+rounds: [1, 1]
+sequential: {step: 2, most: 4}
+tune: {trials: 4, seeds: 2, lr: {low: 1e-4, high: 1e-2}}
+techniques: {l1: , l2: {strength: {low: 1e-4, high: 0.1}}, dropout: {p: [0.1, 0.2, 0.3, 0.4]}}
+combine: [[dropout], {l2: }, [dropout, l2]]
+exclude: [[l1, l2]]
+vary: {train.batch_size: [16, 128], train.optimizer: [{name: adam}, {name: sgd, lr: 0.2}]}
+analysis: {margin: 0.1}
+probes: {noise: {levels: [0.1]}}
+replicates: {source: x, theirs: {en: y}}
+""",
+    "f",
+).data
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.data())
+def test_a_config_with_extreme_values_in_it_is_planned_or_refused(folder: Path, data: st.DataObject) -> None:
+    changed = copy.deepcopy(FULL)
+    for _ in range(data.draw(st.integers(1, 2))):
+        *path, last = data.draw(st.sampled_from(inner(changed)[1:]))
+        node = changed
+        for key in path:
+            node = node[key]
+        value = data.draw(st.sampled_from(EXTREMES) | st.sampled_from(inner(FULL)).map(part_of_full))
+        if isinstance(node, dict) and data.draw(st.booleans()):
+            last = data.draw(st.sampled_from(["x", "name", "lr", "train.optimizer.lr", "train.x.y", "model"]))
+        node[last] = copy.deepcopy(value)
+    found = verdict(folder, dump(changed))
+    if isinstance(found, Config):
+        assert tuning.outlined(found).cells
+    else:
+        assert 1 <= len(found) <= PROBLEMS + 1
+        assert all(problem.isprintable() and len(problem) < 2000 for problem in found)
+
+
+def part_of_full(at: tuple[Any, ...]) -> Any:
+    node = FULL
+    for key in at:
+        node = node[key]
+    return node
+
+
+def test_a_varied_optimizer_is_planned_with_every_learning_rate_that_is_tuned(folder: Path) -> None:
+    config = loaded(folder, dump(FULL))
+    before = copy.deepcopy(config.vary)
+    assert len({run.train.optimizer.lr for run in trials(config).runs}) == 4
+    assert config.vary == before
+
+
+def test_of_very_many_problems_the_first_are_told(folder: Path) -> None:
+    found = problems(folder, MINIMAL + "".join(f"key{i}: 1\n" for i in range(3000)))
+    assert len(found) == PROBLEMS + 1
+    assert sum(problem.endswith(f"mend these {PROBLEMS}, and the rest will be told") for problem in found) == 1
+
+
+def test_a_very_long_key_is_shortened_between_its_place_and_the_remedy(folder: Path) -> None:
+    (found,) = problems(folder, WITH_DROPOUT + f"? {'x' * 900_000}\n: 1\n")
+    assert found.startswith("a.yaml:4:3: unknown key 'xxx")
+    assert found.endswith("probes, replicates")
+    assert len(found) < 1100
 
 
 # --- schema, starter and the configs that come with the project -----------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import math
@@ -118,7 +119,7 @@ def tables(draw):
 def same(read, written, kind):
     match kind:
         case "text":
-            return read == records.one_line(written)
+            return read == records.as_text(records.one_line(written))
         case "json":
             return json.loads(read) == written
         case _:
@@ -180,6 +181,52 @@ def test_reasons_stay_on_one_line_and_carry_no_terminal_codes(tmp_path):
     with opened(tmp_path) as results:
         results.append(Rows([run_row("a", "failed", reason="one\ntwo\r\n\x1b[31mthree\x00 \udc80")]))
     assert records.read(tmp_path).runs["reason"].tolist() == ["one two [31mthree \\udc80"]
+
+
+@pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@x", "\t=cmd()", "\x1b=cmd()"])
+def test_text_that_a_spreadsheet_would_run_is_quoted_and_numbers_stay_numbers(tmp_path, text):
+    with opened(tmp_path) as results:
+        results.append(Rows([run_row("a", "failed", reason=text, gap=-0.5, train_nll=-1)]))
+    (row,) = csv.DictReader((tmp_path / "runs.csv").read_text().splitlines())
+    assert row["reason"] == f"'{records.one_line(text)}"
+    assert (row["gap"], row["train_nll"]) == ("-0.5", "-1.0")
+
+
+def test_packed_bits_are_never_quoted(tmp_path):
+    bits = np.array([True] * 5 + [False] + [True] * 2)
+    assert records.pack(bits).startswith("+")
+    with opened(tmp_path) as results:
+        results.append(Rows([run_row("a")], [], [detail_row("a") | {"correct": records.pack(bits)}]))
+    assert records.unpack(records.read(tmp_path).details["correct"][0], 8).tolist() == bits.tolist()
+
+
+@pytest.mark.parametrize("file", ["config.yaml", "environment.json", "dataset.json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a: &a [x, x]\nb: *a\n",
+        b"a: " + b"[" * 500 + b"]" * 500,
+        b'{"a": ' * 950 + b"1" + b"}" * 950,
+        b"a: 2020-01-01",
+        b"a: !!python/object/apply:os.getcwd []",
+        b"[" * 100_000,
+        b"#" * (1 << 20) + b"\n",
+    ],
+    ids=["alias", "lists", "mappings", "date", "object", "brackets", "size"],
+)
+def test_what_only_a_hostile_file_holds_is_refused_or_can_be_compared(tmp_path, file, content):
+    with opened(tmp_path) as results:
+        commit(results, "a")
+    (tmp_path / file).write_bytes(content)
+    found = records.read(tmp_path)
+    prefix = f"{tmp_path / file} can't be understood: "
+    try:
+        message = prefix + records.differences(getattr(found, file.split(".")[0]), {})[0]
+        found.digest()
+    except RecordsError as error:
+        message = str(error)
+    assert message.startswith(prefix)
+    assert message.isprintable()
 
 
 def test_the_files_beside_the_tables_come_back(tmp_path):

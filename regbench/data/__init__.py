@@ -1,4 +1,4 @@
-"""The datasets, found by folder: every module here without a leading underscore is a source, one file each.
+"""The datasets: every module here without a leading underscore is a source, and those that other packages offer.
 
 A source has `TITLE`, `IMAGE` (channels, height, width), `CLASSES`, `TRAIN`, `TEST` (None where only the data tell),
 `NEEDS_PATH` and `load(path, data_dir) -> Images`; one that needs no path has `find(data_dir) -> Path | None` as well.
@@ -8,12 +8,11 @@ Importing this package loads neither torch nor torchvision nor pandas.
 from __future__ import annotations
 
 import difflib
-import importlib
-import pkgutil
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from regbench import plugins
 from regbench.data._files import data_folder
 from regbench.data._images import Images, fingerprint, open_stored, store
 from regbench.data._split import Split, split
@@ -35,10 +34,15 @@ __all__ = [
 
 
 @cache
-def sources() -> dict[str, ModuleType]:
-    """Return name to module."""
-    names = [info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")]
-    return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+def sources() -> plugins.Lazy[ModuleType]:
+    """Return name to module: our own, then other packages' (regbench.plugins)."""
+    return plugins.found(__name__, __path__, _source)
+
+
+def _source(name: str, module: ModuleType) -> ModuleType:
+    plugins.check(module, "TITLE", "IMAGE", "CLASSES", "TRAIN", "TEST", "NEEDS_PATH", "load")
+    plugins.check(module, *([] if module.NEEDS_PATH else ["find"]))
+    return module
 
 
 def load(name: str, path: Path | None = None, data_dir: Path | None = None) -> Images:

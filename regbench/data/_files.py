@@ -17,6 +17,8 @@ import platformdirs
 
 from regbench.errors import DataError
 
+LARGEST = 1 << 30
+"""Bytes of a published file: more is none, and not read."""
 TIMEOUT = 30
 """Seconds without an answer after which a download is given up."""
 
@@ -29,6 +31,8 @@ def data_folder(data_dir: Path | None = None) -> Path:
 def read(path: Path, md5: str, title: str) -> bytes:
     """Return the bytes of a file of the dataset `title`; raise DataError unless their MD5 is `md5`."""
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise DataError(f"{path} is not of {title} ({size:,} bytes are too many): delete it, and run again")
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"can't read {path} ({error.strerror}): check its permissions, or put it there anew") from error

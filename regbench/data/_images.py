@@ -18,6 +18,8 @@ from regbench.errors import DataError
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 ABOUT = "images.json"
+PLENTY, PACKED = 1 << 30, 100
+"""Bytes of images, and how many times their files' size: beyond both it is no data, but files made to fill memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,15 @@ def fingerprint(*arrays: NDArray[np.uint8]) -> str:
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def check_size(unpacked: int, packed: int, path: Path) -> None:
+    """Raise DataError where `unpacked` bytes of images come from `packed` bytes of files at `path` in bad faith."""
+    if unpacked > max(PLENTY, PACKED * packed):
+        raise DataError(
+            f"{path} would unpack to {unpacked / 2**30:,.1f} GiB, more than {PACKED} times its size: that is no data "
+            "to train on; take another"
+        )
 
 
 def store(images: Images, folder: Path) -> None:

@@ -5,12 +5,13 @@ With class folders alone, 40% of the images are held out for testing: the same o
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.data._images import Images
+from regbench.data._images import Images, check_size
 from regbench.data._split import hold_out
 from regbench.errors import DataError
 
@@ -21,7 +22,10 @@ TRAIN = None
 TEST = None
 NEEDS_PATH = True
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What Pillow may take a file for; others it would read with programs of the system, such as Ghostscript."""
 MOST_CLASSES = 256
+MOST_PIXELS = 2048 * 2048
 MODES = {"1": "L", "L": "L", "RGB": "RGB", "P": "RGB"}
 """Pillow's modes that turn into 8-bit grayscale or RGB without loss."""
 
@@ -97,6 +101,8 @@ def _read(files: list[Path]) -> NDArray[np.uint8]:
     size, other, _ = first.shape
     if size != other:
         raise DataError(f"{files[0]} is {_kind(first)}, but images must be square: crop or pad them")
+    packed = sum(file.stat().st_size for file in files if file.exists())
+    check_size(len(files) * first.size, packed, files[0].parent.parent)
     images = np.empty((len(files), *first.shape), dtype=np.uint8)
     for place, file in enumerate(files):
         pixels = _pixels(file)
@@ -110,9 +116,17 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
     from PIL import Image
 
     try:
-        with Image.open(file) as image:
-            mode = image.mode
+        # Pillow's own limits warn, or are too wide for thousands of images.
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            Image.open(file, formats=FORMATS) as image,
+        ):
+            mode, (width, height) = image.mode, image.size
+            if width * height > MOST_PIXELS:
+                raise DataError(f"{file} has {width:,} x {height:,} pixels, more than {MOST_PIXELS:,}: make it smaller")
             pixels = np.asarray(image.convert(MODES[mode])) if mode in MODES else None
+    except DataError:
+        raise
     except Exception as error:  # Pillow raises nearly anything over a damaged file
         raise DataError(f"can't read the image {file} ({error}): mend it, or take it away") from error
     if pixels is None:

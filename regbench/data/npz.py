@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.data._images import Images
+from regbench.data._images import Images, check_size
 from regbench.errors import DataError
 
 TITLE = "your own images in an .npz file"
@@ -48,16 +48,27 @@ def _read(path: Path) -> list[NDArray[Any]]:
         raise DataError(f"there is no file {path}: correct `path` under `dataset`")
     try:
         with path.open("rb") as opened:
-            file = np.load(opened, allow_pickle=False)
-            if isinstance(file, np.ndarray):
+            begins = opened.read(6)
+            opened.seek(0)
+            if begins == b"\x93NUMPY":
                 raise DataError(f"{path} holds a single array: save {', '.join(KEYS)} together, with numpy.savez")
+            if not begins.startswith(b"PK"):  # NumPy would propose to unpickle it
+                raise DataError(
+                    f"{path} can't be read as an .npz file (it is no zip archive): write it anew with numpy.savez"
+                )
+            file = np.load(opened, allow_pickle=False)
             missing = [key for key in KEYS if key not in file]
             if missing:
                 there = ", ".join(file) or "nothing"
                 raise DataError(
                     f"{path} lacks {', '.join(missing)} (it has {there}): save all four of {', '.join(KEYS)}"
                 )
-            return [file[key] for key in KEYS]
+            parts = [part for part in file.zip.infolist() if part.filename.removesuffix(".npy") in KEYS]
+            check_size(sum(part.file_size for part in parts), path.stat().st_size, path)
+            arrays = [file[key] for key in KEYS]
+            if not all(isinstance(array, np.ndarray) for array in arrays):
+                raise ValueError("a part of it is no array")
+            return arrays
     except DataError:
         raise
     except Exception as error:  # a damaged zip makes zipfile, zlib and NumPy raise nearly anything

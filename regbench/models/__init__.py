@@ -1,4 +1,6 @@
-"""The models, found by folder: every module here has `Settings`, `build`, `macs`, `misfit`, `STACKED` and `PLACES`.
+"""The models: every module here is one, and those that other packages offer.
+
+A model has `Settings`, `build`, `macs`, `misfit`, `STACKED` and `PLACES`.
 
 `STACKED`: whether runs train faster together on a CPU. `PLACES`: whether the techniques' setting `place` moves norms
 and noise in it; a model with places of its own refuses any but the default.
@@ -6,13 +8,21 @@ and noise in it; a model with places of its own refuses any but the default.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 from types import ModuleType
 
+from regbench import plugins
+
 
 @cache
-def models() -> dict[str, ModuleType]:
-    """Return name to module."""
-    return {info.name: importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}
+def models() -> plugins.Lazy[ModuleType]:
+    """Return name to module: our own, then other packages' (regbench.plugins)."""
+    return plugins.found(__name__, __path__, _model)
+
+
+def _model(name: str, module: ModuleType) -> ModuleType:
+    plugins.check(module, "Settings", "build", "macs", "misfit", "STACKED", "PLACES")
+    field = module.Settings.model_fields.get("name")
+    if field is None or field.default != name:
+        raise ValueError(f"its Settings need a field `name` that is {name!r}")
+    return module

@@ -234,7 +234,7 @@ class Stack:
 
         def forward(x: Tensor, step: int = 0) -> Tensor:
             for technique in norms:
-                x = technique.norm(x, at[min(step, site.steps - 1)])
+                x = acted(technique.norm, x, at[min(step, site.steps - 1)])
             if self.watch:
                 self.watch("in", site, x)
             return x
@@ -249,7 +249,7 @@ class Stack:
 
         def forward(x: Tensor) -> Tensor:
             for technique in noises if self.disturbs else ():
-                x = technique.noise(x, site)
+                x = acted(technique.noise, x, site)
             if self.watch:
                 self.watch("out", site, x)
             return x
@@ -272,12 +272,12 @@ class Stack:
         def forward(x: Tensor) -> Tensor:
             disturbs = self.disturbs
             for step in [*(ahead if disturbs else []), *before]:
-                x = step(x, site)
+                x = acted(step, x, site)
             if self.watch:
                 self.watch("in", site, x)
             x = act(x)
             for step in [*(behind if disturbs else []), *after, *(late if disturbs else [])]:
-                x = step(x, site)
+                x = acted(step, x, site)
             if self.watch:
                 self.watch("out", site, x)
             return x
@@ -288,10 +288,24 @@ class Stack:
         """Let the techniques act on a batch of images (seeds, B, H, W, C), or (1, ...) for all runs alike."""
         if self.disturbs:
             for technique in self.techniques:
-                x = technique.input(x)
+                x = acted(technique.input, x)
         return x
 
     def maps(self, x: Tensor) -> Tensor:
         """Return images (seeds, 1 or M, B, H, W, C) as maps (B, M*C, H, W)."""
         x = x.expand(self.size, *x.shape[1:]) if len(x) == 1 else self.by_run(x)
         return x.permute(1, 0, 4, 2, 3).flatten(1, 2)
+
+
+def acted(hook: Callable[..., Tensor], x: Tensor, *arguments: Site) -> Tensor:
+    """Return what a technique's hook makes of x. Raises ValueError for another shape, which others would stumble over.
+
+    In images the first axis alone may change: from one for all runs alike, or one a seed, to one a run.
+    """
+    y = hook(x, *arguments)
+    axes = 1 if hook.__name__ == "input" else 0
+    shape = getattr(y, "shape", None)
+    if shape is None or shape[axes:] != x.shape[axes:]:
+        key, there = hook.__self__.key, shape and tuple(shape)  # type: ignore[attr-defined]  # it is a bound method
+        raise ValueError(f"the technique {key}: {hook.__name__} returned the shape {there} for {tuple(x.shape)}")
+    return y

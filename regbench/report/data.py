@@ -18,6 +18,7 @@ from regbench.effects import Contrast
 from regbench.evidence import cited, evidence
 from regbench.locale import Words
 from regbench.plan import Skip
+from regbench.records import as_text
 from regbench.report import tables
 from regbench.stats import FEWEST_SEEDS, POWER, Estimate
 from regbench.tuning import numbers
@@ -255,8 +256,9 @@ def _csv(comparison: Comparison) -> str:
     ]
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n", restval="")
     writer.writeheader()
-    writer.writerows(rows)
-    writer.writerows({"cell": skip.label, "verdict": "skipped", "reason": skip.reason} for skip in comparison.skips)
+    skips = [{"cell": skip.label, "verdict": "skipped", "reason": skip.reason} for skip in comparison.skips]
+    for row in [*rows, *skips]:
+        writer.writerow({key: as_text(value) if isinstance(value, str) else value for key, value in row.items()})
     return out.getvalue()
 
 

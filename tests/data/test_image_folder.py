@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 from regbench import data
+from regbench.data import _images
 from regbench.errors import DataError
 
 
@@ -122,6 +125,24 @@ def test_links_are_followed(flat, tmp_path_factory):
     assert data.load("image_folder", flat).fingerprint == before
 
 
+def test_links_to_devices_pipes_and_themselves_are_left_alone_or_named(flat):
+    before = data.load("image_folder", flat).fingerprint
+    os.mkfifo(flat / "pipe")
+    for name, target in {"zero": "/dev/zero", "pipe": flat / "pipe", "up": flat}.items():
+        (flat / "cat" / f"{name}.png").symlink_to(target)
+    assert data.load("image_folder", flat).fingerprint == before
+    (flat / "cat" / "loop.png").symlink_to(flat / "cat" / "loop.png")
+    assert f"can't read the image {flat / 'cat' / 'loop.png'}" in refused(flat)
+
+
+def test_a_link_to_what_is_no_image_shows_nothing_of_it(flat, tmp_path_factory):
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret"
+    secret.write_text("the secret words")
+    (flat / "cat" / "x.png").symlink_to(secret)
+    assert f"can't read the image {flat / 'cat' / 'x.png'}" in refused(flat)
+    assert "secret words" not in refused(flat)
+
+
 def test_a_broken_link_is_named(flat):
     (flat / "dog" / "x.png").symlink_to(flat / "gone.png")
     assert f"can't read the image {flat / 'dog' / 'x.png'}" in refused(flat)
@@ -131,6 +152,39 @@ def test_a_broken_link_is_named(flat):
 def test_an_unreadable_image_is_named(flat, content):
     (flat / "dog" / "15.png").write_bytes(content)
     assert f"can't read the image {flat / 'dog' / '15.png'}" in refused(flat)
+
+
+def test_an_image_that_unpacks_to_very_much_is_refused_before_it_does(flat):
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    for side, reason in ((60_000, "can't read the image"), (12_000, "has 12,000 x 12,000 pixels, more than 4,194,304")):
+        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+        (flat / "dog" / "15.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+        assert reason in refused(flat)
+
+
+def test_many_images_that_unpack_to_very_much_are_refused_before_they_do(flat, monkeypatch):
+    monkeypatch.setattr(_images, "PLENTY", 50_000)
+    for folder in ("cat", "dog"):
+        for number in range(10):
+            Image.new("L", (400, 400)).save(flat / folder / f"{number}.png")
+    shutil.rmtree(flat / "dog")
+    shutil.copytree(flat / "cat", flat / "dog")
+    assert f"{flat} would unpack to 0.0 GiB, more than 100 times its size" in refused(flat)
+
+
+def test_what_pillow_would_read_with_another_program_is_no_image(flat):
+    (flat / "dog" / "15.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n")
+    assert "cannot identify image file" in refused(flat)
+
+
+def test_the_name_of_a_file_is_spelt_out_where_it_would_change_the_terminal(flat):
+    (flat / "dog" / "\x1b[31mred\n.png").write_bytes(b"no image")
+    message = refused(flat)
+    assert "\\x1b[31mred\\n.png" in message
+    assert message.isprintable()
 
 
 def test_a_truncated_image_is_named(flat):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import struct
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,80 @@ def test_a_file_that_is_missing_or_no_npz_is_refused(tmp_path):
         (tmp_path / "junk.npz").write_bytes(content)
         with pytest.raises(DataError, match=r"can't be read as an \.npz file"):
             data.load("npz", tmp_path / "junk.npz")
+
+
+def member(shape: object, kind: str = "|u1", content: bytes = b"") -> bytes:
+    """An array as a file of its own, whose header need not be true."""
+    header = repr({"descr": kind, "fortran_order": False, "shape": shape}).encode() + b"\n"
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(header)) + header + content
+
+
+TOUCH = b"cpathlib\nPath.touch\n(cpathlib\nPath\n(S'went off'\ntRtR."
+HOSTILE = {
+    "an array of objects": ("y_train.npy", member((12,), "|O", TOUCH), "Object arrays cannot be loaded"),
+    "objects in a record": ("y_train.npy", member((12,), [("a", "|O")], TOUCH), "Object arrays cannot be loaded"),
+    "a shape of terabytes": ("x_train.npy", member((10**9, 100, 100, 3)), "can't be read"),
+    "a shape beyond 64 bits": ("x_train.npy", member((2**70, 4, 4, 3)), "can't be read"),
+    "a negative shape": ("x_train.npy", member((-1, 4, 4, 3)), "can't be read"),
+    "a number of a gigabyte": ("y_train.npy", member((12,), "|V1000000000"), "can't be read"),
+    "brackets without end": ("y_train.npy", member(None)[:-6] + b"(" * 5000, "can't be read"),
+    "a pickle": ("y_train.npy", TOUCH, "can't be read"),
+    "no array": ("y_train", b"hello", "can't be read"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_array_is_refused_in_one_sentence_and_nothing_in_it_is_run(tmp_path, monkeypatch, what):
+    monkeypatch.chdir(tmp_path)
+    name, content, reason = HOSTILE[what]
+    save(tmp_path, **{name.removesuffix(".npy"): None})
+    with zipfile.ZipFile(tmp_path / "own.npz", "a") as packed:
+        packed.writestr(name, content)
+    with pytest.raises(DataError) as error:
+        data.load("npz", tmp_path / "own.npz")
+    assert reason in str(error.value)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1100
+    assert not (tmp_path / "went off").exists()
+
+
+def test_a_pickle_is_no_npz_and_nobody_is_told_to_open_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.npz").write_bytes(TOUCH)
+    with pytest.raises(DataError, match="it is no zip archive") as error:
+        data.load("npz", tmp_path / "own.npz")
+    assert "allow_pickle" not in str(error.value)
+    assert not (tmp_path / "went off").exists()
+
+
+def test_a_file_that_unpacks_to_a_thousand_times_its_size_is_refused_before_it_does(tmp_path):
+    path = save(tmp_path, x_train=None)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("x_train.npy", member((1 << 20, 32, 32, 3)))
+    # What the directory of the archive says is what would be unpacked.
+    content = path.read_bytes()
+    at = content.rindex(b"PK\x01\x02")
+    path.write_bytes(content[: at + 24] + struct.pack("<I", 3 << 30) + content[at + 28 :])
+    with pytest.raises(DataError, match=r"own\.npz would unpack to 3\.0 GiB, more than 100 times its size"):
+        data.load("npz", path)
+
+
+def test_a_single_array_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "own.npz").write_bytes(member((10**13,)))
+    with pytest.raises(DataError, match="holds a single array"):
+        data.load("npz", tmp_path / "own.npz")
+
+
+def test_other_parts_and_their_names_are_never_unpacked_or_shown_raw(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = data.load("npz", save(tmp_path, **{"../above": np.zeros(3), "/root": np.zeros(3)}))
+    assert images.train_images.shape == (12, 4, 4, 3)
+    assert [path.name for path in tmp_path.iterdir()] == ["own.npz"]
+    assert not (tmp_path.parent / "above.npy").exists()
+    with pytest.raises(DataError) as error:
+        data.load("npz", save(tmp_path, y_test=None, **{"\x1b[31mred\n": np.zeros(3)}))
+    assert "\\x1b[31mred\\n" in str(error.value)
+    assert str(error.value).isprintable()
 
 
 @pytest.fixture(scope="module")

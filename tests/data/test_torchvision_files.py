@@ -90,7 +90,14 @@ def test_mnist_and_its_likes_are_read_packed_or_not(tmp_path, monkeypatch, datas
 def test_a_truncated_or_changed_mnist_file_is_named_with_the_remedy(tmp_path, monkeypatch, name):
     file = write_idx(tmp_path, "MNIST", monkeypatch, packed=False) / name
     intact = file.read_bytes()
-    for content in (b"", intact[:-1], intact[:-1] + bytes([intact[-1] ^ 1]), intact + b"\0"):
+    for content in (
+        b"",
+        intact[:-1],
+        intact[:-1] + bytes([intact[-1] ^ 1]),
+        intact + b"\0",
+        b"\0\0\x0d\x03" + intact[4:],
+        intact[:4] + b"\x7f" * 4 + intact[8:],
+    ):
         file.write_bytes(content)
         with pytest.raises(DataError) as error:
             data.load("mnist", data_dir=tmp_path)
@@ -152,6 +159,14 @@ def test_cifar_batches_are_joined_in_order_with_channels_last(tmp_path, monkeypa
     assert len(images.classes) == source.CLASSES
     if name == "cifar100":
         assert images.classes[7] == "name 7"
+
+
+def test_a_file_larger_than_any_that_is_published_is_not_read(tmp_path, monkeypatch):
+    write_cifar(tmp_path / "cifar-10-batches-py", cifar10, "labels", monkeypatch)
+    with (tmp_path / "cifar-10-batches-py" / "data_batch_3").open("wb") as file:
+        file.truncate(1 << 31)
+    with pytest.raises(DataError, match=r"data_batch_3 is not of CIFAR-10 \(2,147,483,648 bytes are too many\)"):
+        data.load("cifar10", data_dir=tmp_path)
 
 
 def test_a_pickle_with_another_checksum_is_never_opened(tmp_path, monkeypatch):
