@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import platformdirs
 
 import regbench
-from regbench import data, tuning
+from regbench import data, tracking, tuning
 from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, describe, processes, serial
 from regbench.models import models
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from regbench.config import Config
     from regbench.pixels import Dataset
     from regbench.progress import Progress
+    from regbench.trackers import Tracker
 
 MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}
 """glibc's M_MMAP_MAX, M_TRIM_THRESHOLD (bytes) and M_TOP_PAD (bytes), by their numbers in malloc.h."""
@@ -47,11 +48,12 @@ def run(
     data_dir: Path | None,
     fail_fast: bool,
     progress: Progress,
+    trackers: Sequence[type[Tracker]] = (),
 ) -> int:
     """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or failed.
 
-    What is finished is on the disk when this returns or raises, KeyboardInterrupt included. Raises TrainingError where
-    `fail_fast` and a run fails.
+    What is finished is on the disk when this returns or raises, KeyboardInterrupt included; `trackers`, with their
+    packages loaded, are given it from there. Raises TrainingError where `fail_fast` and a run fails.
     """
     images, about = stored(config, data_dir)
     height, width, channels = about["shape"]
@@ -68,11 +70,13 @@ def run(
         pending = [stack for stack in plan.stacks if any(run.id not in done for run in stack.runs)]
         progress.start(plan, pending, len(done & {run.id for run in plan.runs}))
         outcomes = execute(pending, images, executor=executor, workers=workers, device=device, on_epoch=progress.epoch)
-        with closing(outcomes):
+        with tracking.beside(trackers, directory, plan, progress.note) as track, closing(outcomes):
             for outcome in outcomes:
                 stack = outcome.item.stack
                 rows = outcome.value or Rows(failed(stack.runs, outcome.error, stack))
-                results.append(rows.without(done))
+                lacking = rows.without(done)
+                results.append(lacking)
+                track(lacking)
                 progress.finished(stack, rows.runs)
                 faults = [row for row in rows.runs if row["status"] == "failed"]
                 if fail_fast and faults:
