@@ -67,7 +67,7 @@ class Tracker:
 
     @property
     def look(self) -> str:
-        """The command that shows what was tracked."""
+        """What shows what was tracked: a command, or an address."""
         raise NotImplementedError
 
     def tracked(self) -> dict[str, str]:

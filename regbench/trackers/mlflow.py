@@ -43,7 +43,9 @@ class Mlflow(Tracker):
 
     @property
     def look(self) -> str:
-        """The command that shows what was tracked."""
+        """The command that shows what was tracked, or the address of the user's own server."""
+        if self.uri.startswith("http"):
+            return self.uri
         return shlex.join(["mlflow", "ui", "--backend-store-uri", self.uri])
 
     def tracked(self) -> dict[str, str]:
@@ -51,7 +53,6 @@ class Mlflow(Tracker):
         found: dict[str, str] = {}
         token = None
         while True:
-            # The newest come first: what failed and was tried again has the later status.
             page = self.client.search_runs([self.experiment], max_results=PAGE, page_token=token)
             for run in page:
                 tags = run.data.tags
@@ -59,8 +60,8 @@ class Mlflow(Tracker):
                     continue
                 if run.info.status == "RUNNING":
                     self.client.delete_run(run.info.run_id)
-                else:
-                    found.setdefault(tags[RUN], tags[STATUS])
+                elif found.get(tags[RUN], "failed") == "failed":  # a failed run that was tried again is there twice
+                    found[tags[RUN]] = tags[STATUS]
             token = page.token
             if not token:
                 return found

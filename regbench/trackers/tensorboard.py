@@ -82,7 +82,7 @@ class TensorBoard(Tracker):
 
 def _folder(cell: str) -> str:
     """Return a folder's name for a cell: the cell's own where the system and TensorBoard's filters allow it."""
-    safe = re.sub(r"[^\w.,+=()@ -]", "_", cell)[:LONGEST]
+    safe = re.sub(r"^\.|[^\w.,+=()@ -]", "_", cell)[:LONGEST]
     return safe if safe == cell else f"{safe} {hashlib.sha256(cell.encode()).hexdigest()[:6]}"
 
 

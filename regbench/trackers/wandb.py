@@ -30,15 +30,15 @@ class Wandb(Tracker):
 
     def __init__(self, directory: Path, project: str) -> None:
         self.root = Path(os.environ.get("WANDB_DIR") or directory).resolve()
-        # What the environment says goes first, which arguments would override.
-        self.given: dict[str, Any] = {"dir": str(self.root)}
-        self.given |= {} if os.environ.get("WANDB_PROJECT") else {"project": project}
-        self.given |= {} if os.environ.get("WANDB_MODE") else {"mode": "offline"}
+        self.project = os.environ.get("WANDB_PROJECT") or project
+        self.mode: Any = os.environ.get("WANDB_MODE") or "offline"
 
     @property
     def look(self) -> str:
-        """The command that shows what was tracked."""
-        return shlex.join(["wandb", "sync", "--sync-all"]) + f" (in {self.root})"
+        """The command that uploads what was tracked, or the page that it was sent to."""
+        if self.mode != "offline":
+            return f"the page of the project {self.project} in W&B"
+        return f"wandb sync {shlex.quote(str(self.root / 'wandb'))}/offline-run-*"
 
     def tracked(self) -> dict[str, str]:
         """Return the runs that are complete: an entry's id to its status. An offline one cut short is removed."""
@@ -63,7 +63,7 @@ class Wandb(Tracker):
         )
         run = wandb.init(
             id=run_id, name=entry.name, group=entry.cell, config=dict(entry.params), notes=entry.reason or None,
-            settings=settings, reinit="create_new", **self.given,
+            project=self.project, mode=self.mode, dir=self.root, settings=settings, reinit="create_new",
         )  # fmt: skip
         try:
             for epoch, _, numbers in entry.epochs:
@@ -72,7 +72,7 @@ class Wandb(Tracker):
         finally:
             run.finish(exit_code=0 if entry.status == "ok" else 1)
         folder = Path(run.dir).parent
-        if folder.name.endswith(run_id):  # W&B switched off by WANDB_MODE=disabled has no folder
+        if folder.is_dir():  # WANDB_MODE=disabled makes none
             (folder / MARK).write_text(f"{entry.id} {entry.status}\n")
 
     def close(self) -> None:
