@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from regbench.claims import Claim, Judgement
     from regbench.compare import Comparison
     from regbench.config import Config
+    from regbench.trackers import Tracker
 
 app = typer.Typer(
     help="Which regularizer helps on MNIST/CIFAR, by how much, at what cost and why: with measured evidence.",
@@ -45,6 +46,10 @@ Where = Annotated[
     str | None, typer.Option(metavar="CONDITION", help="of a sweep that varies settings: which, as the tables name it")
 ]
 REPRODUCED = ("python", "torch", "numpy", "processor", "platform", "device", "code")
+Trackers = Annotated[
+    list[str] | None,
+    typer.Option("--tracker", metavar="NAME", help="show the runs there too: tensorboard, mlflow or wandb; repeatable"),
+]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="a results directory")]
 Format = Annotated[
     Literal["rich", "markdown", "latex", "csv", "json"], typer.Option("--format", help="rich is for the terminal")
@@ -89,6 +94,7 @@ def sweep(
     until_decided: Annotated[
         bool, typer.Option("--until-decided", help="add seeds by the config's rule while a verdict is undecided")
     ] = False,
+    tracker: Trackers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and train nothing")] = False,
     lang: Language = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the table as JSON")] = False,
@@ -98,6 +104,7 @@ def sweep(
     from regbench import sweep as sweeps
     from regbench import tuning
     from regbench.plan import trials
+    from regbench.trackers import chosen
 
     settings = configs.load(config, overrides or [])
     directory = out or Path("results") / settings.name
@@ -121,10 +128,11 @@ def sweep(
         return
     if address and executor != "ray":
         raise UsageError("--address is that of a Ray cluster: it goes with --executor ray")
+    kinds = tuple(chosen(tracker or []))
     if executor == "ray":
-        how = How(executor, workers or 0, "cuda" if device == "cuda" else "cpu", data_dir, fail_fast, address)
+        how = How(executor, workers or 0, "cuda" if device == "cuda" else "cpu", data_dir, fail_fast, kinds, address)
     else:
-        how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir, fail_fast)
+        how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir, fail_fast, kinds)
     while True:
         missed = train(settings, directory, how)
         more = settings.next_look() if until_decided else 0
@@ -148,6 +156,7 @@ class How:
     device: str
     data_dir: Path | None
     fail_fast: bool = False
+    trackers: tuple[type[Tracker], ...] = ()
     address: str | None = None
 
 
@@ -161,7 +170,7 @@ def train(settings: Config, directory: Path, how: How) -> int:
     from regbench.plan import Plan, trials
     from regbench.progress import Progress
 
-    def each(plan: Plan, into: Path) -> int:
+    def each(plan: Plan, into: Path, how: How) -> int:
         with Progress() as progress:
             try:
                 return sweeps.run(settings, plan, into, progress=progress, **vars(how))
@@ -172,8 +181,24 @@ def train(settings: Config, directory: Path, how: How) -> int:
     # Once a cell has trained with what its trials chose, they have had their say: a failed one is not tried again.
     if settings.tune and trials(settings).cells and not (directory / "runs.csv").exists():
         print("regbench: trials first; what validation chooses is then trained on fresh seeds", file=sys.stderr)
-        each(trials(settings), directory / tuning.FOLDER)
-    return each(tuning.planned(settings, directory), directory)
+        each(trials(settings), directory / tuning.FOLDER, replace(how, trackers=()))
+    return each(tuning.planned(settings, directory), directory, how)
+
+
+@app.command()
+def track(directory: Directory, tracker: Trackers = None) -> None:
+    """Show the runs of a results directory in trackers; what they have already is passed over."""
+    from regbench import config, records, tracking, tuning
+    from regbench.trackers import chosen, trackers
+
+    if not tracker:
+        raise UsageError(f"which tracker? Name one with --tracker: {', '.join(trackers())}")
+    kinds = chosen(tracker)
+    records.read(directory)  # raises where there is nothing
+    planned = tuning.planned(config.load(directory / "config.yaml"), directory)
+    with records.lock(directory):
+        for kind in kinds:
+            print(tracking.track(kind, directory, planned), flush=True)
 
 
 @app.command()

@@ -55,3 +55,7 @@ class UnfinishedError(RecordsError):
 
 class TrainingError(RegbenchError):
     """A run that can't be trained as asked (out of memory, a device that is not there)."""
+
+
+class TrackerError(RegbenchError):
+    """A tracker that did not take what it was given."""

@@ -42,6 +42,7 @@ from regbench.errors import RecordsError, UnfinishedError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from filelock import FileLock
     from numpy.typing import NDArray
 
 # text and json: a string, "" where unknown. count: a whole number that is always there. whole, number: NaN where
@@ -197,20 +198,12 @@ class Results:
         Raises RecordsError where the directory is in use, can't be written, belongs to another config, dataset or
         environment, or holds what regbench didn't write.
         """
-        from filelock import FileLock, Timeout
-
         self.directory = directory
         self.notes: list[str] = []
         self._beside = beside(config)
         with _explained(directory):
             directory.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(directory / "regbench.lock", thread_local=False)
-            try:
-                self._lock.acquire(timeout=0)
-            except Timeout:
-                raise RecordsError(
-                    f"{directory} is in use by another process; wait until it is done, end it, or choose another --out"
-                ) from None
+        self._lock = lock(directory)
         try:
             with _explained(directory):
                 self._identify(_plain(config), _plain(environment), _plain(dataset))
@@ -366,9 +359,14 @@ class Records:
 
     def digest(self) -> str:
         """Return 12 hexadecimal digits that stand for what the results depend on: config, data, versions and code."""
-        decisive = _only(self.environment, *DECISIVE, "code")
-        parts = [_set(_without(self.config, *IRRELEVANT)), _only(self.dataset, "fingerprint"), decisive]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+        return _digest(_set(_without(self.config, *IRRELEVANT)), *self._origin())
+
+    def origin(self) -> str:
+        """Return 12 hexadecimal digits that stand for what a run depends on beside its id: data, versions and code."""
+        return _digest(*self._origin())
+
+    def _origin(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return _only(self.dataset, "fingerprint"), _only(self.environment, *DECISIVE, "code")
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -489,6 +487,21 @@ def is_extension(config: Mapping[str, Any], longer: Mapping[str, Any]) -> bool:
     """Whether `longer` has the seeds of `config` in the same rounds, and more of them, or the same."""
     pairs = [(config.get(key) or [], longer.get(key) or []) for key in GROWS]
     return all(new[: len(old)] == old for old, new in pairs)
+
+
+def lock(directory: Path) -> FileLock:
+    """Return the lock of `directory`, which exists, held. Raises RecordsError where another process holds it."""
+    from filelock import FileLock, Timeout
+
+    held = FileLock(directory / "regbench.lock", thread_local=False)
+    with _explained(directory):
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            raise RecordsError(
+                f"{directory} is in use by another process; wait until it is done, end it, or choose another --out"
+            ) from None
+    return held
 
 
 def pack(bits: NDArray[np.bool_]) -> str:
@@ -628,6 +641,10 @@ def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return `value` as it comes back from a file: tuples are lists there."""
     plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
     return plain
+
+
+def _digest(*parts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _only(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:

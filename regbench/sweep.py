@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import platformdirs
 
 import regbench
-from regbench import checkpoint, data, tuning
+from regbench import checkpoint, data, tracking, tuning
 from regbench.checkpoint import code
 from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, cluster, describe, processes, serial
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from regbench.config import Config
     from regbench.pixels import Dataset
     from regbench.progress import Progress
+    from regbench.trackers import Tracker
 
 MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}
 """glibc's M_MMAP_MAX, M_TRIM_THRESHOLD (bytes) and M_TOP_PAD (bytes), by their numbers in malloc.h."""
@@ -54,12 +55,14 @@ def run(
     data_dir: Path | None,
     fail_fast: bool,
     progress: Progress,
+    trackers: Sequence[type[Tracker]] = (),
     address: str | None = None,
 ) -> int:
     """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or failed.
 
-    What is finished is on the disk when this returns or raises, KeyboardInterrupt included. Raises TrainingError where
-    `fail_fast` and a run fails. `address` is that of a Ray cluster.
+    What is finished is on the disk when this returns or raises, KeyboardInterrupt included; `trackers`, with their
+    packages loaded, are given it from there. Raises TrainingError where `fail_fast` and a run fails. `address` is that
+    of a Ray cluster.
     """
     images, about = stored(config, data_dir)
     height, width, channels = about["shape"]
@@ -79,25 +82,20 @@ def run(
         # A node of a cluster need not see this directory.
         folder = None if executor == "ray" else directory / CHECKPOINTS
         jobs = [Job(stack, images, device, folder, every) for stack in pending]
-        while jobs:
-            again: list[Job] = []
-            started = execute(jobs, executor=executor, workers=workers, on_epoch=progress.epoch, address=address)
-            with closing(started) as outcomes:
-                for outcome in outcomes:
-                    stack = outcome.item.stack
-                    if outcome.died and (tries := outcome.item.after_death()):
-                        again += tries
-                        progress.note(f"{outcome.error}; {label(stack)} is tried again later")
-                        continue
-                    rows = outcome.value or Rows(failed(stack.runs, outcome.error, stack))
-                    results.append(rows.without(done))
-                    if outcome.item.checkpoint:
-                        outcome.item.checkpoint.unlink(missing_ok=True)
-                    progress.finished(stack, rows.runs)
-                    faults = [row for row in rows.runs if row["status"] == "failed"]
-                    if fail_fast and faults:
-                        raise TrainingError(f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}")
-            jobs = again
+        outcomes = persistently(jobs, progress, executor=executor, workers=workers, address=address)
+        with tracking.beside(trackers, directory, plan, progress.note) as track, closing(outcomes):
+            for outcome in outcomes:
+                stack = outcome.item.stack
+                rows = outcome.value or Rows(failed(stack.runs, outcome.error, stack))
+                lacking = rows.without(done)
+                results.append(lacking)
+                track(lacking)
+                if outcome.item.checkpoint:
+                    outcome.item.checkpoint.unlink(missing_ok=True)
+                progress.finished(stack, rows.runs)
+                faults = [row for row in rows.runs if row["status"] == "failed"]
+                if fail_fast and faults:
+                    raise TrainingError(f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}")
         shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
         runs = read(directory).runs
         return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
@@ -158,6 +156,20 @@ class Job:
             replace(self, stack=Stack(f"{self.stack.id}{mark}", part, self.stack.cost / 2))
             for mark, part in zip("ab", parts, strict=False)
         ]
+
+
+def persistently(jobs: list[Job], progress: Progress, **how: Any) -> Generator[Outcome[Job, Rows], None, None]:
+    """Yield the outcome of every job; one whose process ended over it is tried again once the others are done."""
+    while jobs:
+        again: list[Job] = []
+        with closing(execute(jobs, on_epoch=progress.epoch, **how)) as outcomes:
+            for outcome in outcomes:
+                if outcome.died and (tries := outcome.item.after_death()):
+                    again += tries
+                    progress.note(f"{outcome.error}; {label(outcome.item.stack)} is tried again later")
+                else:
+                    yield outcome
+        jobs = again
 
 
 def execute(
