@@ -95,9 +95,10 @@ def recorded(runs: Mapping[str, Run], records: Records) -> Iterator[Entry]:
     """Yield the entries of what a directory holds of `runs`. Raises RecordsError where it is damaged."""
     epochs, origin = records.epochs, records.origin()
     places = epochs.groupby("run").indices
+    columns = {str(name): epochs[name].tolist() for name in epochs}  # a row of a frame at a time takes milliseconds
     for row in cast(list[Row], records.runs.to_dict("records")):
         if (run := str(row["run"])) in runs:
-            its = cast(list[Row], epochs.iloc[places.get(run, [])].to_dict("records"))
+            its = [{name: column[place] for name, column in columns.items()} for place in places.get(run, [])]
             yield entry(runs[run], row, its, origin)
 
 
@@ -146,6 +147,8 @@ def beside(
     except BaseException:
         for feed in feeds:
             feed.drop()
+        for feed in feeds:
+            feed.join(SOON / len(feeds))
         raise
     for feed in feeds:
         feed.end()
@@ -214,10 +217,13 @@ class Background:
                 return
 
     def drop(self) -> None:
-        """Let it finish the run at hand, if that is soon, and no other."""
+        """Let it have no other run than the one at hand."""
         self._dropped = True
         self._queue.put(None)
-        self._thread.join(SOON)
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has ended, `seconds` at most."""
+        self._thread.join(seconds)
 
     def _work(self) -> None:
         if hasattr(signal, "pthread_sigmask"):
