@@ -32,8 +32,8 @@ STUCK = "{tracker} has not answered for {seconds:.0f} s and is left out. Afterwa
 WAITING = "all runs are trained; waiting until {tracker} has them. Ctrl-C leaves the rest to the next time"
 TRACKED = "{tracker}: {new} runs added, {known} were there; see them with: {look}"
 
-PATIENCE = 60.0
-"""Seconds that a tracker may take for one run at the end of a sweep, when there is nothing else to do."""
+PATIENCE = 300.0
+"""Seconds that a tracker may take to get on by one run at the end of a sweep; MLflow needs a minute to list 10,000."""
 SOON = 3.0
 """Seconds after which the user is told what is waited for; at Ctrl-C, those that a tracker has to end."""
 
