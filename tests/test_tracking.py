@@ -265,10 +265,15 @@ def test_a_package_that_is_missing_is_said_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "only_a_folder").mkdir()
+    (tmp_path / "does_not_fit.py").write_text("import math\nmath.no_such_thing")
     monkeypatch.syspath_prepend(tmp_path)
-    for package in ("not_there", "only_a_folder"):
+    for package, reason in {
+        "not_there": "No module named 'not_there'",
+        "only_a_folder": "No module named 'only_a_folder'",
+        "does_not_fit": "AttributeError: module 'math' has no attribute 'no_such_thing'",
+    }.items():
         monkeypatch.setattr(trackers()["wandb"], "packages", (package,))
-        with pytest.raises(UsageError, match=rf"No module named '{package}'.*pip install 'regbench\[wandb\]'"):
+        with pytest.raises(UsageError, match=rf"\({reason}\); install it with pip install 'regbench\[wandb\]'"):
             chosen(["wandb"])
 
 
