@@ -32,8 +32,8 @@ STUCK = "{tracker} has not answered for {seconds:.0f} s and is left out. Afterwa
 WAITING = "all runs are trained; waiting until {tracker} has them. Ctrl-C leaves the rest to the next time"
 TRACKED = "{tracker}: {new} runs added, {known} were there; see them with: {look}"
 
-PATIENCE = 60.0
-"""Seconds that a tracker may take for one run at the end of a sweep, when there is nothing else to do."""
+PATIENCE = 300.0
+"""Seconds that a tracker may take to get on by one run at the end of a sweep; MLflow needs a minute to list 10,000."""
 SOON = 3.0
 """Seconds after which the user is told what is waited for; at Ctrl-C, those that a tracker has to end."""
 
@@ -95,9 +95,10 @@ def recorded(runs: Mapping[str, Run], records: Records) -> Iterator[Entry]:
     """Yield the entries of what a directory holds of `runs`. Raises RecordsError where it is damaged."""
     epochs, origin = records.epochs, records.origin()
     places = epochs.groupby("run").indices
+    columns = {str(name): epochs[name].tolist() for name in epochs}  # a row of a frame at a time takes milliseconds
     for row in cast(list[Row], records.runs.to_dict("records")):
         if (run := str(row["run"])) in runs:
-            its = cast(list[Row], epochs.iloc[places.get(run, [])].to_dict("records"))
+            its = [{name: column[place] for name, column in columns.items()} for place in places.get(run, [])]
             yield entry(runs[run], row, its, origin)
 
 
@@ -146,6 +147,8 @@ def beside(
     except BaseException:
         for feed in feeds:
             feed.drop()
+        for feed in feeds:
+            feed.join(SOON / len(feeds))
         raise
     for feed in feeds:
         feed.end()
@@ -214,10 +217,13 @@ class Background:
                 return
 
     def drop(self) -> None:
-        """Let it finish the run at hand, if that is soon, and no other."""
+        """Let it have no other run than the one at hand."""
         self._dropped = True
         self._queue.put(None)
-        self._thread.join(SOON)
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has ended, `seconds` at most."""
+        self._thread.join(seconds)
 
     def _work(self) -> None:
         if hasattr(signal, "pthread_sigmask"):

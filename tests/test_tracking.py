@@ -265,10 +265,15 @@ def test_a_package_that_is_missing_is_said_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "only_a_folder").mkdir()
+    (tmp_path / "does_not_fit.py").write_text("import math\nmath.no_such_thing")
     monkeypatch.syspath_prepend(tmp_path)
-    for package in ("not_there", "only_a_folder"):
+    for package, reason in {
+        "not_there": "No module named 'not_there'",
+        "only_a_folder": "No module named 'only_a_folder'",
+        "does_not_fit": "AttributeError: module 'math' has no attribute 'no_such_thing'",
+    }.items():
         monkeypatch.setattr(trackers()["wandb"], "packages", (package,))
-        with pytest.raises(UsageError, match=rf"No module named '{package}'.*pip install 'regbench\[wandb\]'"):
+        with pytest.raises(UsageError, match=rf"\({reason}\); install it with pip install 'regbench\[wandb\]'"):
             chosen(["wandb"])
 
 
@@ -294,8 +299,8 @@ def tensorboard() -> Any:
 
 
 @pytest.mark.usefixtures("tensorboard")
-def test_a_sweep_by_command_feeds_a_tracker_and_track_adds_nothing_to_it(tmp_path: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text(TINY)
+def test_a_sweep_by_command_feeds_a_tracker_but_its_trials_do_not_and_track_adds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY + "tune: {trials: 2, seeds: 1, lr: [0.001, 0.01]}\n")
     done = regbench("sweep", "tiny.yaml", "--tracker", "tensorboard", "--json", "--executor", "serial", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["schema_version"]
@@ -303,7 +308,8 @@ def test_a_sweep_by_command_feeds_a_tracker_and_track_adds_nothing_to_it(tmp_pat
     assert f"tensorboard: 6 {said.format(0)}" in done.stderr
     again = regbench("track", "results/tiny", "--tracker", "tensorboard", cwd=tmp_path)
     assert (again.returncode, again.stdout, again.stderr) == (0, f"tensorboard: 0 {said.format(6)}\n", "")
-    assert len(list((tmp_path / "results/tiny/tensorboard").glob("*/*/events*"))) == 6
+    assert len(list((tmp_path / "results/tiny").rglob("events*"))) == 6
+    assert (tmp_path / "results/tiny/trials/runs.csv").exists()
 
 
 @pytest.mark.usefixtures("tensorboard")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from regbench.errors import UsageError
+from regbench.executors import describe
 from regbench.trackers.base import Entry, Tracker
 from regbench.wording import closest
 
@@ -50,8 +51,8 @@ def chosen(names: Iterable[str]) -> list[type[Tracker]]:
             try:
                 # Trackers leave folders of their own names, which Python takes for packages without a file.
                 reason = "" if importlib.import_module(package).__file__ else f"No module named {package!r}"
-            except ImportError as error:
-                reason = str(error)
+            except Exception as error:  # of versions that don't fit together, anything
+                reason = str(error) if isinstance(error, ImportError) else describe(error)
             if reason:
                 raise UsageError(
                     f"--tracker {name}: it can't be loaded ({reason}); install it with pip install 'regbench[{name}]'"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from itertools import islice
 from pathlib import Path
 
 from regbench.trackers.base import Entry, Tracker
@@ -75,14 +74,15 @@ class Mlflow(Tracker):
         tags = {RUN: entry.id, CELL: entry.cell, STATUS: entry.status}
         tags |= {REASON: entry.reason} if entry.reason else {}
         run = self.client.create_run(self.experiment, int(1000 * start), tags, entry.name).info.run_id
-        self.client.log_batch(run, params=[Param(name, str(value)) for name, value in entry.params.items()])
+        params = [Param(name, str(value)) for name, value in entry.params.items()]
         numbers = [
             Metric(name, value, int(1000 * (start + seconds)), epoch)
             for epoch, seconds, found in entry.epochs
             for name, value in found.items()
         ]
         numbers += [Metric(name, value, int(1000 * end), entry.step) for name, value in entry.metrics.items()]
-        rest = iter(numbers)
-        while batch := list(islice(rest, PAGE)):
-            self.client.log_batch(run, metrics=batch)
+        # MLflow takes all of this at once, and SQLite writes to the disk at every call.
+        most = PAGE - len(params)
+        for first in range(0, max(1, len(numbers)), most):
+            self.client.log_batch(run, numbers[first : first + most], () if first else params)
         self.client.set_terminated(run, "FINISHED" if entry.status == "ok" else "FAILED", int(1000 * end))

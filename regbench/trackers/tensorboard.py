@@ -54,6 +54,8 @@ class TensorBoard(Tracker):
         start = end - entry.seconds
         began = plugin_data_pb2.SessionStartInfo(group_name=entry.cell, start_time_secs=start)
         for name, value in entry.params.items():
+            if name == "seed":
+                continue  # the page shows a group's settings by its first run, and a group is all seeds of a cell
             kind = "bool" if isinstance(value, bool) else "string" if isinstance(value, str) else "number"
             setattr(began.hparams[name], f"{kind}_value", value)
         status = api_pb2.STATUS_SUCCESS if entry.status == "ok" else api_pb2.STATUS_FAILURE

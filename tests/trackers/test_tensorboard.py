@@ -36,6 +36,7 @@ def test_the_hparams_page_has_settings_status_and_seeds_grouped_by_cell(tmp_path
         about = found.PluginTagToContent(metadata.PLUGIN_NAME)
         began = metadata.parse_session_start_info_plugin_data(about[metadata.SESSION_START_INFO_TAG])
         assert began.group_name == "dropout(p=0.5)"
+        assert "seed" not in began.hparams
         assert began.hparams["dropout.p"].number_value == 0.5
         assert began.hparams["techniques"].string_value == "dropout"
         assert began.hparams["train.nesterov"].bool_value is True
