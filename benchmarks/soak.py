@@ -99,7 +99,7 @@ def strike(kind: str, config: Path, out: Path, after: float) -> str:
     return process.communicate(timeout=600)[1]
 
 
-KINDS = ("killed", "worker killed", "terminated", "interrupted", "disk full")
+KINDS = ("killed", "worker killed", "disk full", "terminated", "interrupted")
 
 
 def soak(faults: int, seed: int, folder: Path) -> int:
