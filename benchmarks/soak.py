@@ -80,23 +80,26 @@ def metrics(out: Path) -> list[pd.DataFrame]:
     ]
 
 
-def strike(kind: str, config: Path, out: Path, after: float) -> str:
-    """Run a sweep into `out` and let a fault strike it `after` seconds; return what it said on stderr."""
+def strike(kind: str, config: Path, out: Path, after: float) -> tuple[bool, str]:
+    """Run a sweep into `out` and let a fault strike it after some seconds; return whether it did, and stderr."""
     full = kind == "disk full"
     size = max((path.stat().st_size for path in out.glob("*.csv")), default=0)
     process = begin(config, out, size + int(2000 * after) if full else None)
     deadline = time.monotonic() + after
     while not full and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
-    if process.poll() is None and not full:
-        if kind == "worker killed":
-            for pid in workers_of(process)[:1]:
-                os.kill(pid, signal.SIGKILL)
-        elif kind == "terminated":
-            process.terminate()
-        else:
-            os.killpg(process.pid, signal.SIGKILL if kind == "killed" else signal.SIGINT)
-    return process.communicate(timeout=600)[1]
+    struck = not full and process.poll() is None
+    if struck and kind == "worker killed":
+        found = workers_of(process)[:1]
+        struck = bool(found)
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+    elif struck and kind == "terminated":
+        process.terminate()
+    elif struck:
+        os.killpg(process.pid, signal.SIGKILL if kind == "killed" else signal.SIGINT)
+    said = process.communicate(timeout=600)[1]
+    return struck or (full and process.returncode == 1), said
 
 
 KINDS = ("killed", "worker killed", "disk full", "terminated", "interrupted")
@@ -112,31 +115,31 @@ def soak(faults: int, seed: int, folder: Path) -> int:
     whole, expected = time.monotonic() - began, metrics(folder / "whole")
     injected: Counter[str] = Counter()
     lost: Counter[str] = Counter(dict.fromkeys(("rows lost or changed", "tracebacks", "tables that differ"), 0))
-    sweeps, out, known = 0, folder / "struck", {}
-    while injected.total() < faults or known:
+    sweeps, out, known, planned = 0, folder / "struck", {}, runs_of(config)
+    while injected.total() < faults or out.exists() or not sweeps:
         if injected.total() < faults:
             kind = KINDS[injected.total() % len(KINDS)]
-            said = strike(kind, config, out, draw.uniform(0.1, whole))
-            injected[kind] += 1
+            struck, said = strike(kind, config, out, draw.uniform(0.1, whole))
+            injected[kind] += struck
         else:
             said = subprocess.run(command(config, out), capture_output=True, text=True, check=False).stderr
         lost["tracebacks"] += "Traceback" in said
         now = rows(out)
         lost["rows lost or changed"] += sum(now.get(run) != line for run, line in known.items())
         known = now
-        if len(known) == len(plan_of(config)):
+        if known.keys() == planned:
             subprocess.run(command(config, out), check=True, capture_output=True)  # mends what a kill left behind
             same = [a.equals(b) for a, b in zip(metrics(out), expected, strict=True)]
             lost["tables that differ"] += same.count(False)
             sweeps, known = sweeps + 1, {}
             shutil.rmtree(out)
     kinds = ", ".join(f"{count} {kind}" for kind, count in injected.items())
-    print(f"{injected.total()} faults ({kinds}) over {sweeps} sweeps of {len(plan_of(config))} runs")
+    print(f"{injected.total()} faults ({kinds}) over {sweeps} sweeps of {len(planned)} runs")
     print("; ".join(f"{what}: {count}" for what, count in lost.items()))
     return lost.total()
 
 
-def plan_of(config: Path) -> set[str]:
+def runs_of(config: Path) -> set[str]:
     from regbench import config as configs
 
     return {run.id for run in plan(configs.load(config)).runs}

@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ def interval(environ: Mapping[str, str]) -> float:
     return seconds
 
 
+@cache
 def code() -> str:
     """Return 12 hexadecimal digits that stand for the sources that train: all but tables, words and commands.
 
@@ -71,7 +73,7 @@ def save(path: Path, tree: Mapping[str, Any], key: str) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:
-            file.write(packed(tensors, {"tree": plain, "key": key}))
+            file.write(packed(tensors, {"tree": plain, "key": key, "digest": _digest(plain, tensors)}))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -91,10 +93,22 @@ def load(path: Path, key: str) -> dict[str, Any] | None:
             if about.get("key") != key:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+            if about["digest"] != _digest(about["tree"], tensors):
+                return None
             tree = _together(json.loads(about["tree"]), tensors)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return tree if isinstance(tree, dict) else None
+
+
+def _digest(plain: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return what shows damage: the format has no checksum, and weights with a flipped bit would be trained on."""
+    import torch
+
+    found = hashlib.sha256(plain.encode())
+    for name in sorted(tensors):
+        found.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _apart(node: Any, place: str, tensors: dict[str, Tensor]) -> Any:

@@ -58,7 +58,7 @@ def train(
     diverged_in = np.zeros(stack.size, dtype=int)
     history: list[Row] = []
     moving: dict[str, Any] = {"stack": stack, "step": step, "probes": probes} | ({"best": best} if best else {})
-    key, begun = digest_of(runs), 0
+    key, begun = digest_of(runs) if keep else "", 0
     if keep and (saved := checkpoint.load(keep, key)):
         for name, part in moving.items():
             part.restore(saved[name])

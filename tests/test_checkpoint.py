@@ -60,11 +60,20 @@ def test_what_is_loaded_is_what_was_saved(tree: dict[str, Any], tmp_path_factory
 def test_a_damaged_file_is_no_checkpoint(noise: bytes, at: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("kept") / "x.safetensors"
     assert checkpoint.load(path, "mine") is None, "there is none"
-    checkpoint.save(path, {"a": [torch.arange(4)], "b": {"c": 1}}, "mine")
+    tree = {"a": [torch.arange(4)], "b": {"c": 1}}
+    checkpoint.save(path, tree, "mine")
     whole = path.read_bytes()
     path.write_bytes(whole[:at] + noise + whole[at + len(noise) :])
-    found = checkpoint.load(path, "mine")  # numbers may be others, but nothing raises and nothing is run
-    assert found is None or isinstance(found, dict)
+    found = checkpoint.load(path, "mine")
+    assert found is None or plain(found) == plain(tree), "never other numbers"
+
+
+def test_weights_with_a_flipped_bit_are_no_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    checkpoint.save(path, {"a": torch.zeros(4)}, "mine")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert checkpoint.load(path, "mine") is None
 
 
 @pytest.mark.parametrize("cut", [0, 1, 8, 40, -1])

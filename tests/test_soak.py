@@ -19,4 +19,5 @@ def test_a_sweep_survives_three_faults() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     faults, lost = done.stdout.splitlines()
     assert faults.startswith("3 faults (1 killed, 1 worker killed, 1 disk full)")
+    assert re.search(r"over [1-9]\d* sweeps of 48 runs", faults), "at least one was compared"
     assert re.findall(r"\d+", lost) == ["0", "0", "0"]

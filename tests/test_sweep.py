@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.soak import workers_of
 from regbench import config, records, sweep
 from regbench.errors import TrainingError
 from regbench.plan import Stack, plan
@@ -219,12 +220,6 @@ def wait_for(condition: Callable[[], object]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("the sweep came to nothing")
-
-
-def workers_of(process: "subprocess.Popen[str]") -> list[int]:
-    """The processes that train, of a sweep that runs."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def wait_for_rows(directory: Path, rows: int) -> None:
