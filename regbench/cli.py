@@ -94,6 +94,9 @@ def sweep(
     until_decided: Annotated[
         bool, typer.Option("--until-decided", help="add seeds by the config's rule while a verdict is undecided")
     ] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="train the K-th of N parts; `regbench merge` joins them")
+    ] = None,
     tracker: Trackers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and train nothing")] = False,
     lang: Language = None,
@@ -103,12 +106,19 @@ def sweep(
     from regbench import config as configs
     from regbench import sweep as sweeps
     from regbench import tuning
+    from regbench.plan import shard as cut
     from regbench.plan import trials
     from regbench.trackers import chosen
 
     settings = configs.load(config, overrides or [])
-    directory = out or Path("results") / settings.name
+    part = share(shard) if shard else None
+    name = f"{settings.name}-{part[0]}-of-{part[1]}" if part else settings.name
+    directory = out or Path("results") / name
     settings = sweeps.grown(settings, directory)
+    if part and (extend or until_decided):
+        raise UsageError("--shard: seeds are added once the parts are joined; `regbench merge` them first")
+    if part and settings.tune and trials(settings).cells:
+        raise UsageError("--shard: what a tuned config trains follows from all its trials, so it has no parts")
     if until_decided and settings.sequential is None:
         raise UsageError(
             f"--until-decided: {config} declares no rule for it, such as sequential: {{step: 5, most: 20}}; it has to "
@@ -124,7 +134,8 @@ def sweep(
             stdout().print("To choose the settings of each cell, by validation:")
             estimate.show(settings, trials(settings), stdout(), workers, data_dir)
             stdout().print("\nThen, each with the settings that were chosen:")
-        estimate.show(settings, tuning.outlined(settings), stdout(), workers, data_dir)
+        outlined = tuning.outlined(settings)
+        estimate.show(settings, cut(outlined, *part) if part else outlined, stdout(), workers, data_dir)
         return
     if address and executor != "ray":
         raise UsageError("--address is that of a Ray cluster: it goes with --executor ray")
@@ -134,7 +145,7 @@ def sweep(
     else:
         how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir, fail_fast, kinds)
     while True:
-        missed = train(settings, directory, how)
+        missed = train(settings, directory, how, part)
         more = settings.next_look() if until_decided else 0
         if missed or not more or not (left := undecided(directory)):
             break
@@ -142,9 +153,20 @@ def sweep(
             f"regbench: {left} verdicts are undecided after {len(settings.seeds)} seeds: {more} more", file=sys.stderr
         )
         settings = settings.extended(more)
-    show(directory, "json" if as_json else "rich", lang)
+    if part:
+        print(f"regbench: part {shard} is in {directory}; `regbench merge` joins the parts", file=sys.stderr)
+    else:
+        show(directory, "json" if as_json else "rich", lang)
     if missed:
         raise typer.Exit(4)
+
+
+def share(text: str) -> tuple[int, int]:
+    """Return what --shard names: 2 and 5 for "2/5". Raises UsageError where it is none of N parts."""
+    part, _, parts = text.partition("/")
+    if part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts):
+        return int(part), int(parts)
+    raise UsageError(f"--shard {text}: it names one of N parts, from 1/N to N/N, such as 2/5")
 
 
 @dataclass(frozen=True)
@@ -160,14 +182,16 @@ class How:
     address: str | None = None
 
 
-def train(settings: Config, directory: Path, how: How) -> int:
+def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | None = None) -> int:
     """Train what `directory` lacks of a config, its trials first; return how many runs diverged or failed.
+
+    `part`: of the plan, such as (2, 5), the second of five; by default the whole.
 
     Raises typer.Exit(130) at Ctrl-C, with what is finished on the disk.
     """
     from regbench import sweep as sweeps
     from regbench import tuning
-    from regbench.plan import Plan, trials
+    from regbench.plan import Plan, shard, trials
     from regbench.progress import Progress
 
     def each(plan: Plan, into: Path, how: How) -> int:
@@ -182,7 +206,39 @@ def train(settings: Config, directory: Path, how: How) -> int:
     if settings.tune and trials(settings).cells and not (directory / "runs.csv").exists():
         print("regbench: trials first; what validation chooses is then trained on fresh seeds", file=sys.stderr)
         each(trials(settings), directory / tuning.FOLDER, replace(how, trackers=()))
-    return each(tuning.planned(settings, directory), directory, how)
+    planned = tuning.planned(settings, directory)
+    return each(shard(planned, *part) if part else planned, directory, how)
+
+
+@app.command()
+def merge(
+    parts: Annotated[list[Path], typer.Argument(metavar="DIR...", help="results directories of one config")],
+    out: Annotated[Path, typer.Option(help="where the joined results go")],
+) -> None:
+    """Join the parts of a sweep; exit with 4 where a run is still missing or failed."""
+    from regbench import config, records, tuning
+
+    found = [records.read(part) for part in parts]
+    for other in found[1:]:
+        records.check_same(found[0], other)
+    one = found[0]
+    settings = config.load(one.directory / "config.yaml")
+    if settings.tune:
+        raise UsageError(f"{one.directory} is of a tuned config, which has no parts")
+    with records.Results(out, one.config, one.environment, one.dataset) as results:
+        for part in parts:
+            results.take(part)
+        for note in results.notes:
+            print(f"regbench: {note}", file=sys.stderr)
+        done = results.finished()
+    wanted = {run.id for run in tuning.planned(settings, out).runs}
+    print(f"{out} holds {len(wanted & done)} of {len(wanted)} runs; see them with: regbench table {out}")
+    if wanted - done:
+        command = shlex.join(["regbench", "sweep", str(out / "config.yaml"), "--out", str(out)])
+        print(
+            f"regbench: {len(wanted - done)} runs are missing or failed; this trains them: {command}", file=sys.stderr
+        )
+        raise typer.Exit(4)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,22 +37,25 @@ class Scores:
 def evaluate(stack: Stack, forward: Callable[[Tensor], Tensor], part: Part) -> Scores:
     """Score the stack in evaluation mode on some images of the dataset."""
     stack.training = False
-    nll: list[Tensor] = []
-    confidence: list[Tensor] = []
-    correct: list[Tensor] = []
-    for index, labels in zip(part.index.split(BATCH, 1), part.labels.split(BATCH, 1), strict=True):
+    # Made before the loop: small results between large temporaries would leave holes that nothing fits into.
+    shape, device = (stack.size, part.labels.shape[1]), part.labels.device
+    nll = torch.empty(shape, dtype=torch.float64, device=device)
+    confidence = torch.empty(shape, dtype=torch.float64, device=device)
+    correct = torch.empty(shape, dtype=torch.bool, device=device)
+    for start in range(0, shape[1], BATCH):
+        here = slice(start, start + BATCH)
+        index, labels = part.index[:, here], part.labels[:, here]
         targets = labels.expand(stack.size, -1) if len(labels) == 1 else stack.by_run(labels)
         logits = forward(part.images(index))
-        nll.append(cross_entropy(logits, targets).double())
-        probability, predicted = logits.softmax(1).max(1)
-        confidence.append(probability)
-        correct.append(predicted == targets)
+        nll[:, here] = cross_entropy(logits, targets)
+        confidence[:, here], predicted = logits.softmax(1).max(1)
+        correct[:, here] = predicted == targets
     stack.training = True
-    hits = torch.cat(correct, 1).cpu().numpy()
+    hits = correct.cpu().numpy()
     return Scores(
-        nll=torch.cat(nll, 1).mean(1).cpu().numpy(),
+        nll=nll.mean(1).cpu().numpy(),
         accuracy=hits.mean(1),
-        ece=calibration_error(torch.cat(confidence, 1).double().cpu().numpy(), hits),
+        ece=calibration_error(confidence.cpu().numpy(), hits),
         correct=hits,
     )
 
@@ -78,14 +81,12 @@ def weights(parameters: Sequence[Parameter]) -> list[dict[str, float]]:
 
     Near is below 1e-3 in absolute value; an exact zero is a near one too.
     """
-    flat = _weights(parameters)
-    count = flat.shape[1]
-    norms = flat.double().square().sum(1).sqrt().tolist()
-    exact, near = (flat == 0).sum(1).tolist(), (flat.abs() < 1e-3).sum(1).tolist()
-    return [
-        {"weight_norm": n, "exact_zeros": e / count, "near_zeros": z / count}
-        for n, e, z in zip(norms, exact, near, strict=True)
-    ]
+    measured = []
+    for w in _weights(parameters):
+        exact, near = int((w == 0).sum()), int((w.abs() < 1e-3).sum())
+        norm = float(w.double().square().sum().sqrt())
+        measured.append({"weight_norm": norm, "exact_zeros": exact / len(w), "near_zeros": near / len(w)})
+    return measured
 
 
 @torch.no_grad()
@@ -96,7 +97,7 @@ def histograms(parameters: Sequence[Parameter]) -> list[list[int]]:
     all that is larger.
     """
     low, high, bins = WEIGHT_SIZES
-    exponents = _weights(parameters).abs().log10_().clamp_(low - 0.05, high - 0.05)
+    exponents = (w.abs().log10_().clamp_(low - 0.05, high - 0.05) for w in _weights(parameters))
     return [torch.histc(e.float().cpu(), bins + 1, low - (high - low) / bins, high).int().tolist() for e in exponents]
 
 
@@ -115,6 +116,8 @@ def filters(parameters: Sequence[Parameter], run: int, image: tuple[int, int, in
     return {"shape": list(w.shape), "scale": scale, "pixels": base64.b64encode(pixels.tobytes()).decode()}
 
 
-def _weights(parameters: Sequence[Parameter]) -> Tensor:
-    """Return all weights, (M, n)."""
-    return torch.cat([p.tensor.flatten(1) for p in parameters if p.kind == "weight"], 1)
+def _weights(parameters: Sequence[Parameter]) -> Iterator[Tensor]:
+    """Yield each run's weights, (n,): those of all runs at once would take as much memory again as the stack."""
+    weights = [p.tensor for p in parameters if p.kind == "weight"]
+    for m in range(len(weights[0])):
+        yield torch.cat([w[m].flatten() for w in weights])

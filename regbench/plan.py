@@ -6,6 +6,7 @@ It is a pure function of the config: nothing is read, printed or drawn, so that 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import itertools
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -240,6 +241,25 @@ def cut(runs: Sequence[Run], most: int) -> list[Sequence[Run]]:
     parts = -(-len(runs) // most)
     edges = [len(runs) * i // parts for i in range(parts + 1)]
     return [runs[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def shard(plan: Plan, part: int, parts: int) -> Plan:
+    """Return one of `parts` parts of a plan, the first being 1: whole stacks, dealt so that the parts cost alike.
+
+    Nobody needs to ask who has which: the parts of a plan are disjoint, and together they are the plan.
+    """
+    if not 1 <= part <= parts:
+        raise ValueError(f"part {part} of {parts}")
+    loads = [(0.0, i) for i in range(1, parts + 1)]
+    mine = set()
+    for stack in sorted(plan.stacks, key=lambda stack: -stack.cost):
+        load, i = loads[0]
+        heapq.heapreplace(loads, (load + stack.cost, i))
+        if i == part:
+            mine.add(stack.id)
+    stacks = tuple(stack for stack in plan.stacks if stack.id in mine)
+    held = {run.id for stack in stacks for run in stack.runs}
+    return replace(plan, runs=tuple(run for run in plan.runs if run.id in held), stacks=stacks)
 
 
 def cost(config: Config) -> float:

@@ -246,9 +246,41 @@ class Results:
             raise ValueError("rows of epochs, details and probes come with the row of their run, which is finished")
         if rows.probes and "probes.csv" not in self._beside:
             raise ValueError("rows of probes come from a config that has probes")
-        # In the order of writing: runs.csv, the commit mark, comes last.
         lines = {name: _lines(columns, others[name]) for name, columns in self._beside.items()}
         lines["runs.csv"] = _lines(RUNS, rows.runs)
+        self._commit(lines, statuses)
+
+    def take(self, other: Path) -> int:
+        """Commit what another directory of the same sweep holds and this one lacks; return how many runs that is.
+
+        Rows come as they stand there, to the last byte. Of a run that no directory finished, the failure is taken.
+        Raises RecordsError where the other directory is damaged, or has a run that is finished here with other results.
+        """
+        found = Records(other)
+        for name in ("runs", *(file.removesuffix(".csv") for file in self._beside)):
+            getattr(found, name)  # raises where it is damaged
+        theirs, mine = (_last_rows(directory / "runs.csv")[0] for directory in (other, self.directory))
+        taken = {}
+        for run, (status, line) in theirs.items():
+            held, row = mine.get(run, ("failed", b""))
+            if status in FINISHED and held in FINISHED and _result(line) != _result(row):
+                raise RecordsError(f"{other} and {self.directory} have other results of the same run, {run}; keep one")
+            if held not in FINISHED and (status in FINISHED or run not in mine):
+                taken[run] = status
+        finished = {run.encode() for run, status in taken.items() if status in FINISHED}
+
+        def belongs(line: bytes) -> bool:
+            return line.endswith(b"\n") and line.split(b",", 1)[0] in finished
+
+        lines = {
+            name: b"".join(filter(belongs, _body(other / name, columns))) for name, columns in self._beside.items()
+        }
+        lines["runs.csv"] = b"".join(theirs[run][1] for run in taken)
+        self._commit(lines, taken)
+        return len(taken)
+
+    def _commit(self, lines: Mapping[str, bytes], statuses: Mapping[str, str]) -> None:
+        """Write lines, whole, to the ends of the files: those of runs.csv, the commit mark, are the last of `lines`."""
         with _explained(self.directory), ExitStack() as opened:
             files = [opened.enter_context((self.directory / name).open("r+b", buffering=0)) for name in lines]
             if _identity(os.fstat(files[-1].fileno())) != self._file:  # deleted, and made anew by another sweep
@@ -263,14 +295,14 @@ class Results:
                     for file, end in zip(reversed(files), reversed(ends), strict=True):
                         file.truncate(end)
                 raise
-        self._statuses |= statuses
+        self._statuses.update(statuses)
 
     def _identify(self, config: dict[str, Any], environment: dict[str, Any], dataset: dict[str, Any]) -> None:
         """Write whose results these are, or compare that with what stands there."""
         here = Records(self.directory)
         begun = self._holds("runs.csv")  # it is made last
         if begun or self._holds("config.yaml"):
-            known, new = (_set(_without(c, *IRRELEVANT)) for c in (here.config, config))
+            known, new = map(_decisive, (here.config, config))
             grown = _only(new, *GROWS) if is_extension(known, new) else {}
             self._refuse("config", known | grown, new)
         if begun or self._holds("dataset.json"):
@@ -359,7 +391,7 @@ class Records:
 
     def digest(self) -> str:
         """Return 12 hexadecimal digits that stand for what the results depend on: config, data, versions and code."""
-        return _digest(_set(_without(self.config, *IRRELEVANT)), *self._origin())
+        return _digest(_decisive(self.config), *self._origin())
 
     def origin(self) -> str:
         """Return 12 hexadecimal digits that stand for what a run depends on beside its id: data, versions and code."""
@@ -487,6 +519,18 @@ def is_extension(config: Mapping[str, Any], longer: Mapping[str, Any]) -> bool:
     """Whether `longer` has the seeds of `config` in the same rounds, and more of them, or the same."""
     pairs = [(config.get(key) or [], longer.get(key) or []) for key in GROWS]
     return all(new[: len(old)] == old for old, new in pairs)
+
+
+def check_same(one: Records, other: Records) -> None:
+    """Raise RecordsError, with what differs, unless two directories are of one sweep: config, data and versions."""
+    parts = {
+        "config": [_decisive(records.config) for records in (one, other)],
+        "dataset": [records.dataset for records in (one, other)],
+        "environment": [_only(records.environment, *DECISIVE) for records in (one, other)],
+    }
+    for what, (known, new) in parts.items():
+        if differences := _differences(known, new):
+            raise RecordsError(f"{other.directory} has another {what} than {one.directory}: {differences}")
 
 
 def lock(directory: Path) -> FileLock:
@@ -632,6 +676,12 @@ def _last_rows(path: Path) -> tuple[dict[str, tuple[str, bytes]], bool]:
     return rows, replaced
 
 
+def _result(line: bytes) -> list[str]:
+    """Return what a row of runs.csv says of its run, without what the same run measures differently another time."""
+    (cells,) = csv.reader([line.decode()])
+    return [cell for name, cell in zip(RUNS, cells, strict=True) if name not in ("seconds", "stack", "stack_size")]
+
+
 def _refuse_rows(path: Path, bad: pd.Series[bool], reason: str) -> None:
     if bad.any():
         raise RecordsError(f"{path}:{int(bad.to_numpy().argmax()) + 2}: {reason}")
@@ -655,9 +705,16 @@ def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
-def _set(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that say something: one that a later version of regbench added is empty in older configs."""
-    return {key: value for key, value in config.items() if value is not None}
+def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a config runs depend on: sections that say something, and of a dataset's path its last part.
+
+    A section that a later version of regbench added is empty in older configs; and a project that moves keeps its runs.
+    """
+    kept = {key: value for key, value in config.items() if value is not None and key not in IRRELEVANT}
+    dataset = kept.get("dataset")
+    if isinstance(dataset, Mapping) and dataset.get("path"):
+        kept["dataset"] = {**dataset, "path": Path(str(dataset["path"])).name}
+    return kept
 
 
 def differences(known: Any, new: Any) -> list[str]:

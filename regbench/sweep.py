@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import platformdirs
 
 import regbench
-from regbench import checkpoint, data, tracking, tuning
+from regbench import checkpoint, data, tracking
 from regbench.checkpoint import code
 from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, cluster, describe, processes, serial
@@ -103,6 +103,8 @@ def run(
 
 def pending(config: Config, directory: Path) -> bool:
     """Whether a run of the config is not finished in `directory`."""
+    from regbench import tuning  # with SciPy, which no worker needs
+
     if config.tune and not finished(directory):
         return True
     return not {run.id for run in tuning.planned(config, directory).runs} <= finished(directory)

@@ -80,8 +80,6 @@ def run(
                     connection.close()  # the worker reads the end of its pipe and ends
                     retired.append(busy.pop(connection))
                 yield Outcome(item, content, None) if kind == "value" else Outcome(item, None, str(content), died)
-        for worker in retired:
-            worker.process.join(GRACE)
     finally:
         _stop([*busy.values(), *retired])
 
