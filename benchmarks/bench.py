@@ -17,16 +17,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regbench import config as configs
 from regbench import data
 from regbench.plan import Run, plan
 from regbench.sweep import THREADS, cores, prepare
+
+if TYPE_CHECKING:
+    from regbench.records import Rows
 
 ROUNDS = 7
 HERE = Path(__file__).resolve().parent.parent
@@ -367,45 +370,106 @@ def whole(say: Callable[[str], None]) -> dict[str, float | None]:
     return {"overhead_share": overhead, "pss_gb": pss}
 
 
-def hundred_thousand(folder: Path) -> Path:
-    """Write the records of 100,000 runs and 2 million epochs, 10,000 test images each, with made-up numbers."""
+def many() -> configs.Config:
+    """A config of 100,000 runs."""
     import numpy as np
 
-    from regbench.records import Results, Rows, pack
-
     strengths = ", ".join(f"{x:.6g}" for x in np.geomspace(1e-6, 1e-1, 999))
-    settings = parsed(
-        "dataset: {name: mnist}\nmodel: {name: mlp}\ntrain: {epochs: 20}\nseeds: 100\n"
+    return parsed(
+        "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntrain: {epochs: 20}\nseeds: 100\n"
         f"techniques: {{l2: [{strengths}]}}\n"
     )
-    draw = np.random.default_rng(0)
+
+
+def made_up(runs: Sequence[Run]) -> Rows:
+    """Rows of 20 epochs and 10,000 test images a run, with numbers that nobody measured."""
+    import numpy as np
+
+    from regbench.records import Rows, pack
+
+    draw, rows = np.random.default_rng(runs[0].seed), Rows()
+    right = pack(draw.random(10_000) < 0.98)
+    for run in runs:
+        test, gap, seconds = 0.98 + draw.normal(0, 0.001, 2).sum(), draw.normal(0.01, 0.001), draw.random()
+        common = {"run": run.id, "cell": run.cell.label, "seed": run.seed}
+        rows.runs.append(
+            run.identity()
+            | {"status": "ok", "epochs": 20, "epoch": 20, "stack": runs[0].id, "stack_size": len(runs)}
+            | dict.fromkeys(("train_nll", "validation_nll", "test_nll", "train_loss", "penalty"), 0.1 + gap)
+            | dict.fromkeys(("validation_accuracy", "test_accuracy"), test)
+            | {"train_accuracy": test + gap, "test_ece": gap, "gap": gap, "seconds": seconds, "proof": {}}
+            | {"weight_norm": 20 + gap, "exact_zeros": 0.0, "near_zeros": gap, "parameters": 269_322}
+            | dict.fromkeys(("split_hash", "init_hash", "order_hash"), f"{run.seed:016x}")
+        )
+        rows.epochs.extend(
+            common
+            | {"epoch": epoch, "lr": 1e-3, "train_loss": gap / epoch, "train_accuracy": test, "penalty": gap}
+            | {"validation_nll": gap, "validation_accuracy": test, "seconds": seconds}
+            for epoch in range(1, 21)
+        )
+        rows.details.append(common | {"correct": right, "weights": [run.seed] * 71})
+    return rows
+
+
+def hundred_thousand(folder: Path) -> Path:
+    """Write the records of 100,000 runs and 2 million epochs, 10,000 test images each, with made-up numbers."""
+    from regbench.records import Results
+
+    settings = many()
     runs = plan(settings).runs
-    right = [pack(draw.random(10_000) < 0.98) for _ in range(100)]
     about = {"name": "mnist", "fingerprint": "0" * 64, "train": 60_000, "test": 10_000}
     with Results(folder, settings.resolved(), {}, about) as results:
         for start in range(0, len(runs), 1000):
-            rows = Rows()
-            for i, run in enumerate(runs[start : start + 1000]):
-                test, gap, seconds = 0.98 + draw.normal(0, 0.001, 2).sum(), draw.normal(0.01, 0.001), draw.random()
-                common = {"run": run.id, "cell": run.cell.label, "seed": run.seed}
-                rows.runs.append(
-                    run.identity()
-                    | {"status": "ok", "epochs": 20, "epoch": 20, "stack": f"{start + i // 12:012x}", "stack_size": 12}
-                    | dict.fromkeys(("train_nll", "validation_nll", "test_nll", "train_loss", "penalty"), 0.1 + gap)
-                    | dict.fromkeys(("validation_accuracy", "test_accuracy"), test)
-                    | {"train_accuracy": test + gap, "test_ece": gap, "gap": gap, "seconds": seconds, "proof": {}}
-                    | {"weight_norm": 20 + gap, "exact_zeros": 0.0, "near_zeros": gap, "parameters": 269_322}
-                    | dict.fromkeys(("split_hash", "init_hash", "order_hash"), f"{run.seed:016x}")
-                )
-                rows.epochs.extend(
-                    common
-                    | {"epoch": epoch, "lr": 1e-3, "train_loss": gap / epoch, "train_accuracy": test, "penalty": gap}
-                    | {"validation_nll": gap, "validation_accuracy": test, "seconds": seconds}
-                    for epoch in range(1, 21)
-                )
-                rows.details.append(common | {"correct": right[i % 100], "weights": [i] * 71})
-            results.append(rows)
+            results.append(made_up(runs[start : start + 1000]))
     return folder
+
+
+def null(jobs: Any, **_: Any) -> Iterator[Any]:
+    """An executor that trains nothing."""
+    from regbench.executors import Outcome
+
+    for job in jobs:
+        yield Outcome(job, made_up(job.stack.runs), None)
+
+
+def past_this_machine() -> dict[str, float]:
+    """A plan of 100,000 runs, and what a sweep of it costs in bookkeeping: its rows are made up, which is not timed."""
+    import resource
+    from unittest import mock
+
+    from rich.console import Console
+
+    from regbench import sweep as sweeps
+    from regbench.progress import Progress
+
+    began = time.perf_counter()
+    settings = many()
+    planned_ = plan(settings)
+    seconds = time.perf_counter() - began
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    invented, made = 0.0, made_up
+
+    def timed(runs: Sequence[Run]) -> Rows:
+        nonlocal invented
+        began = time.perf_counter()
+        rows = made(runs)
+        invented += time.perf_counter() - began
+        return rows
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(sweeps, "execute", null),
+        mock.patch.dict(globals(), made_up=timed),
+        Path(os.devnull).open("w") as nowhere,
+        Progress(Console(file=nowhere)) as progress,
+    ):
+        began = time.perf_counter()
+        sweeps.run(
+            settings, planned_, Path(folder), executor="serial", workers=1, device="cpu", data_dir=None,
+            fail_fast=False, progress=progress,
+        )  # fmt: skip
+        a_run = (time.perf_counter() - began - invented) / len(planned_.runs)
+    return {"plan_100k_seconds": seconds, "plan_100k_gb": memory, "bookkeeping_ms_a_run": 1e3 * a_run}
 
 
 def tables(say: Callable[[str], None]) -> dict[str, float]:
@@ -448,6 +512,10 @@ def main() -> None:
     results["vs_tuned_eager_cnn"] = convolutions(say)
     results |= peaks(say)
     results["plan_10k_seconds"] = planning(say)
+    (past,) = together([Lab({})], "past_this_machine")
+    say("100,000 runs: planned in {plan_100k_seconds:.1f} s and {plan_100k_gb:.2f} GB".format(**past))
+    say("a sweep of them that trains nothing: {bookkeeping_ms_a_run:.2f} ms a run".format(**past))
+    results |= past
     results |= whole(say)
     results |= tables(say)
     print(json.dumps({key: value and round(value, 3) for key, value in results.items()}))

@@ -12,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -105,7 +104,7 @@ class Progress:
         self._cost = sum(stack.cost for stack in pending)
         self._runs_done, self._cost_done = 0, 0.0
         self._flights: dict[str, Flight] = {}
-        self._accuracies: defaultdict[str, list[float]] = defaultdict(list)
+        self._accuracies: defaultdict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))  # sum and count of a cell
         self._missed: Counter[str] = Counter()
         self._best = ""
         self._first: tuple[float, float, float] | None = None  # the first thing heard: when, runs and cost done by then
@@ -141,12 +140,12 @@ class Progress:
         self._cost_done += stack.cost
         for row in rows:
             if row["status"] == "ok" and isinstance(accuracy := row.get("validation_accuracy"), float):
-                self._accuracies[str(row["cell"])].append(accuracy)
+                total, runs = self._accuracies[str(row["cell"])]
+                self._accuracies[str(row["cell"])] = total + accuracy, runs + 1
         if self._accuracies:
-            cell = max(self._accuracies, key=lambda cell: fmean(self._accuracies[cell]))
-            values = self._accuracies[cell]
-            self._best = BEST.format(cell=cell, accuracy=fmean(values))
-            self._best += MEAN.format(runs=len(values)) if len(values) > 1 else ""
+            cell, (total, runs) = max(self._accuracies.items(), key=lambda item: item[1][0] / item[1][1])
+            self._best = BEST.format(cell=cell, accuracy=total / runs)
+            self._best += MEAN.format(runs=runs) if runs > 1 else ""
         self._measure(self._clock())
         for status in ("diverged", "failed"):
             missed = [row for row in rows if row["status"] == status]

@@ -28,6 +28,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -237,7 +238,7 @@ class Results:
         Raises RecordsError where the disk is full, read-only or gone; what was written by then is taken back.
         """
         statuses = {str(row["run"]): str(row["status"]) for row in rows.runs}
-        if len(statuses) < len(rows.runs) or statuses.keys() & self.finished():
+        if len(statuses) < len(rows.runs) or any(self._statuses.get(run) in FINISHED for run in statuses):
             raise ValueError("a run is committed once")
         if not set(statuses.values()) <= set(STATUSES):
             raise ValueError(f"a status is one of {', '.join(STATUSES)}")
@@ -269,12 +270,7 @@ class Results:
                 taken[run] = status
         finished = {run.encode() for run, status in taken.items() if status in FINISHED}
 
-        def belongs(line: bytes) -> bool:
-            return line.endswith(b"\n") and line.split(b",", 1)[0] in finished
-
-        lines = {
-            name: b"".join(filter(belongs, _body(other / name, columns))) for name, columns in self._beside.items()
-        }
+        lines = {name: b"".join(_rows_of(finished, other / name, columns)) for name, columns in self._beside.items()}
         lines["runs.csv"] = b"".join(theirs[run][1] for run in taken)
         self._commit(lines, taken)
         return len(taken)
@@ -288,7 +284,10 @@ class Results:
             ends = [file.seek(0, os.SEEK_END) for file in files]
             try:
                 for file, data in zip(files, lines.values(), strict=True):
+                    if file is files[-1]:
+                        _see_down(files[:-1])
                     _put(file, data)
+                _see_down(files[-1:])
             except BaseException:  # Ctrl-C too: a caller that goes on must not append to a torn row
                 with suppress(OSError):
                     # The commit mark first, for a row there must never lack its others.
@@ -345,15 +344,12 @@ class Results:
         if torn or replaced:
             _write(runs, [_header(RUNS), *(line for _, line in rows.values())])
         finished = {run.encode() for run, (status, _) in rows.items() if status in FINISHED}
-
-        def keep(line: bytes) -> bool:  # a run's id is hexadecimal, so that no quotes stand around it
-            return line.endswith(b"\n") and line.split(b",", 1)[0] in finished
-
         for name, columns in self._beside.items():
             path = self.directory / name
-            if lost := sum(not keep(line) for line in _body(path, columns)):
-                self.notes.append(f"{lost} rows of {path} have been dropped: their runs were interrupted")
-                _write(path, chain([_header(columns)], filter(keep, _body(path, columns))))
+            lines, kept = (sum(1 for _ in found) for found in (_body(path, columns), _rows_of(finished, path, columns)))
+            if kept < lines:
+                self.notes.append(f"{lines - kept} rows of {path} have been dropped: their runs were interrupted")
+                _write(path, chain([_header(columns)], _rows_of(finished, path, columns)))
         return {run: status for run, (status, _) in rows.items()}
 
 
@@ -653,6 +649,11 @@ def _rows(path: Path, columns: Mapping[str, Kind]) -> Iterator[tuple[int, bytes,
         yield number, line, cells
 
 
+def _rows_of(runs: AbstractSet[bytes], path: Path, columns: Mapping[str, Kind]) -> Iterator[bytes]:
+    """Give the whole lines of a CSV file that belong to `runs`; an id is hexadecimal, so no quotes stand around it."""
+    return (line for line in _body(path, columns) if line.endswith(b"\n") and line.split(b",", 1)[0] in runs)
+
+
 def _torn(path: Path) -> bool:
     """Whether the last line of a file, which is not empty, has no end."""
     with _readable(path), path.open("rb") as file:
@@ -807,11 +808,16 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 
 def _put(file: io.FileIO, data: bytes) -> None:
-    """Write `data`, in one call where the system takes it whole, and see it onto the disk."""
+    """Write `data`, in one call where the system takes it whole."""
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
-    os.fsync(file.fileno())
+
+
+def _see_down(files: Iterable[io.FileIO]) -> None:
+    """See what was written onto the disk, all files at once: one after the other would be twice the wait."""
+    with ThreadPoolExecutor() as pool:
+        deque(pool.map(os.fsync, [file.fileno() for file in files]), maxlen=0)
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from regbench.config import Config, load
 from regbench.models import models
-from regbench.plan import STACK_SIZE, Plan, Run, cut, plan, structure
+from regbench.plan import STACK_SIZE, Plan, Run, cut, plan, shard, structure
 from regbench.regularizers import techniques
 from regbench.yaml12 import dump
 from tests.strategies import configs, strengths
@@ -246,6 +246,27 @@ def test_a_cut_is_even_and_no_finer_than_it_must_be(runs: int, most: int) -> Non
     assert max(sizes) <= most
     assert max(sizes) - min(sizes) <= 1
     assert len(parts) == -(-runs // most)
+
+
+@many_examples
+@given(data=configs(), parts=st.integers(1, 9))
+def test_shards_are_whole_stacks_and_together_the_plan(folder: Path, data: dict[str, Any], parts: int) -> None:
+    whole = plan(config(folder, dump(data)))
+    shards = [shard(whole, part, parts) for part in range(1, parts + 1)]
+    assert sorted(stack.id for part in shards for stack in part.stacks) == sorted(stack.id for stack in whole.stacks)
+    for part in shards:
+        held = {run.id for stack in part.stacks for run in stack.runs}
+        assert part.runs == tuple(run for run in whole.runs if run.id in held)
+        assert (part.cells, part.skips) == (whole.cells, whole.skips)
+
+
+@many_examples
+@given(data=configs(), parts=st.integers(1, 9))
+def test_shards_cost_alike_but_for_one_stack(folder: Path, data: dict[str, Any], parts: int) -> None:
+    whole = plan(config(folder, dump(data)))
+    costs = [sum(stack.cost for stack in shard(whole, part, parts).stacks) for part in range(1, parts + 1)]
+    largest = max(stack.cost for stack in whole.stacks)
+    assert max(costs) - min(costs) <= largest * (1 + 1e-9)
 
 
 def test_cost_is_multiply_adds_times_images_times_epochs_times_runs(folder: Path) -> None:

@@ -300,6 +300,76 @@ def test_tuples_and_lists_are_the_same_config(tmp_path):
     opened(tmp_path).close()
 
 
+def test_what_another_directory_holds_is_taken_to_the_last_byte_and_once(tmp_path):
+    with opened(tmp_path / "one") as one, opened(tmp_path / "two") as two, opened(tmp_path / "all") as everything:
+        commit(one, "a", "b")
+        commit(two, "b", "c")
+        assert [everything.take(tmp_path / name) for name in ("one", "two", "one")] == [2, 1, 0]
+        assert everything.finished() == {"a", "b", "c"}
+    with opened(tmp_path / "straight") as straight:
+        commit(straight, "a", "b")
+        commit(straight, "c")
+    assert contents(tmp_path / "all") == contents(tmp_path / "straight")
+
+
+def test_a_failure_is_taken_where_nobody_finished_the_run(tmp_path):
+    with opened(tmp_path / "one") as one, opened(tmp_path / "two") as two, opened(tmp_path / "all") as everything:
+        one.append(Rows([run_row("a", "failed"), run_row("b", "failed")]))
+        commit(two, "a")
+        assert [everything.take(tmp_path / name) for name in ("one", "two", "one")] == [2, 1, 0]
+    runs = records.read(tmp_path / "all").runs
+    assert dict(zip(runs["run"], runs["status"], strict=True)) == {"a": "ok", "b": "failed"}
+
+
+def test_other_results_of_the_same_run_are_refused_other_seconds_are_not(tmp_path):
+    with opened(tmp_path / "one") as one, opened(tmp_path / "two") as two, opened(tmp_path / "three") as three:
+        commit(one, "a", test_accuracy=0.5, seconds=1.0)
+        commit(two, "a", test_accuracy=0.5, seconds=2.0)
+        commit(three, "a", test_accuracy=0.6, seconds=1.0)
+        assert one.take(tmp_path / "two") == 0
+        with pytest.raises(RecordsError, match="other results of the same run, a"):
+            one.take(tmp_path / "three")
+        assert one.finished() == {"a"}
+
+
+def test_nothing_is_taken_from_a_damaged_directory(tmp_path):
+    with opened(tmp_path / "one") as one, opened(tmp_path / "two") as two:
+        commit(two, "a")
+        text = (tmp_path / "two/epochs.csv").read_text()
+        (tmp_path / "two/epochs.csv").write_text(text.replace("a,baseline,0,2", "a,baseline,0,two"))
+        with pytest.raises(RecordsError, match=r"epochs.csv:3: epoch is 'two', not a whole number"):
+            one.take(tmp_path / "two")
+    assert not records.read(tmp_path / "one").runs.size
+
+
+@pytest.mark.parametrize(
+    "other", [{"config": CONFIG | {"seeds": [0, 1]}}, {"environment": {"torch": "1"}}, {"dataset": {"name": "mnist"}}]
+)
+def test_directories_of_other_sweeps_are_told_apart_with_what_differs(tmp_path, other):
+    with opened(tmp_path / "one"), opened(tmp_path / "two", **other), opened(tmp_path / "three"):
+        pass
+    one, two, three = (records.read(tmp_path / name) for name in ("one", "two", "three"))
+    records.check_same(one, three)
+    with pytest.raises(RecordsError, match=f"two has another {next(iter(other))} than .*one: .* was "):
+        records.check_same(one, two)
+
+
+def test_data_that_moved_to_another_folder_are_the_same_data(tmp_path):
+    there, here = (CONFIG | {"dataset": {"name": "npz", "path": f"{folder}/x.npz"}} for folder in ("/there", "/here"))
+    with opened(tmp_path, there) as results:
+        commit(results, "a")
+    digest = records.read(tmp_path).digest()
+    with opened(tmp_path, here) as results:
+        assert results.finished() == {"a"}
+    assert records.read(tmp_path).digest() == digest
+    assert records.read(tmp_path).config["dataset"]["path"] == "/here/x.npz"
+    with (
+        pytest.raises(RecordsError, match=r"dataset.path was"),
+        opened(tmp_path, CONFIG | {"dataset": {"name": "npz", "path": "/here/y.npz"}}),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
