@@ -45,6 +45,8 @@ Language = Annotated[
 Where = Annotated[
     str | None, typer.Option(metavar="CONDITION", help="of a sweep that varies settings: which, as the tables name it")
 ]
+PATIENCE = 60.0
+"""Minutes: more than an epoch of any stack should take, less than a night."""
 REPRODUCED = ("python", "torch", "numpy", "processor", "platform", "device", "code")
 Trackers = Annotated[
     list[str] | None,
@@ -89,6 +91,9 @@ def sweep(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
+    patience: Annotated[
+        float, typer.Option(min=0.01, metavar="MINUTES", help="without the end of an epoch: then a stack is given up")
+    ] = PATIENCE,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first run that fails")] = False,
     extend: Annotated[int | None, typer.Option(min=1, metavar="N", help="add N seeds to a finished sweep")] = None,
     until_decided: Annotated[
@@ -141,9 +146,10 @@ def sweep(
         raise UsageError("--address is that of a Ray cluster: it goes with --executor ray")
     kinds = tuple(chosen(tracker or []))
     if executor == "ray":
-        how = How(executor, workers or 0, "cuda" if device == "cuda" else "cpu", data_dir, fail_fast, kinds, address)
+        count, chip = workers or 0, "cuda" if device == "cuda" else "cpu"
     else:
-        how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir, fail_fast, kinds)
+        count, chip = workers or sweeps.cores(), sweeps.choose_device(device)
+    how = How(executor, count, chip, data_dir, fail_fast, kinds, address, 60 * patience)
     while True:
         missed = train(settings, directory, how, part)
         more = settings.next_look() if until_decided else 0
@@ -180,6 +186,7 @@ class How:
     fail_fast: bool = False
     trackers: tuple[type[Tracker], ...] = ()
     address: str | None = None
+    patience: float = 60 * PATIENCE
 
 
 def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | None = None) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib.metadata
+import math
 import os
 import platform
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -41,6 +43,8 @@ MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}
 """glibc's M_MMAP_MAX, M_TRIM_THRESHOLD (bytes) and M_TOP_PAD (bytes), by their numbers in malloc.h."""
 CHECKPOINTS = "checkpoints"
 """The folder in a results directory; it goes away when the sweep is finished."""
+SLOW = 30.0
+"""Seconds after which a person wants to know what takes so long."""
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -57,14 +61,16 @@ def run(
     progress: Progress,
     trackers: Sequence[type[Tracker]] = (),
     address: str | None = None,
+    patience: float = math.inf,
 ) -> int:
     """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or failed.
 
     What is finished is on the disk when this returns or raises, KeyboardInterrupt included; `trackers`, with their
     packages loaded, are given it from there. Raises TrainingError where `fail_fast` and a run fails. `address` is that
-    of a Ray cluster.
+    of a Ray cluster. `patience`: seconds without the end of an epoch after which a stack is given up (`processes`).
     """
-    images, about = stored(config, data_dir)
+    with slowly(partial(progress.note, f"the dataset {config.dataset.name} is still being loaded; Ctrl-C stops")):
+        images, about = stored(config, data_dir)
     height, width, channels = about["shape"]
     if reason := models()[config.model.name].misfit(config.model, (channels, height, width)):
         raise UsageError(f"the model {config.model.name} doesn't fit {config.dataset.name}: {reason}")
@@ -82,7 +88,8 @@ def run(
         # A node of a cluster need not see this directory.
         folder = None if executor == "ray" else directory / CHECKPOINTS
         jobs = [Job(stack, images, device, folder, every) for stack in pending]
-        outcomes = persistently(jobs, progress, executor=executor, workers=workers, address=address)
+        how: dict[str, Any] = {"executor": executor, "workers": workers, "address": address, "patience": patience}
+        outcomes = persistently(jobs, progress, **how)
         with tracking.beside(trackers, directory, plan, progress.note) as track, closing(outcomes):
             for outcome in outcomes:
                 stack = outcome.item.stack
@@ -99,6 +106,18 @@ def run(
         shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
         runs = read(directory).runs
         return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
+
+
+@contextmanager
+def slowly(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` from a thread of its own if what is done meanwhile takes longer than `SLOW` seconds."""
+    timer = threading.Timer(SLOW, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def pending(config: Config, directory: Path) -> bool:
@@ -154,10 +173,27 @@ class Job:
             return [replace(self, died=True)]
         half = len(self.stack.runs) // 2
         parts = [self.stack.runs[:half], self.stack.runs[half:]] if half else []
-        return [
-            replace(self, stack=Stack(f"{self.stack.id}{mark}", part, self.stack.cost / 2))
-            for mark, part in zip("ab", parts, strict=False)
-        ]
+        return [replace(self, stack=self._part(mark, part)) for mark, part in zip("ab", parts, strict=False)]
+
+    def after_hang(self, outcome: Outcome[Job, Rows]) -> tuple[Outcome[Job, Rows], list[Job]]:
+        """Return the outcome of the runs at fault for a hang, and what is left to be tried: runs without them."""
+        hung = [key for key, kind in techniques().made.items() if _file_of(kind) in outcome.stuck]
+        guilty = [run for run in self.stack.runs if not hung or run.cell.techniques.keys() & set(hung)]
+        innocent = [run for run in self.stack.runs if run not in guilty]
+        main = next(part for part in outcome.stuck.split("\n\n") if "in _work" in part)
+        where = next(line.strip() for line in main.splitlines() if line.strip().startswith("File"))
+        reason = "".join(f"in the technique {key}: " for key in hung) + f"{outcome.error}: {where}"
+        left = [replace(self, stack=self._part("a", innocent))] if innocent else []
+        return Outcome(replace(self, stack=self._part("", guilty)), None, reason), left
+
+    def _part(self, mark: str, runs: Sequence[Run]) -> Stack:
+        stack = self.stack
+        return Stack(stack.id + mark, tuple(runs), stack.cost * len(runs) / len(stack.runs))
+
+
+def _file_of(kind: type) -> str:
+    """Return the file that a class stands in, as a traceback names it."""
+    return f'File "{sys.modules[kind.__module__].__file__}"'
 
 
 def persistently(jobs: list[Job], progress: Progress, **how: Any) -> Generator[Outcome[Job, Rows], None, None]:
@@ -169,6 +205,10 @@ def persistently(jobs: list[Job], progress: Progress, **how: Any) -> Generator[O
                 if outcome.died and (tries := outcome.item.after_death()):
                     again += tries
                     progress.note(f"{outcome.error}; {label(outcome.item.stack)} is tried again later")
+                elif outcome.stuck:
+                    given_up, innocent = outcome.item.after_hang(outcome)
+                    again += innocent
+                    yield given_up
                 else:
                     yield outcome
         jobs = again
@@ -181,6 +221,7 @@ def execute(
     workers: int,
     on_epoch: Callable[[Stack, int, list[float]], None],
     address: str | None = None,
+    patience: float = math.inf,
 ) -> Generator[Outcome[Job, Rows], None, None]:
     """Yield the outcome of every job, as they come; the costliest start first."""
     jobs = sorted(jobs, key=lambda job: -job.stack.cost)
@@ -207,7 +248,8 @@ def execute(
             environment=THREADS,
         )
         return
-    yield from processes.run(work, jobs, on_event=hear, workers=workers, initializer=prepare, environment=THREADS)
+    how: dict[str, Any] = {"workers": workers, "initializer": prepare, "environment": THREADS, "patience": patience}
+    yield from processes.run(work, jobs, on_event=hear, **how)
 
 
 def resources(job: Job, largest: float) -> dict[str, float]:

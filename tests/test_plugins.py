@@ -247,3 +247,29 @@ def test_a_sweep_trains_them_in_its_workers_and_records_which_one_is_at_fault(tm
     assert set(found.probes["probe"]) == {"count"}
     assert json.loads((tmp_path / "out/dataset.json").read_text())["classes"] == ["=dim()", "bright"]
     assert "Traceback" not in done.stderr
+
+
+def test_a_technique_that_hangs_is_named_and_costs_its_own_runs_alone(tmp_path: Path) -> None:
+    # With neutral settings it shares a stack with the baseline; the loop in C never lets Python's lock go.
+    text = TECHNIQUE.format(key="hangs", noise="return re.match('(a+)+b', 'a' * 99)")
+    text = text.replace('main = "p"', 'main = "p"\n    vector = ("p",)\n    neutral = {"p": 1.0}')
+    distribution(
+        tmp_path / "site", "mine", {"regbench.regularizers": {"hangs": "my_hangs"}}, my_hangs="import re" + text
+    )
+    (tmp_path / "c.yaml").write_text(
+        "dataset: {name: mnist5k, train_size: 100}\nmodel: {name: mlp, widths: [4]}\ntrain: {epochs: 1}\nseeds: 2\n"
+        "techniques: {dropout: 0.5, hangs: }\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "regbench", "sweep", "c.yaml", "--out", "out", "--patience", "0.05"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), str(ROOT)])},
+        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    runs = records.read(tmp_path / "out").runs
+    assert dict(zip(runs["cell"], runs["status"], strict=True)) == {
+        "baseline": "ok", "dropout(p=0.5)": "ok", "hangs(p=0.5)": "failed",
+    }  # fmt: skip
+    (reason,) = set(runs["reason"][runs["status"] == "failed"])
+    assert reason.startswith("in the technique hangs: it gave no sign of life for 3 s: File ")
+    assert "Traceback" not in done.stderr

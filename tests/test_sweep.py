@@ -386,6 +386,18 @@ def test_a_probe_that_does_not_fit_the_users_own_images_says_so(tmp_path: Path) 
     assert "the probe occlusion can't measure on npz: sizes has 7, and the images are 6x6" in done.stderr
 
 
+def test_what_takes_long_is_told_and_what_does_not_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(sweep, "SLOW", 0.05)
+    with sweep.slowly(lambda: told.append("slow")):
+        time.sleep(0.5)
+    monkeypatch.setattr(sweep, "SLOW", 0.5)
+    with sweep.slowly(lambda: told.append("quick")):
+        pass
+    time.sleep(0.7)
+    assert told == ["slow"]
+
+
 @pytest.fixture(scope="module")
 def shards(swept: Swept) -> list[Path]:
     """The two halves of the finished sweep, each trained by itself."""

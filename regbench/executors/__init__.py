@@ -28,6 +28,8 @@ class Outcome(Generic[T, R]):
     error: str | None
     died: bool = False
     """Whether the process that had it ended: the item need not be at fault."""
+    stuck: str = ""
+    """Where it was, as faulthandler writes it, when it was ended because it gave no sign of life."""
 
 
 def describe(error: BaseException) -> str:

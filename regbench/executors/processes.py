@@ -7,6 +7,8 @@ item alone, and a new worker takes its place. Workers are spawned, not forked: t
 from __future__ import annotations
 
 import contextlib
+import faulthandler
+import math
 import multiprocessing
 import os
 import pickle
@@ -27,6 +29,8 @@ from regbench.executors import Function, Outcome, R, T, describe
 Kind = Literal["event", "value", "error", "broken"]  # "broken": the initializer raised, so no item can be done
 
 GRACE = 2.0  # seconds that a worker has to end by itself before it is killed
+WATCHED = os.name == "posix"
+"""Whether a worker can be watched; the watch writes to a pipe by its number."""
 
 
 def run(
@@ -37,12 +41,14 @@ def run(
     workers: int,
     initializer: Callable[[], None] | None = None,
     environment: Mapping[str, str] | None = None,
+    patience: float = math.inf,
 ) -> Iterator[Outcome[T, R]]:
     """Yield an outcome for each item, as they come; `on_event(item, event)` is called here, in the caller's process.
 
     An item's events come in the order sent and before its outcome, and only while the caller is asking for the next
     outcome. `function` and `initializer` (called once in each worker) are named functions of a module, so that they can
     be pickled; `environment` is set for the workers alone. At most `workers` (>= 1) run, and never more than items.
+    An item that for `patience` seconds neither sends an event nor ends is given up, with its worker.
 
     Closing the iterator, or an exception such as KeyboardInterrupt while it waits, stops the workers; should this
     process be killed, they end by themselves. Workers never see Ctrl-C: it is the parent that answers it.
@@ -51,7 +57,7 @@ def run(
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; at least 1 is needed")
-    start = partial(_start, function, initializer, environment or {})
+    start = partial(_start, partial(_work, function, initializer, patience), environment or {})
     waiting = deque(items)
     busy: dict[Connection, _Worker[T]] = {}
     retired: list[_Worker[T]] = []
@@ -68,7 +74,7 @@ def run(
                     continue
                 if kind == "broken":
                     raise TrainingError(f"a worker process could not be set up ({content})")
-                item, died = worker.item, worker.dead
+                item, died, stuck = worker.item, worker.dead, worker.last_words()
                 # The next item is given out before the caller hears of this one, so that no core waits for it.
                 if worker.dead:
                     _stop([busy.pop(connection)])
@@ -79,19 +85,31 @@ def run(
                 else:
                     connection.close()  # the worker reads the end of its pipe and ends
                     retired.append(busy.pop(connection))
-                yield Outcome(item, content, None) if kind == "value" else Outcome(item, None, str(content), died)
+                if kind == "value":
+                    yield Outcome(item, content, None)
+                elif stuck:
+                    yield Outcome(item, None, f"it gave no sign of life for {patience:g} s", stuck=stuck)
+                else:
+                    yield Outcome(item, None, str(content), died)
     finally:
         _stop([*busy.values(), *retired])
 
 
 @dataclass
 class _Worker(Generic[T]):
-    """A worker process, our end of its pipe, and the item that it holds."""
+    """A worker process, our ends of its pipes, and the item that it holds."""
 
     process: BaseProcess
     connection: Connection
+    words: Connection
+    """Through which its watch tells where it was when it ended the process."""
     item: T
     dead: bool = False
+
+    def last_words(self) -> str:
+        """Return what the watch of a dead worker said; nothing where another hand ended it, or it lives."""
+        said = os.read(self.words.fileno(), 1 << 16) if self.dead and WATCHED and self.words.poll() else b""
+        return said.decode(errors="replace")
 
     def give(self, item: T) -> None:
         """Hand over `item`. A worker that has just died is found out when it is next listened to."""
@@ -101,8 +119,7 @@ class _Worker(Generic[T]):
 
 
 def _start(
-    function: Function[T, R],
-    initializer: Callable[[], None] | None,
+    target: Callable[[Connection, Connection], None],
     environment: Mapping[str, str],
     item: T,
     busy: dict[Connection, _Worker[T]],
@@ -110,7 +127,8 @@ def _start(
     context = multiprocessing.get_context("spawn")
     with _interrupts_blocked(), _environment(environment):
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(function, initializer, theirs), daemon=True)
+        words, watch = context.Pipe(duplex=False)
+        process = context.Process(target=target, args=(theirs, watch), daemon=True)
         try:
             process.start()
         except OSError as error:
@@ -119,7 +137,8 @@ def _start(
             ) from error
         finally:
             theirs.close()  # or the death of the worker would never be seen as the end of its pipe
-        busy[ours] = _Worker(process, ours, item)
+            watch.close()
+        busy[ours] = _Worker(process, ours, words, item)
     busy[ours].give(item)
 
 
@@ -189,13 +208,30 @@ def _stop(workers: Sequence[_Worker[Any]]) -> None:
             worker.process.kill()
             worker.process.join()
         worker.connection.close()
+        worker.words.close()
         worker.process.close()
 
 
-def _work(function: Function[T, R], initializer: Callable[[], None] | None, parent: Connection) -> None:
+def _work(
+    function: Function[T, R],
+    initializer: Callable[[], None] | None,
+    patience: float,
+    parent: Connection,
+    watch: Connection,
+) -> None:
     """What a worker does: items from the parent until it closes the pipe; events and results to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems without signal masks
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    def alive() -> None:
+        # This watch is a thread outside Python: it ends the process even where a loop in C keeps Python's lock.
+        if WATCHED and patience < math.inf:
+            faulthandler.dump_traceback_later(patience, exit=True, file=watch.fileno())
+
+    def emit(event: object) -> None:
+        alive()
+        parent.send(("event", event))
+
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone
         try:
             if initializer is not None:
@@ -208,15 +244,13 @@ def _work(function: Function[T, R], initializer: Callable[[], None] | None, pare
                 packed = parent.recv_bytes()
             except EOFError:
                 return  # there is no more work
+            alive()
             try:
                 # A value that can't be pickled leaves the pipe clean: nothing is sent before all of it is pickled.
-                parent.send(("value", function(pickle.loads(packed), partial(_emit, parent))))
+                parent.send(("value", function(pickle.loads(packed), emit)))
             except Exception as error:
                 parent.send(("error", describe(error)))
-
-
-def _emit(parent: Connection, event: object) -> None:
-    parent.send(("event", event))
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _end_with_parent() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -46,6 +47,18 @@ def misbehave(item, emit):
             emit(lambda: None)
         case "unreadable":
             return Unreadable()
+    return item
+
+
+def hang(item, emit):
+    if item == "sleep":
+        time.sleep(999)
+    if item == "hold the lock":
+        re.match("(a+)+b", "a" * 99)
+    if item == "slow":
+        for step in range(8):
+            time.sleep(0.4)
+            emit(step)
     return item
 
 
@@ -310,3 +323,19 @@ def test_ctrl_c_does_not_reach_workers_that_still_import(tmp_path):
         env=os.environ | {"PYTHONPATH": str(Path(regbench.__file__).parents[1])},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "[2, 4]\n", "")
+
+
+def test_an_item_that_hangs_is_given_up_with_the_place_and_the_others_go_on():
+    items = ["sleep", "quick", "hold the lock", "slow", "last"]
+    began = time.monotonic()
+    outcomes = {o.item: o for o in processes.run(hang, items, on_event=lambda *_: None, workers=2, patience=2.0)}
+    assert time.monotonic() - began < WAIT
+    assert {item: o.value for item, o in outcomes.items()} == dict.fromkeys(items) | {
+        "quick": "quick",
+        "slow": "slow",
+        "last": "last",
+    }
+    for item in ("sleep", "hold the lock"):
+        assert outcomes[item].error == "it gave no sign of life for 2 s"
+        assert "in hang" in outcomes[item].stuck
+        assert not outcomes[item].died
