@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 import platformdirs
 
 import regbench
-from regbench import checkpoint, data, tracking
+from regbench import checkpoint, data, plugins, tracking
 from regbench.checkpoint import code
 from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, cluster, describe, processes, serial
@@ -390,6 +390,7 @@ def environment(executor: str, workers: int, device: str) -> dict[str, Any]:
     return {
         "regbench": regbench.__version__,
         "code": code(),
+        **({"plugins": offered} if (offered := plugins.versions()) else {}),
         "python": platform.python_version(),
         **{name: version for name, version in versions().items() if name != "code"},
         "platform": platform.platform(),

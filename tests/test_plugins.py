@@ -246,6 +246,10 @@ def test_a_sweep_trains_them_in_its_workers_and_records_which_one_is_at_fault(tm
     assert "the technique shape: noise returned the shape" in reasons["shape(p=0.5)"]
     assert set(found.probes["probe"]) == {"count"}
     assert json.loads((tmp_path / "out/dataset.json").read_text())["classes"] == ["=dim()", "bright"]
+    assert (
+        "regbench.probes: count = my_count (mine 1.0)"
+        in json.loads((tmp_path / "out/environment.json").read_text())["plugins"]
+    )
     assert "Traceback" not in done.stderr
 
 

@@ -80,7 +80,10 @@ def run(
                 try:
                     kind, content = ray.get(reference)
                 except ray.exceptions.RayTaskError as error:
-                    raise TrainingError(f"a worker process could not be set up ({describe(error.cause)})") from None
+                    why = describe(error.cause).partition(" traceback:")[0]
+                    raise TrainingError(
+                        f"a worker process could not be set up ({why}); every node needs what is installed here"
+                    ) from None
                 except ray.exceptions.RayError as error:
                     yield Outcome(item, None, describe(error), died=True)
                 else:
