@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench reproduce claims soak tables check-tables lint clean
+.PHONY: help demo test bench reproduce claims soak fuzz tables check-tables lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,6 +36,10 @@ claims: $(READY) ## test every statement of the note (hours; what is finished is
 
 soak: $(READY) ## strike sweeps with 100 faults and print what was lost
 	$(BIN)/python -m benchmarks.soak
+
+fuzz: $(READY) ## feed the parsers what coverage leads to, a minute each
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris
+	$(BIN)/python -m benchmarks.fuzz
 
 tables: $(READY) ## rebuild every committed table from its CSV, without training
 	$(BIN)/python -m benchmarks.tables write
