@@ -40,10 +40,10 @@ import numpy as np
 import yaml
 
 from regbench.errors import RecordsError, UnfinishedError
+from regbench.lock import Lock
 
 if TYPE_CHECKING:
     import pandas as pd
-    from filelock import FileLock
     from numpy.typing import NDArray
 
 # text and json: a string, "" where unknown. count: a whole number that is always there. whole, number: NaN where
@@ -281,6 +281,7 @@ class Results:
             files = [opened.enter_context((self.directory / name).open("r+b", buffering=0)) for name in lines]
             if _identity(os.fstat(files[-1].fileno())) != self._file:  # deleted, and made anew by another sweep
                 raise RecordsError(f"{files[-1].name} is no longer the file that this sweep has opened; start it again")
+            self._lock.check()
             ends = [file.seek(0, os.SEEK_END) for file in files]
             try:
                 for file, data in zip(files, lines.values(), strict=True):
@@ -529,19 +530,10 @@ def check_same(one: Records, other: Records) -> None:
             raise RecordsError(f"{other.directory} has another {what} than {one.directory}: {differences}")
 
 
-def lock(directory: Path) -> FileLock:
+def lock(directory: Path) -> Lock:
     """Return the lock of `directory`, which exists, held. Raises RecordsError where another process holds it."""
-    from filelock import FileLock, Timeout
-
-    held = FileLock(directory / "regbench.lock", thread_local=False)
     with _explained(directory):
-        try:
-            held.acquire(timeout=0)
-        except Timeout:
-            raise RecordsError(
-                f"{directory} is in use by another process; wait until it is done, end it, or choose another --out"
-            ) from None
-    return held
+        return Lock(directory)
 
 
 def pack(bits: NDArray[np.bool_]) -> str:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 import regbench
 from regbench import records
 from regbench.errors import RecordsError
+from regbench.lock import OWNER
 from regbench.records import BESIDE, EPOCHS, PROBED, PROBES, RUNS, Results, Rows
 
 CONFIG = {
@@ -530,6 +531,16 @@ def test_a_directory_in_use_is_refused_and_free_again_once_its_user_is_killed(tm
     Results(tmp_path, {}, {}, {}).close()
 
 
+def test_nothing_is_written_into_a_directory_that_another_machine_has_taken(tmp_path):
+    with opened(tmp_path) as results:
+        commit(results, "a")
+        (tmp_path / OWNER).write_text('{"machine": "elsewhere", "process": 7, "token": "x"}')
+        before = contents(tmp_path)
+        with pytest.raises(RecordsError, match="taken over by process 7 of elsewhere"):
+            commit(results, "b")
+        assert contents(tmp_path) == before
+
+
 def test_a_directory_is_free_again_when_it_was_refused_or_closed(tmp_path):
     with opened(tmp_path), pytest.raises(RecordsError, match="in use"):
         opened(tmp_path)
@@ -544,6 +555,7 @@ FILLER = """
 import resource, sys
 from pathlib import Path
 from regbench.errors import RecordsError
+from regbench.lock import OWNER
 from regbench.records import Results, Rows
 results = Results(Path(sys.argv[1]), {}, {}, {})
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
