@@ -23,6 +23,14 @@ def test_a_directory_does_not_differ_from_its_copy(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_a_section_that_a_later_version_added_is_no_difference(tmp_path: Path) -> None:
+    other = copied(tmp_path)
+    with (other / "config.yaml").open("a") as file:
+        file.write("replicates: null\n")
+    done = regbench("diff", other, QUICKSTART)
+    assert (done.returncode, "replicates" in done.stdout) == (0, False), done.stdout
+
+
 def test_each_difference_is_a_line_with_its_kind(tmp_path: Path) -> None:
     other = copied(tmp_path)
     environment = json.loads((other / "environment.json").read_text()) | {"torch": "9.9"}
