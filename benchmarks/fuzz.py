@@ -7,7 +7,10 @@ seconds and 2 GiB for one input. A failing input is written beside the message t
 from __future__ import annotations
 
 import argparse
+import atexit
 import io
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,7 +32,9 @@ CONFIG, DATASET = {"name": "x", "probes": None}, {"name": "mnist5k", "fingerprin
 @cache
 def folder() -> Path:
     """A folder for the file that is read next."""
-    return Path(tempfile.mkdtemp(prefix="regbench-fuzz-"))
+    made = Path(tempfile.mkdtemp(prefix="regbench-fuzz-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def placed(name: str, content: bytes) -> Path:
@@ -222,13 +227,15 @@ def main() -> int:
         return 0
     failed = []
     for name in asked.targets:
-        with tempfile.TemporaryDirectory(prefix="regbench-corpus-") as corpus:
+        with tempfile.TemporaryDirectory(prefix="regbench-fuzz-") as scratch:
+            corpus = Path(scratch) / "corpus"
+            corpus.mkdir()
             for i, content in enumerate(TARGETS[name][1]()):
-                (Path(corpus) / str(i)).write_bytes(content)
+                (corpus / str(i)).write_bytes(content)
             options = [f"-max_total_time={asked.seconds}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=8192"]
             done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.fuzz", "--one", name, "--", corpus, *options],
-                capture_output=True, text=True, errors="replace", check=False,
+                [sys.executable, "-m", "benchmarks.fuzz", "--one", name, "--", str(corpus), *options],
+                capture_output=True, text=True, errors="replace", check=False, env=os.environ | {"TMPDIR": scratch},
             )  # fmt: skip
         tried = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("Done")]
         print(f"{name}: {f'{int(tried[0]):,} inputs' if tried and not done.returncode else 'FAILED'}", flush=True)
