@@ -109,6 +109,7 @@ class Replicates(Settings):
 
     source: str = Field(..., description="author, year, figure or table")
     theirs: dict[str, str] = Field(..., description="language (en, ko) to what was found there")
+    ours: dict[str, str] = Field({}, description="language to what came out here")
     differs: dict[str, str] = Field({}, description="language to what is different here")
 
 

@@ -63,15 +63,13 @@ def html(
         tables=[table for table in found if table not in lost],
         lost=lost,
         pictures=[
-            *(
-                Picture(key, words(f"page.{key}"), distinct(key, svg), note(key, comparison, words))
-                for key, svg in drawn.items()
-                if svg
-            ),
-            *(
-                Picture(key, words("page.probe", probe=key), distinct(key, svg), note("probe", comparison, words))
-                for key, svg in plots.probed(comparison, probes, words).items()
-            ),
+            Picture(key, words(f"page.{key}"), distinct(key, svg), note(key, comparison, words))
+            for key, svg in drawn.items()
+            if svg
+        ],
+        probed=[
+            Picture(key, words("page.probe", probe=key), distinct(key, svg), note("probe", comparison, words))
+            for key, svg in plots.probed(comparison, probes, words).items()
         ],
         about=about,
         replicates=replicates,

@@ -68,8 +68,8 @@ def test_comparisons_without_a_verdict_are_not_counted_as_undecided(tmp_path: Pa
     plan, config = sweep(tmp_path, small)
     _, counts = page.lead(compare(sampled(plan), plan, config.analysis), words("en"))
     assert counts == (
-        "Of 2 comparisons 0 help, 0 hurt, 0 are equivalent, 0 are undecided. "
-        "2 have no verdict: too few pairs, or no spread."
+        "Comparisons: 2. Helps: 0, hurts: 0, equivalent: 0, undecided: 0. "
+        "No verdict, for too few pairs or no spread: 2."
     )
 
 
