@@ -180,8 +180,9 @@ class Job:
         hung = [key for key, kind in techniques().made.items() if _file_of(kind) in outcome.stuck]
         guilty = [run for run in self.stack.runs if not hung or run.cell.techniques.keys() & set(hung)]
         innocent = [run for run in self.stack.runs if run not in guilty]
-        main = next(part for part in outcome.stuck.split("\n\n") if "in _work" in part)
-        where = next(line.strip() for line in main.splitlines() if line.strip().startswith("File"))
+        # Of a thread that is deep in calls, the outermost ones, by which the worker's own is known, are left out.
+        main = next((part for part in outcome.stuck.split("\n\n") if "in _work" in part), outcome.stuck)
+        where = next((line.strip() for line in main.splitlines() if line.strip().startswith("File")), "somewhere")
         reason = "".join(f"in the technique {key}: " for key in hung) + f"{outcome.error}: {where}"
         left = [replace(self, stack=self._part("a", innocent))] if innocent else []
         return Outcome(replace(self, stack=self._part("", guilty)), None, reason), left
