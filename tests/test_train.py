@@ -162,6 +162,18 @@ def test_a_diverged_run_says_so_and_its_neighbours_do_not_notice(tmp_path: Path,
         assert {k: row[k] for k in METRICS} == pytest.approx({k: rows[row["seed"], "ok"][k] for k in METRICS}, rel=1e-5)
 
 
+@pytest.mark.parametrize("model", ["mlp", *OF_OTHERS])
+def test_what_becomes_of_a_neighbour_changes_no_bit_of_a_run(tmp_path: Path, images: data.Images, model: str) -> None:
+    def beside(neighbour: str, ends: str) -> dict[int, dict[str, float]]:
+        both = runs(tmp_path, ["{l2: 0.01}", f"{{l2: {neighbour}}}"], model=model, optimizer="sgd")
+        trained = train(both, Dataset(images)).runs
+        rows = [row for row in trained if "0.01" in row["cell"]]
+        assert {row["status"] for row in trained if row not in rows} == {ends}
+        return {row["seed"]: {k: row[k] for k in (*METRICS, "weight_norm", "init_hash")} for row in rows}
+
+    assert beside("1.0e+30", "diverged") == beside("0.02", "ok")
+
+
 def test_a_last_batch_of_one_is_left_out(tmp_path: Path, images: data.Images) -> None:
     many = runs(tmp_path, ["{batch_norm: {}}"], batch_size=99)
     records = train(many, Dataset(images))
