@@ -283,17 +283,22 @@ class Results:
                 raise RecordsError(f"{files[-1].name} is no longer the file that this sweep has opened; start it again")
             self._lock.check()
             ends = [file.seek(0, os.SEEK_END) for file in files]
+            whole = False
             try:
                 for file, data in zip(files, lines.values(), strict=True):
                     if file is files[-1]:
                         _see_down(files[:-1])
                     _put(file, data)
+                whole = True
                 _see_down(files[-1:])
-            except BaseException:  # Ctrl-C too: a caller that goes on must not append to a torn row
-                with suppress(OSError):
-                    # The commit mark first, for a row there must never lack its others.
-                    for file, end in zip(reversed(files), reversed(ends), strict=True):
-                        file.truncate(end)
+            except BaseException as error:  # Ctrl-C too: a caller that goes on must not append to a torn row
+                if whole and not isinstance(error, OSError):
+                    self._statuses.update(statuses)
+                else:
+                    with suppress(OSError):
+                        # The commit mark first, for a row there must never lack its others.
+                        for file, end in zip(reversed(files), reversed(ends), strict=True):
+                            file.truncate(end)
                 raise
         self._statuses.update(statuses)
 

@@ -636,6 +636,17 @@ def test_ctrl_c_in_the_middle_of_a_commit_takes_all_back(tmp_path, monkeypatch):
     assert len(records.read(tmp_path).epochs) == 3
 
 
+def test_ctrl_c_takes_nothing_back_that_stands_there_whole(tmp_path, monkeypatch):
+    with opened(tmp_path) as results:
+        with monkeypatch.context() as patch:
+            fail_at(patch, len(BESIDE), KeyboardInterrupt())
+            with pytest.raises(KeyboardInterrupt):
+                commit(results, "a")
+        assert results.finished() == {"a"}
+        commit(results, "b")
+    assert list(records.read(tmp_path).runs["run"]) == ["a", "b"]
+
+
 def fail_at(patch, call, error):
     calls = iter(range(100))
     fsync = os.fsync
