@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from regbench import claims, records, report
-from regbench.cli import compared, page
+from regbench.cli import comparisons, page
 from regbench.compare import Comparison
 from regbench.evidence import VERDICTS
 from regbench.locale import languages, words
@@ -23,8 +23,8 @@ FIGURE = re.compile(r"(<!-- error (\S+) ([^>]+?) -->).*?(<!-- /error -->)")
 """A figure in a document's text: the test error of a sweep's cell."""
 LEAD = re.compile(r"(<!-- claims (\w+) -->\n).*?(<!-- /claims -->)", re.DOTALL)
 """How the claims came out, in a document's text."""
-PAGE = "report.en.html"
-"""In English alone: the letters in a Korean picture are those of a font of the machine."""
+LANGUAGE = "en"
+"""Of the pages: the letters in a Korean picture are those of a font of the machine."""
 
 
 def claimed(found: shown.Found) -> Iterator[tuple[Path, str]]:
@@ -47,15 +47,19 @@ def built() -> Iterator[tuple[Path, str]]:
     folder = REFERENCE / "claims"
     stated = [(claim, claims.result(claim, folder / claim.name)) for claim in claims.found(ROOT / "configs/claims")]
     yield from claimed(stated)
-    found = {folder.name: compared(folder) for folder in sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))}
-    yield REFERENCE / "README.md", contents(found)
-    for name, comparison in found.items():
+    held = {folder.name: comparisons(folder) for folder in sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))}
+    yield REFERENCE / "README.md", contents(held)
+    for name, conditions in held.items():
         folder = REFERENCE / name
         for lang in languages():
-            yield folder / f"table.{lang}.md", report.render(comparison, "markdown", lang)
-            yield folder / f"table.{lang}.svg", report.svg(comparison, lang, 140, f"regbench sweep {name}.yaml")
-        yield folder / "table.json", report.render(comparison, "json")
-        yield folder / PAGE, page(folder, comparison, "en")
+            yield folder / f"table.{lang}.md", report.render(conditions, "markdown", lang)
+        yield folder / "table.json", report.render(conditions, "json")
+        for mark, comparison in marked(conditions).items():
+            yield folder / f"report{mark}.{LANGUAGE}.html", page(folder, comparison, LANGUAGE)
+            for lang in languages():
+                picture = report.svg(comparison, lang, 140, f"regbench sweep {name}.yaml")
+                yield folder / f"table{mark}.{lang}.svg", picture
+    found = {name: conditions[0] for name, conditions in held.items() if len(conditions) == 1}
     for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         text = document.read_text(encoding="utf-8")
         for name in sorted(blocks.names(text) & found.keys()):
@@ -79,7 +83,12 @@ def error(comparison: Comparison, label: str) -> str:
     return f"{mean} ({low} to {high})"
 
 
-def contents(found: Mapping[str, Comparison]) -> str:
+def marked(conditions: Sequence[Comparison]) -> dict[str, Comparison]:
+    """Return the comparison of each condition by what its files' names have: "" for the first, then ".2", ".3"."""
+    return {f".{i}" if i > 1 else "": comparison for i, comparison in enumerate(conditions, 1)}
+
+
+def contents(found: Mapping[str, Sequence[Comparison]]) -> str:
     """Return the page that says what the reference sweeps are and what they took."""
     lines = [
         "# Reference results",
@@ -90,14 +99,17 @@ def contents(found: Mapping[str, Comparison]) -> str:
         "| sweep | runs | processor time | trained on | tables | report |",
         "| :--- | ---: | ---: | :--- | :--- | :--- |",
     ]
-    for name in found:
+    for name, conditions in found.items():
         held = records.read(REFERENCE / name)
         of = held.environment
         minutes = held.runs["seconds"].sum() / 60
         machine = f"{of['processor']}, {of['workers']} workers, torch {of['torch']}"
         tables = ", ".join(f"[{lang}]({name}/table.{lang}.md)" for lang in languages())
-        link = f"[{PAGE}]({name}/{PAGE})"
-        lines.append(f"| [{name}]({name}) | {len(held.runs)} | {minutes:.0f} minutes | {machine} | {tables} | {link} |")
+        pages = [f"report{mark}.{LANGUAGE}.html" for mark in marked(conditions)]
+        links = ", ".join(f"[{page}]({name}/{page})" for page in pages)
+        lines.append(
+            f"| [{name}]({name}) | {len(held.runs)} | {minutes:.0f} minutes | {machine} | {tables} | {links} |"
+        )
     lines += [
         "",
         "Processor time is that of all runs together; on two cores half of it passes on the wall, and a little more.",
