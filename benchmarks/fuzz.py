@@ -133,6 +133,12 @@ def kept_stack(content: bytes) -> None:
     checkpoint.load(placed("x.safetensors", content), "key")
 
 
+def catalogue(content: bytes) -> None:
+    from regbench import locale
+
+    locale.parsed(content, "x.yaml")
+
+
 def document(content: bytes) -> None:
     from regbench.report import blocks
 
@@ -186,6 +192,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "npz": (npz, lambda: [archive()]),
     "picture": (picture, lambda: [png()]),
     "kept_stack": (kept_stack, lambda: [stack()]),
+    "catalogue": (catalogue, lambda: [(ROOT / "regbench/locale/ko.yaml").read_bytes()[:4000]]),
     "document": (document, lambda: [b"<!-- table x en -->\n| a |\n<!-- /table -->\n", b"helps +1.2"]),
 }
 """Name to what is called with the bytes, and what they begin with."""

@@ -219,7 +219,7 @@ def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | N
 
 @app.command()
 def merge(
-    parts: Annotated[list[Path], typer.Argument(metavar="DIR...", help="results directories of one config")],
+    parts: Annotated[list[Path], typer.Argument(metavar="DIR", help="results directories of one config")],
     out: Annotated[Path, typer.Option(help="where the joined results go")],
 ) -> None:
     """Join the parts of a sweep; exit with 4 where a run is still missing or failed."""

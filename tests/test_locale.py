@@ -7,7 +7,7 @@ import yaml
 
 import regbench
 from regbench.errors import UsageError
-from regbench.locale import default_language, languages, words
+from regbench.locale import default_language, languages, parsed, words
 from regbench.regularizers import techniques
 
 HANGUL = re.compile("[가-힣]")
@@ -90,3 +90,23 @@ def test_why_something_is_missing_is_said_in_the_readers_language() -> None:
     for text in {text for technique in techniques().values() for text in technique.conflicts.values()}:
         assert korean.reason(text) != text
         assert words("en").reason(text) == text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a: {b: c", "expected ',' or '}'"),
+        (b"- a", "has no attribute 'items'"),
+        (b"a: [b]", "got list"),
+        (b"a: \xff", "can't be used"),
+        (b"a: '{x.__class__}'", "a has the placeholder {x.__class__}, which is no plain name"),
+        (b"a: '{x:9999999999}'", "a has the placeholder {x}, which is no plain name"),
+        (b"a: '{'", "Single '{'"),
+        (b"a: &a [*a]", "can't be used"),
+    ],
+)
+def test_a_catalogue_that_is_none_is_refused_in_a_sentence(content: bytes, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parsed(content, "xx.yaml")
+    assert str(refused.value).startswith("the catalogue xx.yaml can't be used: ")
+    assert said in str(refused.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -55,9 +56,25 @@ def words(language: str) -> Words:
     """Return a language's words. Raises UsageError if there is no such language."""
     if language not in languages():
         raise UsageError(f"there is no language {language!r}; there are {', '.join(languages())}")
+    file = FOLDER / f"{language}.yaml"
+    return Words(language, parsed(file.read_bytes(), str(file)))
+
+
+def parsed(content: bytes, source: str) -> dict[str, str]:
+    """Return a catalogue's texts by dotted keys. Raises UsageError where it is no mapping of texts.
+
+    Placeholders are plain names: what is filled in is formatted before, and no text reaches into it.
+    """
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    catalogue = yaml.load((FOLDER / f"{language}.yaml").read_text(encoding="utf-8"), Loader=loader)
-    return Words(language, dict(_flat(catalogue)))
+    try:
+        texts = dict(_flat(yaml.load(content, Loader=loader)))
+        for key, text in texts.items():
+            for _, name, spec, conversion in string.Formatter().parse(text):
+                if name is not None and (spec or conversion or not name.isidentifier()):
+                    raise ValueError(f"{key} has the placeholder {{{name}}}, which is no plain name")
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"the catalogue {source} can't be used: {' '.join(str(error).split())}") from None
+    return texts
 
 
 def default_language(environ: Mapping[str, str]) -> str:
