@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ SHARE = 0.6
 
 def show(config: Config, plan: Plan, console: Console, workers: int | None, data_dir: Path | None) -> None:
     """Print the plan: cells with parameters, runs, stacks, the estimated time, and what is skipped and why."""
+    if not plan.stacks:
+        console.print("0 runs: there are more parts than stacks")
+        return
     source = data.sources()[config.dataset.name]
     image, classes, available = source.IMAGE, source.CLASSES, source.TRAIN
     if image is None or classes is None or available is None:
@@ -38,7 +42,9 @@ def show(config: Config, plan: Plan, console: Console, workers: int | None, data
         console.print(f"skipped: {skip.label}: {skip.reason}")
     sizes = sorted({len(stack.runs) for stack in plan.stacks})
     size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    console.print(f"{len(plan.cells)} cells x {len(plan.runs) // len(plan.cells)} seeds = {len(plan.runs)} runs")
+    seeds = set(Counter(id(run.cell) for run in plan.runs).values())
+    each = f" x {seeds.pop()} seeds =" if len(seeds) == 1 else ","
+    console.print(f"{len(plan.cells)} cells{each} {len(plan.runs)} runs")
     console.print(f"{len(plan.stacks)} stacks of {size} runs")
     macs = sum(work(run, available, image, classes) for run in plan.runs) * PASSES
     processes = min(workers or cores(), len(plan.stacks))

@@ -246,6 +246,8 @@ def cut(runs: Sequence[Run], most: int) -> list[Sequence[Run]]:
 def shard(plan: Plan, part: int, parts: int) -> Plan:
     """Return one of `parts` parts of a plan, the first being 1: whole stacks, dealt so that the parts cost alike.
 
+    It has the cells of its stacks, which may be some or none.
+
     Nobody needs to ask who has which: the parts of a plan are disjoint, and together they are the plan.
     """
     if not 1 <= part <= parts:
@@ -259,7 +261,9 @@ def shard(plan: Plan, part: int, parts: int) -> Plan:
             mine.add(stack.id)
     stacks = tuple(stack for stack in plan.stacks if stack.id in mine)
     held = {run.id for stack in stacks for run in stack.runs}
-    return replace(plan, runs=tuple(run for run in plan.runs if run.id in held), stacks=stacks)
+    runs = tuple(run for run in plan.runs if run.id in held)
+    trained = {id(run.cell) for run in runs}
+    return replace(plan, cells=tuple(cell for cell in plan.cells if id(cell) in trained), runs=runs, stacks=stacks)
 
 
 def cost(config: Config) -> float:

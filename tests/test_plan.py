@@ -257,7 +257,8 @@ def test_shards_are_whole_stacks_and_together_the_plan(folder: Path, data: dict[
     for part in shards:
         held = {run.id for stack in part.stacks for run in stack.runs}
         assert part.runs == tuple(run for run in whole.runs if run.id in held)
-        assert (part.cells, part.skips) == (whole.cells, whole.skips)
+        assert part.cells == tuple(cell for cell in whole.cells if any(run.cell is cell for run in part.runs))
+        assert part.skips == whole.skips
 
 
 @many_examples

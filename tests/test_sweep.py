@@ -446,6 +446,22 @@ def test_a_shard_that_is_none_is_a_usage_error(swept: Swept, part: str) -> None:
     assert done.stderr == f"regbench: --shard {part}: it names one of N parts, from 1/N to N/N, such as 2/5\n"
 
 
+@pytest.mark.parametrize(("part", "runs"), [("1/2", 12), ("99/99", 0)])
+def test_a_dry_run_shows_what_a_shard_trains_which_may_be_nothing(swept: Swept, part: str, runs: int) -> None:
+    file, _, _ = swept
+    done = regbench("sweep", file, "--shard", part, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert f"{runs} runs" in done.stdout
+
+
+def test_a_shard_of_nothing_is_a_part_like_any_other(swept: Swept, tmp_path: Path) -> None:
+    file, whole, _ = swept
+    assert regbench("sweep", file, "--shard", "99/99", "--out", tmp_path / "none").returncode == 0
+    done = regbench("merge", tmp_path / "none", whole, "--out", tmp_path / "all")
+    assert done.returncode == 0, done.stderr
+    assert len(records.read(tmp_path / "all").runs) == 24
+
+
 def test_a_shard_neither_grows_nor_tunes(swept: Swept, tmp_path: Path) -> None:
     file, _, _ = swept
     assert "merge` them first" in regbench("sweep", file, "--shard", "1/2", "--extend", "1").stderr
