@@ -145,10 +145,16 @@ def chance_of_verdict(n: int, mean: float, sd: float, margin: float, alpha: floa
     probabilities.
     """
     df, root = n - 1, math.sqrt(n) / sd
-    different = 1 - nctdtr(df, abs(mean) * root, stdtrit(df, 1 - alpha / 2))
+    different = 1 - _noncentral(df, abs(mean) * root, stdtrit(df, 1 - alpha / 2))
     critical = stdtrit(df, 1 - alpha)
-    equivalent = nctdtr(df, (abs(mean) - margin) * root, -critical) - nctdtr(df, (abs(mean) + margin) * root, critical)
-    return float(max(different, equivalent))
+    below = _noncentral(df, (abs(mean) - margin) * root, -critical)
+    return max(different, below - _noncentral(df, (abs(mean) + margin) * root, critical))
+
+
+def _noncentral(df: float, shift: float, t: float) -> float:
+    """Return P(T <= t) of the noncentral t distribution; far from its middle SciPy may have lost the 0 or 1."""
+    p = float(nctdtr(df, shift, t))
+    return float(t > shift) if math.isnan(p) else p
 
 
 def more_seeds(n: int, mean: float, sd: float, margin: float, alpha: float) -> int | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.stats
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -147,6 +147,7 @@ def test_a_medium_effect_takes_34_pairs() -> None:
     assert stats.more_seeds(5, -0.5, 1.0, 0.0, 0.05) == 34 - 5
 
 
+@example(9, 1.25, 0.1015625, 0.0, 0.05)
 @given(st.integers(5, 30), st.floats(-3, 3), st.floats(0.1, 5), st.floats(0, 1), st.sampled_from([0.05, 0.002]))
 def test_more_seeds_is_the_fewest_that_are_enough(n: int, mean: float, sd: float, margin: float, alpha: float) -> None:
     more = stats.more_seeds(n, mean, sd, margin, alpha)
@@ -155,6 +156,13 @@ def test_more_seeds_is_the_fewest_that_are_enough(n: int, mean: float, sd: float
     else:
         assert stats.chance_of_verdict(n + more, mean, sd, margin, alpha) >= stats.POWER
         assert more == 1 or stats.chance_of_verdict(n + more - 1, mean, sd, margin, alpha) < stats.POWER
+
+
+@given(st.integers(2, 2000), st.floats(-50, 50), st.floats(0.01, 50), st.floats(0, 50))
+def test_the_chance_of_a_verdict_is_a_chance_however_far_the_mean_is(
+    n: int, mean: float, sd: float, margin: float
+) -> None:
+    assert 0 <= stats.chance_of_verdict(n, mean, sd, margin, 0.05) <= 1
 
 
 @pytest.mark.parametrize(
