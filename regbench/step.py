@@ -41,6 +41,11 @@ class Step:
         self.graphs: dict[int, Callable[[], None]] = {}
         self.inputs: dict[int, tuple[Tensor, Tensor]] = {}
 
+    @property
+    def captures(self) -> bool:
+        """Whether steps are captured in a CUDA graph and replayed: where they do the same each time."""
+        return self.lr.is_cuda and not self.stack.varies
+
     def reset(self) -> None:
         """Forget the sums."""
         self.nll.zero_()
@@ -62,7 +67,7 @@ class Step:
         lrs = [rate * scale for rate in self.rates]
         for span, lr in zip(self.spans, lrs, strict=True):
             self.lr[span].fill_(lr)
-        if not self.lr.is_cuda or self.stack.varies:
+        if not self.captures:
             self.advance(index, labels, lrs)
             return
         size = index.shape[1]

@@ -31,18 +31,22 @@ class Masks:
         self.streams: dict[tuple[int, str], Any] = {}
         self.buffers: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
+    @property
+    def on_host(self) -> bool:
+        """Whether NumPy draws; else torch does, on the device."""
+        return self.stack.device.type == "cpu"
+
     def draw(self, place: str, shape: tuple[int, ...], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
         """Return a mask (M, *shape) of 0 and 1 / (1 - rate), and how many zeros each run's has, (M,).
 
         The mask stays valid until the next draw of the same place and shape.
         """
-        on_host = self.stack.device.type == "cpu"
-        return (self._draw_numpy if on_host else self._draw_torch)(place, shape, rates)
+        return (self._draw_numpy if self.on_host else self._draw_torch)(place, shape, rates)
 
     def uniform(self, place: str, shape: tuple[int, ...]) -> Tensor:
         """Return fresh numbers (M, *shape), uniform in [0, 1); runs of one seed share them."""
         streams = [self._stream(seed, place) for seed in self.stack.seeds]
-        if self.stack.device.type == "cpu":
+        if self.on_host:
             draws = torch.from_numpy(np.stack([draw.random(shape) for draw in streams])).to(self.stack.dtype)
         else:
             device, dtype = self.stack.device, self.stack.dtype
@@ -52,7 +56,7 @@ class Masks:
     def _stream(self, seed: int, place: str) -> Any:
         if (seed, place) not in self.streams:
             generator: Any = stream(seed, f"{self.purpose}/{place}")
-            if self.stack.device.type != "cpu":
+            if not self.on_host:
                 number = int(generator.integers(1 << 63))
                 generator = torch.Generator(self.stack.device).manual_seed(number)
             self.streams[seed, place] = generator
