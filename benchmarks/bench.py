@@ -288,11 +288,15 @@ def peaks(say: Callable[[str], None]) -> dict[str, float]:
     noisy = planned(text.format(w=256, t="{dropout: 0.5, batch_norm: {}}", c="[[dropout, batch_norm]]"))
     both = next(s.runs for s in noisy.stacks if s.runs[0].cell.techniques)
     shares: dict[str, list[float]] = {"peak_share_plain": [], "peak_share_bn_dropout": []}
+    limits = []
     for _ in range(ROUNDS):
         limit = statistics.mean(together(labs, "peak"))
+        limits.append(limit / 1e9)
         for key, runs in zip(shares, (plain, both), strict=True):
             took = statistics.mean(together(labs, "stacked", runs, "mnist5k", 8))
             shares[key].append(flops(runs, (1, 28, 28)) / took / limit)
+    work = flops(planned().stacks[0].runs, (1, 28, 28)) / 1e6
+    say(f"matrix-product peak of a core: {spread(limits)} GFLOP/s; a step and run of the quickstart: {work:.0f} MFLOP")
     say(f"share of the matrix-product peak, plain 784-512-512-10: {spread(shares['peak_share_plain'])}")
     say(f"share of the matrix-product peak, batch norm + dropout at 256: {spread(shares['peak_share_bn_dropout'])}")
     return {key: statistics.median(values) for key, values in shares.items()}

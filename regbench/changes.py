@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,11 +30,6 @@ class Changes:
         return [f"{kind}: {line}" for kind, lines in vars(self).items() for line in lines]
 
 
-def _given(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that say something: one that a later version added is not there in older records."""
-    return {key: value for key, value in config.items() if value is not None}
-
-
 def changes(one: Path, other: Path, first: Sequence[Comparison], second: Sequence[Comparison]) -> Changes:
     """Return what differs between the results in `one` and in `other`, whose comparisons are `first` and `second`.
 
@@ -43,7 +37,7 @@ def changes(one: Path, other: Path, first: Sequence[Comparison], second: Sequenc
     """
     a, b = records.read(one), records.read(other)
     return Changes(
-        config=tuple(records.differences(*(_given(each.config) for each in (a, b)))),
+        config=tuple(records.differences(*(records.given(each.config) for each in (a, b)))),
         environment=tuple(records.differences(a.environment, b.environment)),
         dataset=tuple(records.differences(a.dataset, b.dataset)),
         runs=tuple(_runs(a, b)),

@@ -111,7 +111,7 @@ def sweep(
     from regbench import config as configs
     from regbench import sweep as sweeps
     from regbench import tuning
-    from regbench.plan import shard as cut
+    from regbench.plan import shard as part_of
     from regbench.plan import trials
     from regbench.trackers import chosen
 
@@ -140,7 +140,7 @@ def sweep(
             estimate.show(settings, trials(settings), stdout(), workers, data_dir)
             stdout().print("\nThen, each with the settings that were chosen:")
         outlined = tuning.outlined(settings)
-        estimate.show(settings, cut(outlined, *part) if part else outlined, stdout(), workers, data_dir)
+        estimate.show(settings, part_of(outlined, *part) if part else outlined, stdout(), workers, data_dir)
         return
     if address and executor != "ray":
         raise UsageError("--address is that of a Ray cluster: it goes with --executor ray")

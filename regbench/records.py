@@ -703,12 +703,14 @@ def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
-def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a config runs depend on: sections that say something, and of a dataset's path its last part.
+def given(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections that say something: one that a later version of regbench added is not in older configs."""
+    return {key: value for key, value in config.items() if value is not None}
 
-    A section that a later version of regbench added is empty in older configs; and a project that moves keeps its runs.
-    """
-    kept = {key: value for key, value in config.items() if value is not None and key not in IRRELEVANT}
+
+def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a config runs depend on; of a dataset's path the last part: a project may move."""
+    kept = given(_without(config, *IRRELEVANT))
     dataset = kept.get("dataset")
     if isinstance(dataset, Mapping) and dataset.get("path"):
         kept["dataset"] = {**dataset, "path": Path(str(dataset["path"])).name}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks import fuzz
+from regbench.errors import RegbenchError
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzz, "folder", lambda: tmp_path)
-    return
+
+
+@pytest.mark.parametrize("name", fuzz.TARGETS)
+def test_what_a_target_begins_with_is_read_to_the_end(name: str) -> None:
+    target, seeds = fuzz.TARGETS[name]
+    refused = []
+    for seed in seeds():
+        try:
+            target(seed)
+        except RegbenchError as error:
+            refused.append(error)
+    assert len(refused) < len(seeds()), refused
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,7 +49,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
         for generator, state in zip(graph.generators, before, strict=True):
             generator.set_state(state)
         made.append(graph)
-        graph.replay = lambda arguments=taken[-1]: advance(*arguments)  # type: ignore[misc]
+        graph.replay = partial(advance, *taken[-1])
 
     stream = SimpleNamespace(wait_stream=lambda other: None)
     for name, stand_in in {
