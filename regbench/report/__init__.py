@@ -26,10 +26,12 @@ def render(
     lang: str = "en",
     width: int | None = None,
     color: bool = False,
+    encoding: str = "utf-8",
 ) -> str:
     """Return a comparison as text, ended by a line feed; of several conditions one after the other.
 
-    `width` (columns) and `color` concern "rich" alone; without a width COLUMNS decides, or the terminal, or `WIDTH`.
+    `width` (columns), `color` and `encoding` (of what it is printed to) concern "rich" alone; without a width COLUMNS
+    decides, or the terminal, or `WIDTH`.
     "csv" and "json" hold plain numbers at full precision under English keys. Raises UsageError for an unknown format
     or language.
     """
@@ -40,7 +42,7 @@ def render(
             from regbench.report import terminal
 
             width = width or shutil.get_terminal_size((WIDTH, 0)).columns
-            return "".join(terminal.text(rich(each, lang), width, color) for each in found)
+            return "".join(terminal.text(rich(each, lang, encoding), width, color) for each in found)
         case "markdown":
             return "\n".join(markdown.text(each, spoken) for each in found)
         case "latex":
@@ -52,11 +54,11 @@ def render(
     raise UsageError(f"there is no format {format!r}; there are {', '.join(get_args(Format))}")
 
 
-def rich(comparison: Comparison, lang: str = "en") -> Report:
+def rich(comparison: Comparison, lang: str = "en", encoding: str = "utf-8") -> Report:
     """Return the tables for `Console.print`; they take the layout that fits the console's width."""
     from regbench.report.terminal import Report
 
-    return Report(comparison, words(lang))
+    return Report(comparison, words(lang), encoding)
 
 
 def svg(comparison: Comparison, lang: str = "en", width: int = WIDTH, title: str = "regbench table") -> str:

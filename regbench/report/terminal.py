@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape, unescape
 
 from rich import box
@@ -15,10 +16,12 @@ from rich.table import Table as RichTable
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+from regbench import signs
 from regbench.compare import Comparison
 from regbench.locale import Words
 from regbench.report import tables
 from regbench.report.tables import Cell, Column, Table, Tone
+from regbench.signs import encodes
 
 STYLES: dict[Tone, str] = {
     "plain": "",
@@ -52,6 +55,8 @@ class Report:
 
     comparison: Comparison
     words: Words
+    encoding: str = "utf-8"
+    """Of what it is printed to."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Yield titles, tables and notes."""
@@ -59,7 +64,10 @@ class Report:
             yield from drawn(table, options.max_width)
 
     def layout(self, width: int) -> Iterator[Table]:
-        """Yield the tables as they fit into `width` columns: side by side, or one after the other."""
+        """Return the tables as they fit into `width` columns: side by side, or one after the other."""
+        return (_spelt(table, self.encoding) for table in self._layout(width))
+
+    def _layout(self, width: int) -> Iterator[Table]:
         comparison, words = self.comparison, self.words
         summary = tables.summary(comparison, words)
         if width >= _fixed_width(summary) + EDGES + ROOM_FOR_CARDS:
@@ -79,10 +87,28 @@ class Single:
     """One table, with its title and notes."""
 
     table: Table
+    encoding: str = "utf-8"
+    """Of what it is printed to."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Yield title, table and notes."""
-        yield from drawn(self.table, options.max_width)
+        yield from drawn(_spelt(self.table, self.encoding), options.max_width)
+
+
+def _spelt(table: Table, encoding: str) -> Table:
+    """Return a table with the signs that an encoding has, before its columns get their widths."""
+    if encodes("".join(signs.INSTEAD), encoding):
+        return table
+    spell = partial(signs.spelt, encoding=encoding)
+    return replace(
+        table,
+        title=spell(table.title),
+        columns=tuple(replace(column, title=spell(column.title)) for column in table.columns),
+        rows=tuple(
+            tuple(tuple(replace(line, text=spell(line.text)) for line in cell) for cell in row) for row in table.rows
+        ),
+        notes=tuple(map(spell, table.notes)),
+    )
 
 
 def drawn(table: Table, width: int) -> Iterator[RenderableType]:
