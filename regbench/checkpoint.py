@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import regbench
-from regbench import plugins
+from regbench import files, plugins
 from regbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 EVERY = 60.0
 """Seconds between two checkpoints of a stack, at least; one is taken between two epochs."""
+NAME = re.compile(r"[0-9a-f]{12}[ab]*\.safetensors")
+"""The names of checkpoints: a stack's id, or that of its halves."""
 
 
 def interval(environ: Mapping[str, str]) -> float:
@@ -69,18 +71,19 @@ def save(path: Path, tree: Mapping[str, Any], key: str) -> None:
 
     tensors: dict[str, Tensor] = {}
     plain = json.dumps(_apart(tree, "", tensors))
+    content = packed(tensors, {"tree": plain, "key": key, "digest": _digest(plain, tensors)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(packed(tensors, {"tree": plain, "key": key, "digest": _digest(plain, tensors)}))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
+    files.replace(path, lambda file: file.write(content))
+
+
+def clear(folder: Path) -> None:
+    """Delete the checkpoints in a folder, and then the folder, if nothing else is in it."""
+    with suppress(OSError):
+        files.clear_parts(folder)
+        for path in folder.iterdir():
+            if NAME.fullmatch(path.name):
+                path.unlink()
+        folder.rmdir()
 
 
 def load(path: Path, key: str) -> dict[str, Any] | None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from regbench.errors import ConfigError, RegbenchError, UsageError
+from regbench import signs
+from regbench.errors import ConfigError, RegbenchError, UsageError, sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +55,8 @@ Trackers = Annotated[
 ]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="a results directory")]
 Format = Annotated[
-    Literal["rich", "markdown", "latex", "csv", "json"], typer.Option("--format", help="rich is for the terminal")
+    Literal["rich", "markdown", "latex", "csv", "json"] | None,
+    typer.Option("--format", help="default: rich, for the terminal"),
 ]
 
 
@@ -92,8 +94,13 @@ def sweep(
     workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
     patience: Annotated[
-        float, typer.Option(min=0.01, metavar="MINUTES", help="without the end of an epoch: then a stack is given up")
-    ] = PATIENCE,
+        float | None,
+        typer.Option(
+            min=0.01,
+            metavar="MINUTES",
+            help=f"without the end of an epoch: then a stack is given up; default: {PATIENCE:g}",
+        ),
+    ] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first run that fails")] = False,
     extend: Annotated[int | None, typer.Option(min=1, metavar="N", help="add N seeds to a finished sweep")] = None,
     until_decided: Annotated[
@@ -109,8 +116,8 @@ def sweep(
 ) -> None:
     """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
     from regbench import config as configs
+    from regbench import data, records, tuning
     from regbench import sweep as sweeps
-    from regbench import tuning
     from regbench.plan import shard as part_of
     from regbench.plan import trials
     from regbench.trackers import chosen
@@ -119,19 +126,50 @@ def sweep(
     part = share(shard) if shard else None
     name = f"{settings.name}-{part[0]}-of-{part[1]}" if part else settings.name
     directory = out or Path("results") / name
+    records.check_free(directory)
+    own = settings
     settings = sweeps.grown(settings, directory)
-    if part and (extend or until_decided):
-        raise UsageError("--shard: seeds are added once the parts are joined; `regbench merge` them first")
-    if part and settings.tune and trials(settings).cells:
-        raise UsageError("--shard: what a tuned config trains follows from all its trials, so it has no parts")
-    if until_decided and settings.sequential is None:
-        raise UsageError(
+    refuse(
+        (
+            bool(part and (extend or until_decided)),
+            "--shard: seeds are added once the parts are joined; `regbench merge` them first",
+        ),
+        (
+            bool(part and settings.tune and trials(settings).cells),
+            "--shard: what a tuned config trains follows from all its trials, so it has no parts",
+        ),
+        (
+            until_decided and settings.sequential is None,
             f"--until-decided: {config} declares no rule for it, such as sequential: {{step: 5, most: 20}}; it has to "
-            "stand there before the first run, since the intervals depend on it"
-        )
-    # An extension that was interrupted is finished first: the same command goes on.
-    if extend and not sweeps.pending(settings, directory):
-        settings = settings.extended(extend)
+            "stand there before the first run, since the intervals depend on it",
+        ),
+        (
+            bool(address) and executor != "ray",
+            "--address is that of a Ray cluster: it goes with --executor ray",
+        ),
+        (
+            executor == "serial" and (workers or 1) > 1,
+            f"--workers {workers}: the serial executor has one process; leave --executor serial out",
+        ),
+        (
+            executor != "processes" and patience is not None,
+            f"--patience: only the executor `processes` can give up a stack that hangs, not {executor}",
+        ),
+        (
+            data_dir is not None and not data.in_folder(settings.dataset.name),
+            f"--data-dir: {settings.dataset.name} isn't read from a folder of datasets; leave the option out",
+        ),
+        (bool(part) and as_json, "--json: a part has no table of its own; `regbench merge` joins the parts"),
+        (bool(part) and lang is not None, "--lang: a part has no table of its own; `regbench merge` joins the parts"),
+        (dry_run and as_json, "--json is for the table; a dry run prints the plan, and trains nothing"),
+        (dry_run and lang is not None, "--lang is for the table; a dry run prints the plan, in English"),
+    )
+    if extend:
+        if sweeps.pending(settings, directory) and settings.rounds != own.rounds:
+            # The same command goes on where it was interrupted.
+            say(f"{directory} was extended by {settings.rounds[-1]} seeds, which are finished first; no more are added")
+        else:
+            settings = settings.extended(extend)
     if dry_run:
         from regbench import estimate
 
@@ -142,29 +180,39 @@ def sweep(
         outlined = tuning.outlined(settings)
         estimate.show(settings, part_of(outlined, *part) if part else outlined, stdout(), workers, data_dir)
         return
-    if address and executor != "ray":
-        raise UsageError("--address is that of a Ray cluster: it goes with --executor ray")
     kinds = tuple(chosen(tracker or []))
     if executor == "ray":
         count, chip = workers or 0, "cuda" if device == "cuda" else "cpu"
     else:
         count, chip = workers or sweeps.cores(), sweeps.choose_device(device)
-    how = How(executor, count, chip, data_dir, fail_fast, kinds, address, 60 * patience)
+        refuse((chip == "cuda" and (workers or 1) > 1, f"--workers {workers}: a GPU is used by one process"))
+    minutes = PATIENCE if patience is None else patience
+    how = How(executor, count, chip, data_dir, fail_fast, kinds, address, 60 * minutes)
     while True:
         missed = train(settings, directory, how, part)
         more = settings.next_look() if until_decided else 0
         if missed or not more or not (left := undecided(directory)):
             break
-        print(
-            f"regbench: {left} verdicts are undecided after {len(settings.seeds)} seeds: {more} more", file=sys.stderr
-        )
+        say(f"{left} verdicts are undecided after {len(settings.seeds)} seeds: {more} more")
         settings = settings.extended(more)
     if part:
-        print(f"regbench: part {shard} is in {directory}; `regbench merge` joins the parts", file=sys.stderr)
+        say(f"part {shard} is in {directory}; `regbench merge` joins the parts")
     else:
         show(directory, "json" if as_json else "rich", lang)
     if missed:
         raise typer.Exit(4)
+
+
+def say(text: str) -> None:
+    """Say something that is no part of the result."""
+    print(f"regbench: {text}", file=sys.stderr)
+
+
+def refuse(*rules: tuple[bool, str]) -> None:
+    """Raise UsageError with the first sentence whose condition holds: options that can't be obeyed together."""
+    for holds, said in rules:
+        if holds:
+            raise UsageError(said)
 
 
 def share(text: str) -> tuple[int, int]:
@@ -196,10 +244,12 @@ def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | N
 
     Raises typer.Exit(130) at Ctrl-C, with what is finished on the disk.
     """
+    from regbench import records, tuning
     from regbench import sweep as sweeps
-    from regbench import tuning
     from regbench.plan import Plan, shard, trials
     from regbench.progress import Progress
+
+    records.check_free(directory)
 
     def each(plan: Plan, into: Path, how: How) -> int:
         with Progress() as progress:
@@ -210,8 +260,8 @@ def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | N
                 raise typer.Exit(130) from None
 
     # Once a cell has trained with what its trials chose, they have had their say: a failed one is not tried again.
-    if settings.tune and trials(settings).cells and not (directory / "runs.csv").exists():
-        print("regbench: trials first; what validation chooses is then trained on fresh seeds", file=sys.stderr)
+    if settings.tune and trials(settings).cells and not records.finished(directory):
+        say("trials first; what validation chooses is then trained on fresh seeds")
         each(trials(settings), directory / tuning.FOLDER, replace(how, trackers=()))
     planned = tuning.planned(settings, directory)
     return each(shard(planned, *part) if part else planned, directory, how)
@@ -232,19 +282,17 @@ def merge(
     settings = config.load(one.directory / "config.yaml")
     if settings.tune:
         raise UsageError(f"{one.directory} is of a tuned config, which has no parts")
-    with records.Results(out, one.config, one.environment, one.dataset) as results:
+    with records.Results(out, settings.resolved(out), one.environment, one.dataset) as results:
         for part in parts:
             results.take(part)
         for note in results.notes:
-            print(f"regbench: {note}", file=sys.stderr)
+            say(note)
         done = results.finished()
     wanted = {run.id for run in tuning.planned(settings, out).runs}
     print(f"{out} holds {len(wanted & done)} of {len(wanted)} runs; see them with: regbench table {out}")
     if wanted - done:
         command = shlex.join(["regbench", "sweep", str(out / "config.yaml"), "--out", str(out)])
-        print(
-            f"regbench: {len(wanted - done)} runs are missing or failed; this trains them: {command}", file=sys.stderr
-        )
+        say(f"{len(wanted - done)} runs are missing or failed; this trains them: {command}")
         raise typer.Exit(4)
 
 
@@ -267,7 +315,7 @@ def track(directory: Directory, tracker: Trackers = None) -> None:
 @app.command()
 def table(
     directory: Directory,
-    form: Format = "rich",
+    form: Format = None,
     lang: Language = None,
     svg: Annotated[Path | None, typer.Option(help="write the terminal's picture of the table here instead")] = None,
     width: Annotated[int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")] = None,
@@ -279,23 +327,40 @@ def table(
     where: Where = None,
 ) -> None:
     """Print the summary table and all cells, rebuilt from a results directory."""
+    others = "the table that is printed; leave it out, or give the two in two commands"
+    into = "--write" if write else "--check" if check else "--summary" if summary else ""
+    given: dict[str, object] = {"--format": form, "--svg": svg, "--width": width}
+    given |= {"--lang": lang} if write or check else {}
+    refuse(
+        *(
+            (bool(into) and value is not None, f"{into} and {name}: {name} is for {others}")
+            for name, value in given.items()
+        ),
+        (bool(svg and form), "--svg and --format: the picture has a format of its own; leave one of the two out"),
+        (width is not None and form not in (None, "rich"), f"--width: a table as {form} has no width; leave it out"),
+        (
+            form == "csv" and lang is not None,
+            "--lang: a table as CSV has names and numbers in no language; leave it out",
+        ),
+    )
     if write or check:
         document(directory, write, check, where)
     elif not summary:
-        show(directory, form, lang, svg, width, where)
+        show(directory, form or "rich", lang, svg, width, where)
     if summary:
-        append_summary(directory, language(lang))
+        append_summary(directory, language(lang), where)
 
 
 def document(directory: Path, write: Path | None, check: Path | None, where: str | None) -> None:
     """Bring the tables in a document up to date, or say what is out of date in it."""
-    from regbench import records
+    from regbench import files, records
     from regbench.report import blocks
 
     comparison, name = compared(directory, where), str(records.read(directory).config.get("name", directory.name))
     for file in filter(None, (write, check)):
         try:
-            old = file.read_text(encoding="utf-8")
+            with file.open(encoding="utf-8", newline="") as opened:  # line ends are the document's own
+                old = opened.read()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"can't read {file} ({getattr(error, 'strerror', 'it is not UTF-8 text')})") from None
         new, count = blocks.fill(old, name, comparison, str(file))
@@ -306,27 +371,24 @@ def document(directory: Path, write: Path | None, check: Path | None, where: str
             )
         if file is check and new != old:
             print(blocks.difference(old, new, str(file)))
-            told = f"{file}: {blocks.changes(old, new)}; regbench table {directory} --write {file} rebuilds it"
-            print(f"regbench: {told}", file=sys.stderr)
+            say(f"{file}: {blocks.changes(old, new)}; regbench table {directory} --write {file} rebuilds it")
             raise typer.Exit(3)
         if file is write and new != old:
-            try:
-                file.write_text(new, encoding="utf-8")
-            except OSError as error:
-                raise UsageError(f"can't write {file} ({error.strerror})") from None
+            files.put_text(file, new)
 
 
-def append_summary(directory: Path, lang: str) -> None:
+def append_summary(directory: Path, lang: str, where: str | None) -> None:
     """Append the tables to the page that a CI job shows, where there is one."""
     from regbench import report
 
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if not page:
-        print("regbench: no CI job's summary here ($GITHUB_STEP_SUMMARY is not set)", file=sys.stderr)
+        say("no CI job's summary here ($GITHUB_STEP_SUMMARY is not set)")
         return
+    found = [compared(directory, where)] if where else comparisons(directory)
     try:
         with Path(page).open("a", encoding="utf-8") as opened:
-            opened.write(report.render(comparisons(directory), "markdown", lang) + "\n")
+            opened.write(report.render(found, "markdown", lang) + "\n")
     except OSError as error:
         raise UsageError(f"can't write the CI job's summary {page} ({error.strerror})") from None
 
@@ -339,13 +401,12 @@ def report_(
     where: Where = None,
 ) -> None:
     """Write the report: one HTML page with tables and pictures that opens offline."""
+    from regbench import files
+
     spoken = language(lang)
     text = page(directory, compared(directory, where), spoken)
     file = out or directory / f"report.{spoken}.html"
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"can't write {file} ({error.strerror}); choose another place with --out") from None
+    files.put_text(file, text, "<title>regbench", "choose another place with --out")
     print(file)
 
 
@@ -374,22 +435,26 @@ def page(directory: Path, comparison: Comparison, lang: str) -> str:
 @app.command()
 def audit(directory: Directory) -> None:
     """Show that runs of one seed shared split, initial weights and batch order; exit with 3 where they did not."""
-    from regbench import records
+    from regbench import config, records, tuning
     from regbench.listing import grid
     from regbench.pairing import hashes
     from regbench.records import one_line
 
-    found = hashes(records.read(directory).runs)
-    rows = []
+    held = records.read(directory)
+    found = hashes(held.runs, tuning.planned(config.load(directory / "config.yaml"), directory))
+    varied = any(each.condition for each in found)
+    rows, broken = [], []
     for each in found:
         same = [
             f"{one_line(values[0])} ✓" if len(values) == 1 else f"✗ {len(values)} different" for values in each.values()
         ]
-        rows.append((str(each.seed), str(each.runs), *same))
-    stdout().print(grid(("seed", "runs", "split and labels", "initial weights", "batch order"), rows))
-    broken = [each.seed for each in found if any(len(values) != 1 for values in each.values())]
+        rows.append((*([each.condition] if varied else []), str(each.seed), str(each.runs), *same))
+        if any(len(values) != 1 for values in each.values()):
+            broken.append(f"{each.seed} of {each.condition}" if varied else str(each.seed))
+    columns = ("seed", "runs", "split and labels", "initial weights", "batch order")
+    stdout().print(grid((*(["condition"] if varied else []), *columns), rows))
     if broken:
-        print(f"regbench: not paired: seeds {', '.join(map(str, broken))}", file=sys.stderr)
+        say(f"not paired: seeds {', '.join(broken)}")
         raise typer.Exit(3)
 
 
@@ -410,7 +475,7 @@ def versus(
 
     planned = plan(config.load(directory / "config.yaml"), directory)
     result = pair(compared(directory, where), records.read(directory).details, planned, one, other)
-    stdout().print(pairs.rich(result, words(language(lang))))
+    stdout().print(pairs.rich(result, words(printable(language(lang)))))
 
 
 @app.command()
@@ -432,6 +497,8 @@ def diff(
 claims = typer.Typer(help="Every statement of the note, tested: list, run or explain.", no_args_is_help=False)
 app.add_typer(claims, name="claims")
 CLAIMS, OWN = Path("configs/claims"), Path("results/claims")
+CHECKOUT = Path(__file__).resolve().parents[1] / CLAIMS
+"""Where the claims are in a checkout from which regbench is installed so that it can be edited."""
 Folder = Annotated[
     Path | None,
     typer.Option("--claims", metavar="DIR", help="folder of YAML files; default: configs/claims, else what came along"),
@@ -442,11 +509,19 @@ Folder = Annotated[
 def claims_(
     context: typer.Context,
     folder: Folder = None,
-    form: Annotated[Literal["rich", "markdown"], typer.Option("--format", help="rich is for the terminal")] = "rich",
+    form: Annotated[
+        Literal["rich", "markdown"] | None, typer.Option("--format", help="default: rich, for the terminal")
+    ] = None,
     lang: Language = None,
 ) -> None:
     """List the claims with their verdicts, from your own results where there are any, else the committed ones."""
-    if context.invoked_subcommand:
+    if command := context.invoked_subcommand:
+        refuse(
+            *(
+                (value is not None, f"{name} stands before {command}: give it behind, if {command} has it")
+                for name, value in {"--claims": folder, "--format": form, "--lang": lang}.items()
+            )
+        )
         return
     from regbench import claims as stated
     from regbench.locale import words
@@ -454,18 +529,20 @@ def claims_(
     from regbench.report import markdown, terminal
 
     found = [(claim, judgement(claim)) for claim in stated.found(claims_folder(folder))]
-    table = shown.overview(found, words(language(lang)))
+    table = shown.overview(found, words(printable(language(lang))))
     if form == "markdown":
         print(markdown.rows(table))
     else:
-        stdout().print(terminal.Single(table))
+        stdout().print(terminal.Single(table, sys.stdout.encoding))
 
 
 @claims.command(name="run")
 def claims_run(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="which; default: all")] = None,
     folder: Folder = None,
-    out: Annotated[Path, typer.Option(help="where each claim's results go, a folder each")] = OWN,
+    out: Annotated[
+        Path | None, typer.Option(help=f"where each claim's results go, a folder each; default: {OWN}")
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="a smoke test of two seeds, one epoch: no verdicts, nothing kept")
     ] = False,
@@ -483,16 +560,21 @@ def claims_run(
     from regbench.locale import words
     from regbench.report import claims as shown
 
-    spoken = words(language(lang))
+    refuse(
+        (quick and out is not None, "--quick and --out: of a smoke test nothing is kept; leave one of the two out"),
+        (quick and (workers or 1) > 1, f"--quick and --workers {workers}: a smoke test takes one process"),
+    )
+    spoken = words(printable(language(lang)))
     # A smoke test trains for less time than a worker needs to start.
     executor = "serial" if quick else "processes"
     how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir)
-    lacking = False
+    refuse((how.device == "cuda" and (workers or 1) > 1, f"--workers {workers}: a GPU is used by one process"))
+    out, lacking = out or OWN, False
     with ExitStack() as stack:
         if quick:
             out = Path(stack.enter_context(TemporaryDirectory(prefix="regbench-")))
         for claim in stated.found(claims_folder(folder), names or []):
-            print(f"regbench: {claim.name}", file=sys.stderr)
+            say(claim.name)
             claim = stated.quick(claim) if quick else claim
             result = stated.result(claim, out / claim.name)
             if result is None:
@@ -521,7 +603,7 @@ def claims_show(
     from regbench.report import claims as shown
 
     (claim,) = stated.found(claims_folder(folder), [name])
-    text = shown.explained(claim, judgement(claim), words(language(lang)))
+    text = shown.explained(claim, judgement(claim), words(printable(language(lang))))
     if sys.stdout.isatty():
         stdout().print(Markdown(text))
     else:
@@ -529,9 +611,17 @@ def claims_show(
 
 
 def claims_folder(given: Path | None) -> Path:
-    """Return the folder of claims: the one given, that of the working directory, or what came with the package."""
+    """Return the folder of claims: the one given, that of the working directory, or what came with the package.
+
+    Raises UsageError where it holds none.
+    """
     came = Path(sysconfig.get_path("data")) / "share/regbench/claims"
-    return given or (CLAIMS if CLAIMS.is_dir() else came)
+    folder = given or next((place for place in (CLAIMS, came, CHECKOUT) if place.is_dir()), CLAIMS)
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}; name the one that holds your claims with --claims")
+    if not any(folder.glob("*.yaml")):
+        raise UsageError(f"{folder} holds no claim, a file such as dropout-helps.yaml; name another with --claims")
+    return folder
 
 
 def judgement(claim: Claim) -> Judgement | None:
@@ -564,7 +654,8 @@ def schema(
         from regbench.config import schema as found
     else:
         from regbench.report.data import schema as found
-    print(json.dumps(found(), indent=2, ensure_ascii=False))
+    text = json.dumps(found(), indent=2, ensure_ascii=False)
+    print(text if signs.encodes(text, sys.stdout.encoding) else json.dumps(found(), indent=2))
 
 
 @app.command()
@@ -593,7 +684,10 @@ def list_(
     """List the techniques, models, datasets or probes, with their settings."""
     from regbench import listing
 
-    stdout().print(getattr(listing, what)(language(lang), data_dir))
+    refuse((data_dir is not None and what != "datasets", f"--data-dir is for datasets; {what} lie in no folder"))
+    if what != "techniques" and language(lang) != "en":
+        say(f"{what} are listed in English only")
+    stdout().print(getattr(listing, what)(printable(language(lang)), data_dir))
 
 
 @app.command()
@@ -625,20 +719,22 @@ def show(
     where: str | None = None,
 ) -> None:
     """Print the tables of a results directory, those of every condition if none is named, or write a picture."""
-    from regbench import report
+    from regbench import files, report
 
     if picture:
-        try:
-            picture.write_text(report.svg(compared(directory, where), language(lang), width or 120), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"can't write {picture} ({error.strerror})") from None
+        drawn = report.svg(compared(directory, where), language(lang), width or 120)
+        files.put_text(picture, drawn, "regbench-matrix", "choose another place with --svg")
         return
     found = [compared(directory, where)] if where else comparisons(directory)
+    encoding, lang = sys.stdout.encoding, printable(language(lang))
     if form == "rich" and sys.stdout.isatty():
         for comparison in found:
-            stdout(width).print(report.rich(comparison, language(lang)))
-    else:
-        print(report.render(found, form, language(lang), width), end="")
+            stdout(width).print(report.rich(comparison, lang, encoding))
+        return
+    text = report.render(found, form, lang, width, encoding=encoding)
+    if form == "json" and not signs.encodes(text, encoding):
+        text = json.dumps(json.loads(text), indent=2) + "\n"
+    print(text, end="")
 
 
 def undecided(directory: Path) -> int:
@@ -702,6 +798,14 @@ def language(asked: str | None) -> str:
     return asked or default_language(os.environ)
 
 
+def printable(lang: str) -> str:
+    """Return the language to print in: English, which is said, where what is printed to has no Hangul."""
+    if lang == "ko" and not signs.encodes("가", sys.stdout.encoding):
+        say(f"{sys.stdout.encoding} has no Hangul, so this is in English; PYTHONIOENCODING=utf-8 would have it")
+        return "en"
+    return lang
+
+
 def stdout(width: int | None = None) -> Console:
     """Return the console of results. Where there is no terminal nothing is cut: lines are 120 columns, or $COLUMNS."""
     from rich.console import Console
@@ -714,11 +818,19 @@ def stdout(width: int | None = None) -> Console:
 
 def main() -> None:
     """Run the command line; errors that the user can mend are one sentence on stderr and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        signs.settle(stream)
     try:
         app()
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         sys.exit(error.exit_code)
     except RegbenchError as error:
-        print(f"regbench: {error}", file=sys.stderr)
+        say(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:  # no file or folder of the user's
+            raise
+        why = error.strerror or type(error).__name__
+        say(sentence(f"can't use {os.fsdecode(error.filename)} ({why}); look at its name and permissions"))
+        sys.exit(RegbenchError.exit_code)

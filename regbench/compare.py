@@ -1,8 +1,8 @@
 """Records to comparison: every cell against the baseline, paired by seed.
 
-Rules, each printed under the tables: a run counts if it finished with a finite test accuracy, a pair if both its
-runs do; p values are adjusted over all cells of the sweep that have one, so that a cell has one verdict wherever it is
-shown; among several strengths of a technique, validation selects.
+Rules, each printed under the tables: a run counts if it finished with a finite test accuracy and NLL, a pair if both
+its runs do; p values are adjusted over all cells of the sweep that have one, so that a cell has one verdict wherever it
+is shown; among several strengths of a technique, validation selects.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Failure:
 
     label: str
     status: str
-    """failed, diverged, unusable (finished, but its test accuracy is not a number) or missing (no record)."""
+    """failed, diverged, unusable (finished, but test accuracy or NLL is no finite number) or missing (no record)."""
     seeds: tuple[int, ...]
     reason: str
 
@@ -215,7 +215,8 @@ def compare(
     foreign = int((~known).sum())
     records = records[known].set_index("run").reindex(list(index))
     values = {name: pd.to_numeric(records[name], errors="coerce").to_numpy(float) for name in MEASURES}
-    finished = (records["status"] == "ok").fillna(False).to_numpy(bool) & np.isfinite(values["test_accuracy"])
+    scored = np.isfinite(values["test_accuracy"]) & np.isfinite(values["test_nll"])
+    finished = (records["status"] == "ok").fillna(False).to_numpy(bool) & scored
     stacks = records["stack"].fillna("").to_numpy(str)
 
     rows_of: dict[str, dict[int, int]] = {cell.label: {} for cell in plan.cells}

@@ -7,9 +7,11 @@ in plain words. Techniques, models and datasets are found by folder, and torch i
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -19,8 +21,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import Field, SerializeAsAny, ValidationError
 
 from regbench import optim, wording
-from regbench.data import sources
-from regbench.errors import ConfigError
+from regbench.data import sizes, sources
+from regbench.errors import ConfigError, DataError
 from regbench.models import models
 from regbench.plugins import Lazy
 from regbench.probes import probes
@@ -38,6 +40,10 @@ STRENGTHS = 1_000
 """Beyond these a config is a mistake: a grid with one list too many."""
 PROBLEMS = 100
 """Of a config with more, the first that are found are told."""
+LONGEST_NAME = 64
+"""Characters; of Hangul that are 192 of the 255 bytes that a folder's name may have."""
+NAME = rf"[^\s\x00-\x1f\x7f-\x9fA-Z!-,./:-@\[-^`{{-~]{{1,{LONGEST_NAME}}}"
+"""A sweep's name, as a pattern for Python and JavaScript: letters of any script, digits, - and _, but no capitals."""
 TRIAL_SEED = 10_000
 """The first seed of trials, beyond those that `seeds: N` and `--extend` give to the cells."""
 
@@ -139,9 +145,16 @@ class Config(Settings):
     """Key to the settings of what is measured beside the records; None where nothing is."""
     replicates: Replicates | None = None
 
-    def resolved(self) -> dict[str, Any]:
-        """Return the config as plain data that, written with `text` and loaded, gives an equal config."""
-        return self.model_dump(mode="json")
+    def resolved(self, folder: Path | None = None) -> dict[str, Any]:
+        """Return the config as plain data that, written with `text` and loaded, gives an equal config.
+
+        folder: where it is to be written; a path of data is then told from there, so that both may move together.
+        """
+        data = self.model_dump(mode="json")
+        if folder and self.dataset.path:
+            with suppress(ValueError):  # there is no way from one drive of Windows to another
+                data["dataset"]["path"] = Path(os.path.relpath(self.dataset.path, folder)).as_posix()
+        return data
 
     def text(self) -> str:
         """Return the resolved config as YAML."""
@@ -415,16 +428,26 @@ class _Reader:
         return None if self.document.problems else config
 
     def name(self, value: Any) -> str:
-        """Return the sweep's name; by default the file's stem, with - for what a name can't hold."""
+        """Return the sweep's name; by default the file's stem, with - for what a name can't hold.
+
+        A stem too long for a name ends in digits that stand for the whole of it, so that two are told apart.
+        """
         if value is None:
-            return re.sub("[^a-z0-9_-]+", "-", self.stem.lower()).strip("-")[:64] or "sweep"
-        if not isinstance(value, str) or not re.fullmatch("[a-z0-9_-]{1,64}", value):
-            allowed = "1 to 64 of the characters a-z, 0-9, - and _ (text that looks like a number goes between quotes)"
+            stem = unicodedata.normalize("NFC", self.stem)
+            name = re.sub(r"[^\w-]+", "-", stem.lower()).strip("-")
+            if not re.search(r"\w", name.replace("_", "")):
+                self.problem(("name",), "the file's own name makes no name for the sweep", "a line such as name: mine")
+            if len(name) > LONGEST_NAME:
+                name = f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
+            return name
+        if not isinstance(value, str) or not re.fullmatch(NAME, value):
+            marks = "digits, - and _ (text that looks like a number goes between quotes)"
+            allowed = f"1 to {LONGEST_NAME} small letters, {marks}"
             self.problem(("name",), f"name can't be {shown(value)}", allowed)
             return ""
         if value == "reference":
             self.problem(("name",), "name can't be reference: results/reference/ holds what is committed")
-        return value
+        return unicodedata.normalize("NFC", value)
 
     def dataset(self, value: Any) -> Dataset | None:
         """Return the section `dataset`, checked against what its source asks for."""
@@ -445,11 +468,16 @@ class _Reader:
         if source and not source.NEEDS_PATH and path is not None:
             self.problem((*at, "path"), f"{name} takes no path: it is found by name; leave path out", key=True)
         dataset = self.check(Dataset, values, at)
-        if dataset and dataset.train_size and source and source.TRAIN and source.CLASSES:
+        if dataset and source and source.TRAIN and source.CLASSES:
             left = source.TRAIN - round(dataset.validation_share * source.TRAIN)
-            if not source.CLASSES <= dataset.train_size <= left:
+            if dataset.train_size and not source.CLASSES <= dataset.train_size <= left:
                 what = f"dataset.train_size can't be {dataset.train_size}: validation leaves {left} of {source.TRAIN:,}"
                 self.problem((*at, "train_size"), what, f"{source.CLASSES} (one a class) to {left}")
+            else:
+                try:
+                    sizes(source.TRAIN, source.CLASSES, dataset.train_size, dataset.validation_share)
+                except DataError as error:
+                    self.problem((*at, "validation_share"), str(error))
         return dataset
 
     def train(self, value: Any) -> Train | None:
@@ -529,16 +557,25 @@ class _Reader:
         if not found or len(found) > STRENGTHS:
             self.problem(at, f"vary can't be {shown(value)}", f"1 to {STRENGTHS:,} conditions: {example}")
             return None
-        seen: list[Condition] = []
+        seen: list[tuple[Condition, Any]] = []
         for condition, where in found:
-            if condition in seen:
+            if condition in [earlier for earlier, _ in seen]:
                 self.problem(where, f"{wording.brief(condition)} stands twice under vary; leave one out")
-            seen.append(condition)
-            self.condition(condition, where, {"dataset": dataset, "model": model, "train": train}, listed)
+                continue
+            base = {"dataset": dataset, "model": model, "train": train}
+            sections = self.condition(condition, where, base, listed)
+            for earlier, same in seen:
+                if None not in sections and sections == same:
+                    both = f"{wording.brief(condition)} and {wording.brief(earlier)}"
+                    self.problem(where, f"with {both} the settings are the same; leave one of the two out of vary")
+                    break
+            seen.append((condition, sections))
         return [condition for condition, _ in found]
 
-    def condition(self, condition: Condition, at: Loc, base: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
-        """Check a condition by reading the sections as they would stand with it."""
+    def condition(
+        self, condition: Condition, at: Loc, base: Mapping[str, Any], listed: Mapping[str, Any]
+    ) -> tuple[Dataset | None, Any, Train | None]:
+        """Check a condition by reading the sections as they would stand with it, and return them."""
         data = {name: section.model_dump(mode="json") for name, section in base.items() if section}
         for key, value in condition.items():
             *path, last = str(key).split(".")
@@ -552,7 +589,10 @@ class _Reader:
                 node[last] = copy.deepcopy(value)  # as in Config.under
             elif data.keys() >= {*VARIED}:
                 self.problem(at, f"{key!r} can't be varied: there is no {'.'.join(path)}", "", "")
+            if key == LR and self.tuned and self.tuned.lr:
+                self.problem(at, f"{key} can't be varied and tuned: tune.lr sets it in every condition; take one away")
         before = len(self.document.problems)
+        with_it: tuple[Dataset | None, Any, Train | None] = (None, None, None)
         if data.keys() == {*VARIED}:
             with_it = self.dataset(data["dataset"]), self.model(data["model"]), self.train(data["train"])
             self.misfits(*with_it[:2])
@@ -562,6 +602,7 @@ class _Reader:
             Problem(place, f"with {wording.brief(condition)}: {p.message}") for p in self.document.problems[before:]
         ]
         self.document.problems[before:] = said
+        return with_it
 
     def model(self, value: Any) -> Any:
         """Return the section `model`."""
@@ -694,12 +735,33 @@ class _Reader:
                 axes.append([(name, v, (*place, i)) for i, v in enumerate(given)] if listed else [(name, given, place)])
             for choice in itertools.islice(itertools.product(*axes), STRENGTHS + 1):
                 found.append(({name: v for name, v, _ in choice}, {name: where for name, _, where in choice}))
+        elif how := self.switched(key, value):
+            self.problem(at, f"{_dotted(at)} can't be {shown(value)}: {how}")
         else:
             found = [({main: value}, {main: at})]
         if len(found) > STRENGTHS:
             self.problem(at, f"{_dotted(at)} asks for more than {STRENGTHS:,} strengths", "fewer values")
             return []
         return found
+
+    def switched(self, key: str, value: Any) -> str:
+        """Return how a technique is asked for, where `value` switches it on or off, as a number does without strength.
+
+        Nothing where the value may be a strength.
+        """
+        kind, main = techniques()[key].Settings, techniques()[key].main
+        number = wording.shape_of(kind, main).get("type") == "number"
+        switch = str(value).lower() if isinstance(value, bool | str) else ""
+        if switch not in wording.SWITCHES and (number or not isinstance(value, int | float)):
+            return ""
+        if wording.SWITCHES.get(switch) == "false":
+            return "to leave it out, take the line away"
+        field = kind.model_fields[main]
+        if not number:
+            return f"it has no strength; write `{key}:` with nothing behind it"
+        if field.is_required():
+            return f"say how strong it is: {main} is {wording.allowed(wording.shape_of(kind, main))}"
+        return f"say how strong it is, as in `{key}: {field.default:g}`, or write `{key}:` for just that"
 
     def combine(self, value: Any, listed: Mapping[str, list[Settings]]) -> Any:
         """Return the mode, or the cells as key to strengths."""
@@ -978,7 +1040,7 @@ def schema() -> dict[str, Any]:
         "name": {
             "description": "the sweep's name; by default the file's",
             "type": ["string", "null"],
-            "pattern": "^[a-z0-9_-]{1,64}$",
+            "pattern": f"^{NAME}$",
         },
         "dataset": {
             **_section_shape(dataset, ["name"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from regbench import __version__, data
+from regbench.files import nearest
 
 PACKAGES = ("torch", "torchvision", "pandas", "numpy", "scipy", "rich", "typer", "pydantic", "pyyaml", "mlxtend")
 
@@ -40,7 +42,18 @@ def findings(data_dir: Path | None = None) -> Iterator[Finding]:
                 f"data: {name}",
                 str(place) if place else f"not here yet; it is fetched into {data.data_folder(data_dir)}",
             )
+    yield cache()
     yield fonts()
+
+
+def cache() -> Finding:
+    """Return where images are stored for workers to share, and how much stands there."""
+    folder = data.cache_folder()
+    if folder is None or not os.access(nearest(folder), os.W_OK):
+        where = "XDG_CACHE_HOME can name one"
+        return Finding("cache", f"{folder or 'none'} can't be written, so each sweep stores its images anew; {where}")
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return Finding("cache", f"{folder}: {size / 2**20:,.0f} MiB")
 
 
 def torch_and_torchvision() -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from regbench import data
 from regbench.listing import grid
 from regbench.models import models
-from regbench.sweep import cores
+from regbench.sweep import check_fit, cores
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +35,9 @@ def show(config: Config, plan: Plan, console: Console, workers: int | None, data
     image, classes, available = source.IMAGE, source.CLASSES, source.TRAIN
     if image is None or classes is None or available is None:
         images = data.load(config.dataset.name, config.dataset.path, data_dir)
+        check_fit(config, images)
+        for note in images.notes:
+            console.print(note)
         available, height, width, channels = images.train_images.shape
         image, classes = (channels, height, width), len(images.classes)
     console.print(cells(plan, image, classes))

@@ -9,6 +9,7 @@ import hashlib
 import heapq
 import itertools
 import json
+import unicodedata
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -177,7 +178,7 @@ def described(config: Config) -> dict[str, Any]:
     common = {key: getattr(config, key).model_dump(mode="json") for key in VARIED}
     if config.dataset.path:
         # The folder is no part of what is trained on: a project that moves keeps its runs.
-        common["dataset"]["path"] = config.dataset.path.name
+        common["dataset"]["path"] = unicodedata.normalize("NFC", config.dataset.path.name)
     if config.probes:
         common["probes"] = {key: settings.model_dump(mode="json") for key, settings in config.probes.items()}
     return common
@@ -208,7 +209,8 @@ def _text(value: Any) -> str:
         return f"{value.get('name', '')}({inner})" if inner else str(value.get("name", ""))
     if isinstance(value, list):
         return "-".join(map(_text, value))
-    return f"{value:g}" if type(value) is float else str(value)
+    # Values that differ must not print alike.
+    return f"{value:g}" if type(value) is float and float(f"{value:g}") == value else str(value)
 
 
 def _label(key: str, settings: Settings) -> str:

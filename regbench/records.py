@@ -14,6 +14,7 @@ Neither torch nor (until something is read) pandas is imported.
 from __future__ import annotations
 
 import base64
+import codecs
 import csv
 import errno
 import hashlib
@@ -23,6 +24,7 @@ import math
 import operator
 import os
 import re
+import unicodedata
 import warnings
 from array import array
 from collections import deque
@@ -39,8 +41,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import yaml
 
+from regbench import files
 from regbench.errors import RecordsError, UnfinishedError
-from regbench.lock import Lock
+from regbench.lock import FILE, Lock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +122,8 @@ BESIDE = {"epochs.csv": EPOCHS, "details.csv": DETAILS}
 """The files whose rows count where runs.csv has their run."""
 PROBED = {"probes.csv": PROBES}
 """One more of them, where the config has probes."""
+ABOUT = ("config.yaml", "environment.json", "dataset.json")
+"""The files that say whose results they are."""
 DTYPES: dict[Kind, str] = {"text": "str", "json": "str", "count": "int64", "whole": "float64", "number": "float64"}
 
 PARSERS: dict[Kind, Callable[[str], float]] = {
@@ -129,6 +134,9 @@ PARSERS: dict[Kind, Callable[[str], float]] = {
 
 ARRAYS: dict[Kind, str] = {"count": "q"}
 """The type of array that holds a column while it is read, where that is not "d"."""
+
+TRIALS = "trials"
+"""The folder in a results directory that holds the records of its trials, where its config is tuned."""
 
 LARGEST = 1 << 20
 """Bytes of a file beside the tables: more was not written by regbench."""
@@ -194,7 +202,8 @@ class Results:
         """Lock `directory`, make or mend what it holds, and make sure that it belongs to the same sweep.
 
         config, environment, dataset: JSON-able, as they go into config.yaml, environment.json and dataset.json. Where
-        the directory holds a sweep already, its first environment is kept, and `name` and `analysis` may change.
+        the directory holds a sweep already, its first environment is kept, and `name` and `analysis` may change. One
+        without a finished run binds nobody: it is begun anew.
 
         Raises RecordsError where the directory is in use, can't be written, belongs to another config, dataset or
         environment, or holds what regbench didn't write.
@@ -202,13 +211,14 @@ class Results:
         self.directory = directory
         self.notes: list[str] = []
         self._beside = beside(config)
+        check_free(directory)
         with _explained(directory):
             directory.mkdir(parents=True, exist_ok=True)
         self._lock = lock(directory)
         try:
             with _explained(directory):
-                self._identify(_plain(config), _plain(environment), _plain(dataset))
-                self._statuses = self._repair()
+                same = self._identify(_plain(config), _plain(environment), _plain(dataset), bool(finished(directory)))
+                self._statuses = self._repair(anew=not same)
                 self._file = _identity((directory / "runs.csv").stat())
         except BaseException:
             self.close()
@@ -302,46 +312,59 @@ class Results:
                 raise
         self._statuses.update(statuses)
 
-    def _identify(self, config: dict[str, Any], environment: dict[str, Any], dataset: dict[str, Any]) -> None:
-        """Write whose results these are, or compare that with what stands there."""
+    def _identify(
+        self, config: dict[str, Any], environment: dict[str, Any], dataset: dict[str, Any], bound: bool
+    ) -> bool:
+        """Write whose results these are, or compare that with what stands there; return whether it is the same.
+
+        What differs is an error where the directory is `bound`, by a finished run.
+        """
         here = Records(self.directory)
-        begun = self._holds("runs.csv")  # it is made last
+        begun = bound or self._holds("runs.csv")  # it is made last
+        parts: list[tuple[str, Any, Any]] = []
         if begun or self._holds("config.yaml"):
             known, new = map(_decisive, (here.config, config))
-            grown = _only(new, *GROWS) if is_extension(known, new) else {}
-            self._refuse("config", known | grown, new)
+            if bound and (more := _more_seeds(known, new)):
+                raise RecordsError(
+                    f"{self.directory} has the results of {len(known['seeds'])} seeds, and this config asks for "
+                    f"{len(new['seeds'])}: leave `seeds` as it was, and give --extend {more}"
+                )
+            parts.append(("config", known | (_only(new, *GROWS) if is_extension(known, new) else {}), new))
         if begun or self._holds("dataset.json"):
-            self._refuse("dataset", here.dataset, dataset)
+            parts.append(("dataset", here.dataset, dataset))
         if begun or self._holds("environment.json"):
-            self._refuse("environment", _only(here.environment, *DECISIVE), _only(environment, *DECISIVE))
+            parts.append(("environment", _only(here.environment, *DECISIVE), _only(environment, *DECISIVE)))
+        different = {what: said for what, known, new in parts if (said := _differences(known, new))}
+        if different and bound:
+            what, said = next(iter(different.items()))
+            raise RecordsError(
+                f"{self.directory} was begun with another {what}: {said}; "
+                "choose another --out, or move the directory away to start anew"
+            )
+        if different:
+            self.notes.append(f"{self.directory} held no finished run; it is begun anew with this config")
+        elif self._holds("environment.json"):
             apart = (*DECISIVE, *HARMLESS)
-            if differences := _differences(_without(here.environment, *apart), _without(environment, *apart)):
-                self.notes.append(f"{self.directory} was begun in another environment: {differences}")
-        if not self._holds("config.yaml") or here.config != config:
+            if said := _differences(_without(here.environment, *apart), _without(environment, *apart)):
+                self.notes.append(f"{self.directory} was begun in another environment: {said}")
+        if different or not self._holds("config.yaml") or here.config != config:
             _write(self.directory / "config.yaml", [_yaml(config)])
-        if not self._holds("environment.json"):
+        if different or not self._holds("environment.json"):
             _write(self.directory / "environment.json", [_json(environment)])
-        if not self._holds("dataset.json"):
+        if different or not self._holds("dataset.json"):
             _write(self.directory / "dataset.json", [_json(dataset)])
+        return not different
 
     def _holds(self, name: str) -> bool:
         return (self.directory / name).exists()
 
-    def _refuse(self, what: str, known: dict[str, Any], new: dict[str, Any]) -> None:
-        if differences := _differences(known, new):
-            raise RecordsError(
-                f"{self.directory} was begun with another {what}: {differences}; "
-                "choose another --out, or move the directory away to start anew"
-            )
-
-    def _repair(self) -> dict[str, str]:
-        """Mend what a kill left in the CSV files, or make them; return the status of every run."""
+    def _repair(self, anew: bool) -> dict[str, str]:
+        """Mend what a kill left in the CSV files, or make them, empty if `anew`; return the status of every run."""
         runs = self.directory / "runs.csv"
-        for left in self.directory.glob("*.part"):
-            left.unlink()
-        if not self._holds("runs.csv"):
+        files.clear_parts(self.directory)
+        if anew or not self._holds("runs.csv"):
             for name, columns in self._beside.items():
-                if not self._holds(name):
+                if anew or not self._holds(name):
                     _write(self.directory / name, [_header(columns)])
             _write(runs, [_header(RUNS)])
         rows, replaced = _last_rows(runs)
@@ -486,7 +509,7 @@ def _at_once(path: Path, columns: Mapping[str, Kind]) -> pd.DataFrame | None:
     old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
     exact: dict[str, Any] = {"float_precision": "round_trip"} if old else {}
     try:
-        with path.open(encoding="utf-8", newline="") as text:
+        with path.open(encoding="utf-8-sig", newline="") as text:
             rows = csv.reader(text)
             lengths = {len(row) for row in rows}
         with warnings.catch_warnings(action="error"):
@@ -495,7 +518,7 @@ def _at_once(path: Path, columns: Mapping[str, Kind]) -> pd.DataFrame | None:
                 dtype={name: DTYPES[kind] for name, kind in columns.items()},
                 keep_default_na=False,
                 na_values={name: [""] for name in numbers},
-                encoding="utf-8",
+                encoding="utf-8-sig",
                 **exact,
             )
     except (ValueError, TypeError, OverflowError, Warning, csv.Error):  # pandas' and the decoder's are ValueErrors
@@ -520,7 +543,16 @@ def beside(config: Mapping[str, Any]) -> dict[str, dict[str, Kind]]:
 def is_extension(config: Mapping[str, Any], longer: Mapping[str, Any]) -> bool:
     """Whether `longer` has the seeds of `config` in the same rounds, and more of them, or the same."""
     pairs = [(config.get(key) or [], longer.get(key) or []) for key in GROWS]
-    return all(new[: len(old)] == old for old, new in pairs)
+    return all(isinstance(new, list) and isinstance(old, list) and new[: len(old)] == old for old, new in pairs)
+
+
+def _more_seeds(known: Mapping[str, Any], new: Mapping[str, Any]) -> int:
+    """Return how many more seeds a config asks for that is otherwise the known one, 0 where it is not."""
+    old, longer = known.get("seeds"), new.get("seeds")
+    alike = _without(known, *GROWS) == _without(new, *GROWS)
+    if not (alike and isinstance(old, list) and isinstance(longer, list) and longer[: len(old)] == old):
+        return 0
+    return 0 if is_extension(known, new) else len(longer) - len(old)
 
 
 def check_same(one: Records, other: Records) -> None:
@@ -533,6 +565,32 @@ def check_same(one: Records, other: Records) -> None:
     for what, (known, new) in parts.items():
         if differences := _differences(known, new):
             raise RecordsError(f"{other.directory} has another {what} than {one.directory}: {differences}")
+
+
+def check_free(directory: Path) -> None:
+    """Raise RecordsError unless a sweep may write into `directory`: it is not there, empty, or a sweep has made it.
+
+    Hidden files don't count: a folder that Git or a file manager has marked is still empty.
+    """
+    with _explained(directory):
+        if not _is_free(directory):
+            raise RecordsError(
+                f"{directory} holds files that no sweep has made, and no results; choose an --out that is new or empty"
+            )
+
+
+def _is_free(directory: Path) -> bool:
+    if not directory.exists():
+        return True
+    names = {path.name for path in directory.iterdir() if not path.name.startswith(".")}
+    if not names or FILE in names or names >= {"runs.csv", *ABOUT}:  # a copy need not have the lock
+        return True
+    if names == {TRIALS}:  # of a tuned sweep that came no further
+        return _is_free(directory / TRIALS)
+    if "runs.csv" not in names:
+        return False
+    with _readable(directory / "runs.csv"), (directory / "runs.csv").open("rb") as file:
+        return file.read(100).removeprefix(codecs.BOM_UTF8).startswith(b"run,cell,")
 
 
 def lock(directory: Path) -> Lock:
@@ -611,9 +669,21 @@ def _header(columns: Iterable[str]) -> bytes:
 
 def _check_header(path: Path, line: bytes, columns: Mapping[str, Kind]) -> None:
     """Raise RecordsError unless `line` names `columns`, in their order."""
+    # A spreadsheet puts a byte-order mark in front.
+    line = line.removeprefix(codecs.BOM_UTF8)
     if line.rstrip(b"\r\n") == _header(columns).rstrip():
         return
     found = line.decode("utf-8", "replace").strip().split(",") if line.strip() else []
+    for separator in (";", "\t"):
+        if len(found) == 1 and found[0].count(separator) == len(columns) - 1:
+            raise RecordsError(
+                f"{path}:1: the columns are separated by {separator!r}, as some spreadsheets save a CSV; "
+                "put the file back as it was, or save it with commas"
+            )
+    if found[1:] == list(columns):
+        raise RecordsError(
+            f"{path}:1: a column too many stands in front, as pandas writes an index; save with index=False"
+        )
     missing = [name for name in columns if name not in found]
     foreign = [one_line(name) for name in found if name not in columns]
     reasons = [f"missing columns: {', '.join(missing)}"] if missing else []
@@ -713,7 +783,7 @@ def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
     kept = given(_without(config, *IRRELEVANT))
     dataset = kept.get("dataset")
     if isinstance(dataset, Mapping) and dataset.get("path"):
-        kept["dataset"] = {**dataset, "path": Path(str(dataset["path"])).name}
+        kept["dataset"] = {**dataset, "path": unicodedata.normalize("NFC", Path(str(dataset["path"])).name)}
     return kept
 
 
@@ -820,24 +890,8 @@ def _see_down(files: Iterable[io.FileIO]) -> None:
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    """Make or replace a file, so that a kill or a full disk leaves the old one or the new one, whole."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()  # a disk that is full is to be no fuller for it
-        raise
-    part.replace(path)
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    """Make or replace a file, whole or not at all."""
+    files.replace(path, lambda file: file.writelines(chunks))
 
 
 @contextmanager

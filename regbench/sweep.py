@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib.metadata
 import math
 import os
 import platform
-import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -18,15 +17,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import platformdirs
-
 import regbench
 from regbench import checkpoint, data, plugins, tracking
 from regbench.checkpoint import code
 from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, cluster, describe, processes, serial
 from regbench.models import models
-from regbench.plan import STACK_SIZE, Plan, Run, Stack
+from regbench.plan import STACK_SIZE, Plan, Run, Stack, named
 from regbench.plugins import culprit
 from regbench.probes import probes
 from regbench.progress import label
@@ -42,7 +39,7 @@ if TYPE_CHECKING:
 MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}
 """glibc's M_MMAP_MAX, M_TRIM_THRESHOLD (bytes) and M_TOP_PAD (bytes), by their numbers in malloc.h."""
 CHECKPOINTS = "checkpoints"
-"""The folder in a results directory; it goes away when the sweep is finished."""
+"""The folder in a results directory; what a sweep wrote there goes away when it is finished."""
 SLOW = 30.0
 """Seconds after which a person wants to know what takes so long."""
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -70,24 +67,23 @@ def run(
     of a Ray cluster. `patience`: seconds without the end of an epoch after which a stack is given up (`processes`).
     """
     with slowly(partial(progress.note, f"the dataset {config.dataset.name} is still being loaded; Ctrl-C stops")):
-        images, about = stored(config, data_dir)
-    height, width, channels = about["shape"]
-    if reason := models()[config.model.name].misfit(config.model, (channels, height, width)):
-        raise UsageError(f"the model {config.model.name} doesn't fit {config.dataset.name}: {reason}")
-    for key, settings in (config.probes or {}).items():
-        if reason := probes()[key].misfit(settings, config.model, (channels, height, width)):
-            raise UsageError(f"the probe {key} can't measure on {config.dataset.name}: {reason}")
+        images = data.load(config.dataset.name, config.dataset.path, data_dir)
+    check_fit(config, images)
     workers = 1 if device == "cuda" or executor == "serial" else workers
     every = checkpoint.interval(os.environ)
-    with Results(directory, config.resolved(), environment(executor, workers, device), about) as results:
-        for note in results.notes:
+    about = environment(executor, workers, device)
+    with (
+        Results(directory, config.resolved(directory), about, described(config, images)) as results,
+        stored(images) as place,
+    ):
+        for note in (*images.notes, *results.notes):
             progress.note(note)
         done = results.finished()
         pending = [stack for stack in plan.stacks if any(run.id not in done for run in stack.runs)]
         progress.start(plan, pending, len(done & {run.id for run in plan.runs}))
         # A node of a cluster need not see this directory.
         folder = None if executor == "ray" else directory / CHECKPOINTS
-        jobs = [Job(stack, images, device, folder, every) for stack in pending]
+        jobs = [Job(stack, place, device, folder, every) for stack in pending]
         how: dict[str, Any] = {"executor": executor, "workers": workers, "address": address, "patience": patience}
         outcomes = persistently(jobs, progress, **how)
         with tracking.beside(trackers, directory, plan, progress.note) as track, closing(outcomes):
@@ -103,7 +99,7 @@ def run(
                 faults = [row for row in rows.runs if row["status"] == "failed"]
                 if fail_fast and faults:
                     raise TrainingError(f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}")
-        shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
+        checkpoint.clear(directory / CHECKPOINTS)
         runs = read(directory).runs
         return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
 
@@ -130,8 +126,11 @@ def pending(config: Config, directory: Path) -> bool:
 
 
 def grown(config: Config, directory: Path) -> Config:
-    """Return the config with the seeds that `directory` was extended by, so that the same command goes on there."""
-    if not (directory / "config.yaml").exists():
+    """Return the config with the seeds that `directory` was extended by, so that the same command goes on there.
+
+    A directory without a finished run binds nobody.
+    """
+    if not finished(directory):
         return config
     known, mine = Records(directory).config, config.resolved()
     if not is_extension(mine, known):
@@ -347,16 +346,27 @@ def dataset_of(images: data.Images, device: str) -> Dataset:
 _held: dict[tuple[str, str], Dataset] = {}
 
 
-def stored(config: Config, data_dir: Path | None) -> tuple[Path, dict[str, Any]]:
-    """Load the config's dataset, store it for the workers, and return where, with what dataset.json says of it."""
-    images = data.load(config.dataset.name, config.dataset.path, data_dir)
-    names = hashlib.sha256("\0".join(images.classes).encode()).hexdigest()
-    folder = Path(platformdirs.user_cache_dir("regbench")) / "images" / f"{images.fingerprint[:16]}-{names[:8]}"
-    try:
-        data.open_stored(folder)
-    except DataError:
-        data.store(images, folder)
-    return folder, {
+def check_fit(config: Config, images: data.Images) -> None:
+    """Raise UsageError where some setting of a config can't be trained with these images, in any of its conditions."""
+    available, height, width, channels = images.train_images.shape
+    shape = (channels, height, width)
+    for condition in config.conditions:
+        one = config.under(condition)
+        at = f" (with {named(condition)})" if condition else ""
+        try:
+            data.sizes(available, len(images.classes), one.dataset.train_size, one.dataset.validation_share)
+        except DataError as error:
+            raise UsageError(f"dataset: {error}{at}") from None
+        if reason := models()[one.model.name].misfit(one.model, shape):
+            raise UsageError(f"the model {one.model.name} doesn't fit {one.dataset.name}: {reason}{at}")
+        for key, settings in (one.probes or {}).items():
+            if reason := probes()[key].misfit(settings, one.model, shape):
+                raise UsageError(f"the probe {key} can't measure on {one.dataset.name}: {reason}{at}")
+
+
+def described(config: Config, images: data.Images) -> dict[str, Any]:
+    """Return what dataset.json says of the images."""
+    return {
         "name": config.dataset.name,
         "fingerprint": images.fingerprint,
         "train": len(images.train_images),
@@ -364,6 +374,27 @@ def stored(config: Config, data_dir: Path | None) -> tuple[Path, dict[str, Any]]
         "shape": list(images.train_images.shape[1:]),
         "classes": list(images.classes),
     }
+
+
+@contextmanager
+def stored(images: data.Images) -> Iterator[Path]:
+    """Hold images where workers find them: in the user's cache, else for the time in a folder of the system's.
+
+    Raises DataError where neither can be written.
+    """
+    if folder := data.cached(images):
+        yield folder
+        return
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="regbench-")
+    except OSError as error:
+        raise DataError(
+            f"there is no place for the images that workers share ({error.strerror or error}): set XDG_CACHE_HOME or "
+            "TMPDIR to a folder that can be written"
+        ) from error
+    with temporary as name:
+        data.store(images, Path(name))
+        yield Path(name)
 
 
 def choose_device(asked: str) -> str:

@@ -111,8 +111,10 @@ def train(
         best.put_back()
     parts = {"train": training, "validation": validation} | ({"test": test} if runs[0].tested else {})
     scored = {name: evaluate.evaluate(stack, forward, part) for name, part in parts.items()}
+    lost = (diverged_in == 0) & ends_lost(history, scored)
+    diverged_in[lost], history[-1]["alive"] = settings.epochs, history[-1]["alive"] & ~lost
     ended = best.epoch if best else np.full(stack.size, settings.epochs)
-    rows = run_rows(runs, step, scored, ended, diverged_in, stack_id)
+    rows = run_rows(runs, step, scored, ended, diverged_in, lost, stack_id)
     shares = step.shares(now_on(dataset.device) - began - probes.seconds, [run.cell.techniques.keys() for run in runs])
     for row, share, hashes in zip(rows, shares, shared.by_run(), strict=True):
         row |= {"seconds": share} | hashes
@@ -142,12 +144,13 @@ def run_rows(
     scored: Mapping[str, evaluate.Scores],
     ended: NDArray[np.int_],
     diverged_in: NDArray[np.int_],
+    lost: NDArray[np.bool_],
     stack_id: str,
 ) -> list[Row]:
     """Return the rows for runs.csv, but for their seconds.
 
     scored: scores on "train", "validation" and "test". ended, diverged_in: (M,) the epoch that was tested, and that in
-    which the loss was lost (0: never).
+    which the loss was lost (0: never); lost: (M,) whether that was seen in the trained network alone.
     """
     penalties, proof, weights = step.penalties(), step.proof(), evaluate.weights(step.parameters)
     common = {
@@ -160,6 +163,7 @@ def run_rows(
         row = run.identity() | common
         if diverged_in[m]:
             reason = f"the training loss was no finite number in epoch {diverged_in[m]}"
+            reason = "the loss of the trained network is no finite number" if lost[m] else reason
             rows.append(row | {"status": "diverged", "reason": reason, "epochs": int(diverged_in[m])})
             continue
         mine = {key: penalty[m] for key, penalty in penalties.items() if key in run.cell.techniques}
@@ -169,6 +173,17 @@ def run_rows(
         row["proof"] |= {name: v[m] for name, v in proof.items() if name.split(".")[0] in run.cell.techniques}
         rows.append(row)
     return rows
+
+
+def ends_lost(history: Sequence[Row], scored: Mapping[str, evaluate.Scores]) -> NDArray[np.bool_]:
+    """Return which runs, (M,), end with a loss that is no finite number on some images, before the best epoch is taken.
+
+    The weights of the last step meet no training loss any more.
+    """
+    known = [np.isfinite(scores.nll) for scores in scored.values()]
+    last = history[-1]["measured"].get("validation_nll", 0.0)  # there is none where every run diverged before
+    lost: NDArray[np.bool_] = ~np.all([*known, np.broadcast_to(np.isfinite(last), known[0].shape)], axis=0)
+    return lost
 
 
 def detail_rows(

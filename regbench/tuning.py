@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from regbench.config import Config
 
-FOLDER = "trials"
-"""Where a results directory keeps the records of its trials."""
+FOLDER = records.TRIALS
 
 
 @dataclass(frozen=True)

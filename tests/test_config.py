@@ -251,7 +251,7 @@ WRONG_HERE = {
         "analysis, probes, replicates; did you mean 'train.epochs'?"
     ),
     "name: My Sweep": (
-        "a.yaml:4:7: name can't be the text 'My Sweep'; allowed: 1 to 64 of the characters a-z, 0-9, - and _ "
+        "a.yaml:4:7: name can't be the text 'My Sweep'; allowed: 1 to 64 small letters, digits, - and _ "
         "(text that looks like a number goes between quotes)"
     ),
     "seeds: [1, 1]": "a.yaml:4:12: seed 1 is listed twice; leave one out",
@@ -321,8 +321,8 @@ def test_a_mistake_is_one_sentence_at_its_place(folder: Path, text: str, problem
     [
         ("{drop_out: 0.5}", "a.yaml:3:14: there is no technique 'drop_out'; allowed: {known}; did you mean 'dropout'?"),
         ("{dropout: 1}", "a.yaml:3:23: techniques.dropout.p can't be 1; allowed: a number of at least 0 and below 1"),
-        ("{dropout: true}", "a.yaml:3:23: techniques.dropout.p can't be true; allowed: a number of at least 0 and below 1"),
-        ("{dropout: [0.5, yes]}", "a.yaml:3:29: techniques.dropout.p can't be the text 'yes'; allowed: a number of at least 0 and below 1"),
+        ("{dropout: true}", "a.yaml:3:23: techniques.dropout can't be true: say how strong it is, as in `dropout: 0.5`, or write `dropout:` for just that"),
+        ("{dropout: [0.5, yes]}", "a.yaml:3:29: techniques.dropout[2] can't be the text 'yes': say how strong it is, as in `dropout: 0.5`, or write `dropout:` for just that"),
         ("{dropout: {p: [0.5, 1.5], input: [0, 0.1]}}", "a.yaml:3:33: techniques.dropout.p can't be 1.5; allowed: a number of at least 0 and below 1"),
         ("{dropout: []}", "a.yaml:3:23: techniques.dropout is an empty list; allowed: one value or more"),
         ("{dropout: {p: []}}", "a.yaml:3:27: techniques.dropout.p is an empty list; allowed: one value or more"),

@@ -34,13 +34,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, pd.Data
 
 
 def test_runs_of_a_seed_have_one_hash_each(found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame]) -> None:
-    runs = found[3]
-    assert [(h.seed, h.runs, *map(len, h.values())) for h in hashes(runs)] == [(s, 24, 1, 1, 1) for s in range(5)]
+    _, _, plan, runs = found
+    assert [(h.seed, h.runs, *map(len, h.values())) for h in hashes(runs, plan)] == [(s, 24, 1, 1, 1) for s in range(5)]
     broken = runs.copy()
     broken.loc[(runs.seed == 3) & (runs.cell == "baseline"), "order_hash"] = "f" * 16
-    assert [len(h.order) for h in hashes(broken)] == [1, 1, 1, 2, 1]
+    assert [len(h.order) for h in hashes(broken, plan)] == [1, 1, 1, 2, 1]
     broken.loc[(runs.seed == 3) & (runs.cell == "baseline"), "status"] = "failed"
-    assert [(h.runs, len(h.order)) for h in hashes(broken)][3] == (23, 1)
+    assert [(h.runs, len(h.order)) for h in hashes(broken, plan)][3] == (23, 1)
 
 
 def test_two_cells_are_compared_seed_by_seed(found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame]) -> None:

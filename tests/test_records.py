@@ -400,15 +400,17 @@ def test_a_directory_of_another_sweep_is_refused_with_what_differs(tmp_path, cha
 
 
 def test_of_many_differences_a_handful_is_named(tmp_path):
-    opened(tmp_path, config={f"key{n}": n for n in range(9)}).close()
+    with opened(tmp_path, config={f"key{n}": n for n in range(9)}) as results:
+        commit(results, "a")
     with pytest.raises(RecordsError, match=r"key0 was 0, now absent;.*; and 4 more;"):
         opened(tmp_path, config={})
 
 
 def test_a_config_of_the_users_own_in_the_directory_is_never_overwritten(tmp_path):
     (tmp_path / "config.yaml").write_text("name: mine  # with a comment\n")
-    with pytest.raises(RecordsError, match="another config"):
+    with pytest.raises(RecordsError, match="holds files that no sweep has made"):
         opened(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
     assert (tmp_path / "config.yaml").read_text() == "name: mine  # with a comment\n"
 
 
@@ -461,9 +463,10 @@ def test_epochs_without_a_committed_run_are_dropped_wherever_they_stand(tmp_path
 
 def test_what_a_kill_left_of_a_file_that_was_replaced_goes_away(tmp_path):
     opened(tmp_path).close()
-    (tmp_path / "runs.csv.part").write_text("run,ce")
+    (tmp_path / ".regbench-0123abcd.part").write_text("run,ce")
+    (tmp_path / "runs.csv.part").write_text("somebody else's")
     opened(tmp_path).close()
-    assert not list(tmp_path.glob("*.part"))
+    assert [path.name for path in tmp_path.glob("*.part")] == ["runs.csv.part"]
 
 
 WRITER = """
@@ -542,8 +545,10 @@ def test_nothing_is_written_into_a_directory_that_another_machine_has_taken(tmp_
 
 
 def test_a_directory_is_free_again_when_it_was_refused_or_closed(tmp_path):
-    with opened(tmp_path), pytest.raises(RecordsError, match="in use"):
-        opened(tmp_path)
+    with opened(tmp_path) as results:
+        commit(results, "a")
+        with pytest.raises(RecordsError, match="in use"):
+            opened(tmp_path)
     with pytest.raises(RecordsError, match="another config"):
         opened(tmp_path, config={})
     opened(tmp_path).close()
@@ -726,7 +731,8 @@ def test_without_probes_there_is_no_file_for_them_and_none_is_missed(tmp_path, c
 
 
 def test_other_probes_are_another_sweep(tmp_path):
-    opened(tmp_path, PROBING).close()
+    with opened(tmp_path, PROBING) as results:
+        commit_probed(results, "a")
     for other in (CONFIG, CONFIG | {"probes": {"noise": {"levels": [0.2]}}}):
         with pytest.raises(RecordsError, match=r"another config: probes\.noise\.levels"):
             opened(tmp_path, other)

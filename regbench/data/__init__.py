@@ -1,7 +1,8 @@
 """The datasets: every module here without a leading underscore is a source, and those that other packages offer.
 
 A source has `TITLE`, `IMAGE` (channels, height, width), `CLASSES`, `TRAIN`, `TEST` (None where only the data tell),
-`NEEDS_PATH` and `load(path, data_dir) -> Images`; one that needs no path has `find(data_dir) -> Path | None` as well.
+`NEEDS_PATH` and `load(path, data_dir) -> Images`; one that needs no path has `find(data_dir) -> Path | None` as well,
+and `BUNDLED = True` where it comes with a package and is in no folder of datasets.
 Importing this package loads neither torch nor torchvision nor pandas.
 """
 
@@ -14,19 +15,23 @@ from types import ModuleType
 
 from regbench import plugins
 from regbench.data._files import data_folder
-from regbench.data._images import Images, fingerprint, open_stored, store
-from regbench.data._split import Split, split
+from regbench.data._images import Images, cache_folder, cached, fingerprint, open_stored, store
+from regbench.data._split import Split, sizes, split
 from regbench.errors import DataError
 
 __all__ = [
     "DataError",
     "Images",
     "Split",
+    "cache_folder",
+    "cached",
     "data_folder",
     "find",
     "fingerprint",
+    "in_folder",
     "load",
     "open_stored",
+    "sizes",
     "sources",
     "split",
     "store",
@@ -69,3 +74,9 @@ def find(data_dir: Path | None = None) -> dict[str, Path | None]:
     A source that needs a path is None: its data lie where the user says.
     """
     return {name: None if source.NEEDS_PATH else source.find(data_dir) for name, source in sources().items()}
+
+
+def in_folder(name: str) -> bool:
+    """Whether a source reads, and downloads into, the folder of datasets."""
+    source = sources()[name]
+    return not (source.NEEDS_PATH or getattr(source, "BUNDLED", False))

@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import platformdirs
 
 from regbench.errors import DataError
+from regbench.files import nearest
 
 LARGEST = 1 << 30
 """Bytes of a published file: more is none, and not read."""
@@ -25,7 +28,8 @@ TIMEOUT = 30
 
 def data_folder(data_dir: Path | None = None) -> Path:
     """Return where datasets lie: `data_dir`, or else what REGBENCH_DATA names, or else the user's data folder."""
-    return Path(data_dir or os.environ.get("REGBENCH_DATA") or platformdirs.user_data_path("regbench")).expanduser()
+    folder = data_dir or os.environ.get("REGBENCH_DATA") or platformdirs.user_data_path("regbench")
+    return Path(os.path.expanduser(folder))  # noqa: PTH111  # Path.expanduser raises for a user without a home
 
 
 def read(path: Path, md5: str, title: str) -> bytes:
@@ -45,14 +49,14 @@ def read(path: Path, md5: str, title: str) -> bytes:
     return data
 
 
-def download(dataset: str, root: Path, files: str) -> None:
-    """Download torchvision's `dataset` into `root`.
+def download(dataset: str, root: Path, files: str, packed: str = "") -> None:
+    """Download torchvision's `dataset` into `root`, or unpack it there where the archive `packed` is there already.
 
     files: what to put where by hand if that can't be done; the DataError that it then raises says so.
     """
-    from filelock import FileLock
-
     remedy = f"put {files}, or name the folder that has the data already with --data-dir or REGBENCH_DATA"
+    if root.parts[:1] == ("~",):
+        raise DataError(f"{dataset} has no place here, where the user has no home: {remedy}")
     try:
         from torchvision import datasets
     except Exception as error:  # a torchvision of another build fails with whatever it misses first
@@ -62,14 +66,30 @@ def download(dataset: str, root: Path, files: str) -> None:
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        # Standard output carries results alone, and some versions of torchvision print there.
-        with FileLock(root / ".regbench.lock"), contextlib.redirect_stdout(sys.stderr):
-            getattr(datasets, dataset)(root, download=True)
+        # A download that fails leaves nothing, not even a folder; standard output carries results alone, and some
+        # versions of torchvision print there.
+        with (
+            tempfile.TemporaryDirectory(prefix=".regbench-", dir=nearest(root)) as staged,
+            contextlib.redirect_stdout(sys.stderr),
+        ):
+            if packed and (root / packed).is_file():
+                shutil.copy(root / packed, staged)
+            getattr(datasets, dataset)(staged, download=True)
+            _move(Path(staged), root)
     except Exception as error:  # torchvision passes on whatever the network, the archive and the disk raise
         raise DataError(f"{dataset} is not in {root} and can't be downloaded ({_line(error)}): {remedy}") from error
     finally:
         socket.setdefaulttimeout(timeout)
+
+
+def _move(folder: Path, into: Path) -> None:
+    """Move what is in a folder into another one, made if need be; what is there already stays as it is."""
+    into.mkdir(parents=True, exist_ok=True)
+    for item in folder.iterdir():
+        if item.is_dir():
+            _move(item, into / item.name)
+        elif not (into / item.name).exists():
+            item.replace(into / item.name)
 
 
 def _why(error: Exception) -> str:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import IO
 
 import numpy as np
+import platformdirs
 from numpy.typing import NDArray
 
+from regbench import files
 from regbench.errors import DataError
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 ABOUT = "images.json"
+CACHE = 4 << 30
+"""Bytes of images that the cache keeps at most, those that were used last; more only of those in use."""
+IN_USE = 86_400.0
+"""Seconds after its last use from which on a stored dataset may be deleted: a sweep's workers open it late."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PLENTY, PACKED = 1 << 30, 100
 """Bytes of images, and how many times their files' size: beyond both it is no data, but files made to fill memory."""
 
@@ -31,6 +39,8 @@ class Images:
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.uint8]
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What a person should know of how they were read, a sentence each."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -66,21 +76,62 @@ def store(images: Images, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
-            _replace(folder / f"{name}.npy", partial(np.save, arr=getattr(images, name)))
-        _replace(folder / ABOUT, lambda file: file.write(json.dumps(about).encode()))
+            files.replace(folder / f"{name}.npy", partial(np.save, arr=getattr(images, name)))
+        files.replace(folder / ABOUT, lambda file: file.write(json.dumps(about).encode()))
     except OSError as error:
-        raise DataError(f"can't write the images to {folder} ({error.strerror or error}): make room there") from error
+        remedy = (
+            "make room there" if error.errno in FULL else "set XDG_CACHE_HOME or TMPDIR to a folder that can be written"
+        )
+        raise DataError(f"can't write the images to {folder} ({error.strerror or error}): {remedy}") from error
 
 
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def cache_folder() -> Path | None:
+    """Return the user's cache folder for regbench, or None where the user has none."""
+    folder = platformdirs.user_cache_path("regbench")
+    return folder if folder.is_absolute() else None  # without a home it would be a folder called ~
+
+
+def cached(images: Images) -> Path | None:
+    """Return the folder in the user's cache with these images, stored if need be; None where it can't be written."""
+    cache = cache_folder()
+    if cache is None:
+        return None
+    names = hashlib.sha256("\0".join(images.classes).encode()).hexdigest()
+    folder = cache / "images" / f"{images.fingerprint[:16]}-{names[:8]}"
     try:
-        with temporary.open("wb") as file:
-            write(file)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        if open_stored(folder).fingerprint == images.fingerprint:
+            with contextlib.suppress(OSError):
+                os.utime(folder / ABOUT)
+            return folder
+    except DataError:
+        pass
+    try:
+        store(images, folder)
+    except DataError:
+        return None
+    prune(folder.parent, keep=folder)
+    return folder
+
+
+def prune(folder: Path, keep: Path) -> None:
+    """Delete stored datasets in `folder` that take more than `CACHE` together, those that were used longest ago.
+
+    `keep`, and what may be in use, stays.
+    """
+    used: list[tuple[float, Path, int]] = []
+    for place in folder.iterdir():
+        with contextlib.suppress(OSError):  # another process may delete it as well
+            size = sum((place / f"{name}.npy").stat().st_size for name in ARRAYS)
+            used.append(((place / ABOUT).stat().st_mtime, place, size))
+    room = CACHE
+    for moment, place, size in sorted(used, reverse=True):
+        room -= size
+        if room < 0 and place != keep and time.time() - moment > IN_USE:
+            with contextlib.suppress(OSError):
+                for name in (ABOUT, *(f"{array}.npy" for array in ARRAYS)):
+                    (place / name).unlink()
+                files.clear_parts(place)
+                place.rmdir()
 
 
 def open_stored(folder: Path) -> Images:

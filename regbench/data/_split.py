@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,11 +43,29 @@ def split(
     labels (0 <= noise <= 1) become another class, each other class being equally likely; which class an image would
     get depends on the seed alone. Raises DataError if a set would hold fewer images than there are classes.
     """
-    validation_size = round(validation_share * len(labels))
-    left = len(labels) - validation_size
-    share = f"validation_share {validation_share:g} of {len(labels)} images"
+    validation_size, size = sizes(len(labels), classes, train_size, validation_share)
+    order = stratify(labels, stream(seed, "split").permutation(len(labels)))
+    train = stratify(labels, order[validation_size:])[:size]
+
+    noise = stream(seed, "label noise")
+    turn = noise.permutation(len(labels))[train]
+    offset = noise.integers(1, classes, size=len(labels))[train]
+    noisy = np.argsort(turn)[: round(label_noise * size)]
+    train_labels = labels[train]
+    train_labels[noisy] = (train_labels[noisy] + offset[noisy]) % classes
+    return Split(train, train_labels, order[:validation_size])
+
+
+def sizes(images: int, classes: int, train_size: int | None, validation_share: float) -> tuple[int, int]:
+    """Return how many of `images` training images validate and how many train.
+
+    Raises DataError if a set would hold fewer images than there are classes.
+    """
+    validation_size = round(validation_share * images)
+    left = images - validation_size
+    share = f"validation_share {validation_share:g} of {images} images"
     if validation_size < classes:
-        remedy = f"at least {classes / len(labels):.2g}" if 2 * classes <= len(labels) else "more images"
+        remedy = f"at least {least_share(images, classes):g}" if 2 * classes <= images else "more images"
         raise DataError(
             f"{share} is {validation_size} for validation, fewer than the {classes} classes: it takes {remedy}"
         )
@@ -60,17 +79,16 @@ def split(
         )
     if size < classes:
         raise DataError(f"train_size {size} is fewer than the {classes} classes: ask for {classes} to {left}")
+    return validation_size, size
 
-    order = stratify(labels, stream(seed, "split").permutation(len(labels)))
-    train = stratify(labels, order[validation_size:])[:size]
 
-    noise = stream(seed, "label noise")
-    turn = noise.permutation(len(labels))[train]
-    offset = noise.integers(1, classes, size=len(labels))[train]
-    noisy = np.argsort(turn)[: round(label_noise * size)]
-    train_labels = labels[train]
-    train_labels[noisy] = (train_labels[noisy] + offset[noisy]) % classes
-    return Split(train, train_labels, order[:validation_size])
+def least_share(images: int, classes: int) -> float:
+    """Return the smallest validation share, in few digits, that validates with as many images as there are classes."""
+    for digits in range(1, 18):
+        share: float = math.ceil(classes / images * 10**digits) / 10**digits
+        if round(share * images) >= classes and share < 2 * classes / images:
+            break
+    return share
 
 
 def hold_out(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:

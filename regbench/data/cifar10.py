@@ -51,7 +51,7 @@ def load(path: Path | None, data_dir: Path | None) -> Images:
             raise DataError(f"{found} does not hold CIFAR-10: take it away, or put the right one there")
         return images
     if found != root / FOLDER:
-        download("CIFAR10", root, f"{PACKED} (or cifar10.npz) into {root}")
+        download("CIFAR10", root, f"{PACKED} (or cifar10.npz) into {root}", PACKED)
     *train, test = MD5
     return Images(
         *_cifar.batches(root / FOLDER, train, MD5, "labels", "CIFAR-10"),

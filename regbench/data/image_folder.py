@@ -5,7 +5,10 @@ With class folders alone, 40% of the images are held out for testing: the same o
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,47 +24,93 @@ CLASSES = None
 TRAIN = None
 TEST = None
 NEEDS_PATH = True
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"),
+    *(".tif", ".tiff", ".webp"),
+)
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What Pillow may take a file for; others it would read with programs of the system, such as Ghostscript."""
 MOST_CLASSES = 256
 MOST_PIXELS = 2048 * 2048
-MODES = {"1": "L", "L": "L", "RGB": "RGB", "P": "RGB"}
-"""Pillow's modes that turn into 8-bit grayscale or RGB without loss."""
+MODES = {"1": "L", "L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "PA": "RGB"}
+"""Pillow's modes that turn into 8-bit grayscale or RGB without loss, where every pixel is opaque."""
+HALVES = {"train": ("train", "training"), "test": ("test", "testing")}
+"""What the folders are called, the right name first, and what they are also called elsewhere."""
 
 
 def load(path: Path, data_dir: Path | None) -> Images:
     """Return the images under the folder `path`.
 
-    All must be of one size, square, and either all grayscale or all RGB. Classes are in the order of their names.
-    Hidden files and files without an image's suffix are left alone; links are followed. Raises DataError if a folder
-    or image is missing, empty, unreadable or unlike the others.
+    All must be of one size, square, and either all grayscale or all RGB; they are turned as their EXIF tag says.
+    Classes are in the order of their names, which are the same whatever Unicode form the file system keeps. Hidden
+    files are left alone, links are followed; what else is left alone is in the result's `notes`. Raises DataError if a
+    folder or image is missing, empty, unreadable or unlike the others.
     """
-    folders = {folder.name: folder for folder in _folders(path)}
-    if not any(half in folders and _folders(folders[half]) for half in ("train", "test")):
-        files = _classes(path, least=5)  # so that at least one is tested on and two are left
+    folders = _folders(path)
+    notes = _left_alone(path, [item for item in _items(path) if item not in folders.values()])
+    if _looks_like_halves(folders) and (misnamed := _misnamed(folders)):
+        raise DataError(
+            f"{path}: {' and '.join(misnamed)} should be called {' and '.join(misnamed.values())}: rename them"
+        )
+    if not any(half in folders and _folders(folders[half]) for half in HALVES):
+        files = _classes(path, 5, notes)  # so that at least one is tested on and two are left
         images, labels = _read([file for group in files.values() for file in group]), _labels(files)
         test = hold_out(images, labels)
-        return Images(images[~test], labels[~test], images[test], labels[test], tuple(files))
-    for half in ("train", "test"):
+        return Images(images[~test], labels[~test], images[test], labels[test], tuple(files), tuple(notes))
+    for half in HALVES:
         if half not in folders:
             raise DataError(f"{path} lacks the folder {half}: make train and test, with the same class folders in each")
-    if others := sorted(folders.keys() - {"train", "test"}):
+    if others := sorted(folders.keys() - HALVES.keys()):
         raise DataError(
             f"{path} holds {others[0]} beside train and test: move its images into train, from which validation images "
             "are drawn, or take it away"
         )
-    train, test_files = _classes(path / "train", least=2), _classes(path / "test", least=1)
+    train, test_files = _classes(folders["train"], 2, notes), _classes(folders["test"], 1, notes)
     if unlike := sorted(train.keys() ^ test_files.keys()):
         raise DataError(f"{path}: the class {unlike[0]!r} is not in both train and test: put images of it into both")
     images = _read([file for group in (*train.values(), *test_files.values()) for file in group])
     train_labels = _labels(train)
     cut = len(train_labels)
-    return Images(images[:cut], train_labels, images[cut:], _labels(test_files), tuple(train))
+    return Images(images[:cut], train_labels, images[cut:], _labels(test_files), tuple(train), tuple(notes))
 
 
-def _folders(folder: Path) -> list[Path]:
-    return [item for item in _items(folder) if item.is_dir() and not item.name.startswith("__")]
+def _looks_like_halves(folders: Mapping[str, Path]) -> bool:
+    """Whether folders are parts of a dataset with class folders in them, and no classes themselves."""
+    known = {name for names in HALVES.values() for name in names} | {"val", "valid", "validation"}
+    return all(name.lower() in known and _folders(folder) for name, folder in folders.items())
+
+
+def _misnamed(folders: Mapping[str, Path]) -> dict[str, str]:
+    """Return the folders with another name for a half that there is not, with the right one."""
+    return {
+        name: half
+        for half, names in HALVES.items()
+        for name in folders
+        if name.lower() in names and half not in folders
+    }
+
+
+def _left_alone(folder: Path, items: list[Path]) -> list[str]:
+    """Return a sentence about what is in a folder and is not read, or nothing."""
+    if not items:
+        return []
+    kinds = Counter("folder" if item.is_dir() else item.suffix.lower() or "no suffix" for item in items)
+    said = ", ".join(f"{count} of {kind}" if kind != "folder" else f"{count} folders" for kind, count in kinds.items())
+    return [f"left alone in {folder}, since only images in class folders are read: {said} (such as {items[0].name})"]
+
+
+def _folders(folder: Path) -> dict[str, Path]:
+    """Return the folders in a folder by their names in Unicode's composed form, sorted; macOS takes names apart."""
+    found: dict[str, Path] = {}
+    for item in _items(folder):
+        if item.is_dir() and not item.name.startswith("__"):
+            name = unicodedata.normalize("NFC", item.name)
+            if name in found:
+                raise DataError(
+                    f"{folder} holds {name!r} twice, in two Unicode forms: move the images of both into one folder"
+                )
+            found[name] = item
+    return dict(sorted(found.items()))
 
 
 def _items(folder: Path) -> list[Path]:
@@ -73,21 +122,22 @@ def _items(folder: Path) -> list[Path]:
         ) from error
 
 
-def _classes(folder: Path, least: int) -> dict[str, list[Path]]:
+def _classes(folder: Path, least: int, notes: list[str]) -> dict[str, list[Path]]:
     """Return the class folders' names, with the images in each; a broken link counts as one, so that it is noticed."""
-    files = {
-        group.name: [
-            item for item in _items(group) if item.suffix.lower() in SUFFIXES and (item.is_file() or not item.exists())
+    files: dict[str, list[Path]] = {}
+    for name, group in _folders(folder).items():
+        items = _items(group)
+        files[name] = [
+            item for item in items if item.suffix.lower() in SUFFIXES and (item.is_file() or not item.exists())
         ]
-        for group in _folders(folder)
-    }
+        notes += _left_alone(group, [item for item in items if item not in set(files[name])])
     if not 2 <= len(files) <= MOST_CLASSES:
         raise DataError(f"{folder} must hold 2 to {MOST_CLASSES} class folders with images in each, not {len(files)}")
-    for name, group in files.items():
-        if len(group) < least:
+    for name, images in files.items():
+        if len(images) < least:
             raise DataError(
-                f"{folder / name} must hold at least {least} images ({', '.join(SUFFIXES)}), not {len(group)}: "
-                "put more there, or take the folder away"
+                f"{folder / name} must hold at least {least} images ({', '.join(SUFFIXES)}), not {len(images)}: "
+                f"put more there, or take the folder away{''.join(f' ({note})' for note in notes)}"
             )
     return files
 
@@ -113,7 +163,7 @@ def _read(files: list[Path]) -> NDArray[np.uint8]:
 
 
 def _pixels(file: Path) -> NDArray[np.uint8]:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         # Pillow's own limits warn, or are too wide for thousands of images.
@@ -124,13 +174,19 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
             mode, (width, height) = image.mode, image.size
             if width * height > MOST_PIXELS:
                 raise DataError(f"{file} has {width:,} x {height:,} pixels, more than {MOST_PIXELS:,}: make it smaller")
-            pixels = np.asarray(image.convert(MODES[mode])) if mode in MODES else None
+            frames: int = getattr(image, "n_frames", 1)
+            if frames > 1 and image.format != "MPO":  # a camera's, with a preview behind the picture
+                raise DataError(f"{file} holds {frames} pictures: save each as a file of its own")
+            if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255:
+                raise DataError(f"{file} is transparent in places: put it on a background of your choice, and save it")
+            upright = ImageOps.exif_transpose(image)
+            pixels = np.asarray(upright.convert(MODES[mode])) if mode in MODES else None
     except DataError:
         raise
     except Exception as error:  # Pillow raises nearly anything over a damaged file
         raise DataError(f"can't read the image {file} ({error}): mend it, or take it away") from error
     if pixels is None:
-        raise DataError(f"{file} has pixels of mode {mode}: save it as 8-bit grayscale or RGB, without transparency")
+        raise DataError(f"{file} has pixels of mode {mode}: save it as 8-bit grayscale or RGB")
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
 
 

@@ -12,9 +12,8 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
-from regbench.data._images import Images, open_stored, store
+from regbench.data._images import Images, cache_folder, open_stored, store
 from regbench.data._split import hold_out
 from regbench.errors import DataError
 
@@ -24,6 +23,7 @@ CLASSES = 10
 TRAIN = 3_000
 TEST = 2_000
 NEEDS_PATH = False
+BUNDLED = True
 NAMES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 FINGERPRINT = "32fe0fd19c1070fcdf2c3fdceaf0aa44f236983dd2a83f11b92745afc81045ed"
 
@@ -40,7 +40,9 @@ def find(data_dir: Path | None) -> Path | None:
 
 def load(path: Path | None, data_dir: Path | None) -> Images:
     """Return the images, from the user's cache if they lie there undamaged. Raises DataError."""
-    cache = platformdirs.user_cache_path("regbench") / "mnist5k"
+    if (home := cache_folder()) is None:
+        return _parse()
+    cache = home / "mnist5k"
     try:
         images = open_stored(cache)
         if images.fingerprint == FINGERPRINT:

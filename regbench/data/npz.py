@@ -104,16 +104,31 @@ def _size(images: NDArray[Any]) -> str:
 
 
 def _check_labels(path: Path, key: str, labels: NDArray[Any], images: NDArray[np.uint8]) -> None:
+    if labels.ndim == 2 and labels.shape[1] > 1 and len(labels) and _one_hot(labels):
+        raise DataError(
+            f"{path}: {key} has shape {labels.shape}, one-hot labels: save y.argmax(1) of y_train and of y_test"
+        )
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        raise DataError(f"{path}: {key} has shape {labels.shape}, a column: save y.ravel()")
+    if labels.ndim != 1:
+        raise DataError(f"{path}: {key} has shape {labels.shape}, but labels must be (N,), one an image")
+    if labels.dtype.kind in "USO":
+        raise DataError(
+            f"{path}: {key} holds text, but labels must be integers: save numpy.unique(y, return_inverse=True)[1]"
+        )
     if labels.dtype.kind not in "iu":
         raise DataError(f"{path}: {key} is {labels.dtype}, but labels must be integers: save y.astype('int64')")
-    if labels.ndim != 1:
-        raise DataError(f"{path}: {key} has shape {labels.shape}, but labels must be (N,), one an image: reshape them")
     if len(labels) != len(images):
         raise DataError(
             f"{path}: {key} has {len(labels)} labels for {len(images)} images: save as many of one as of the other"
         )
     if labels.min() < 0:
         raise DataError(f"{path}: {key} has the label {labels.min()}: number the classes from 0")
+
+
+def _one_hot(labels: NDArray[Any]) -> bool:
+    """Whether each row of labels (N, K) is 0 but for a single 1."""
+    return labels.dtype.kind in "biuf" and bool((((labels == 0) | (labels == 1)).all(1) & (labels.sum(1) == 1)).all())
 
 
 def _classes(path: Path, labels: NDArray[Any], images: NDArray[np.uint8]) -> int:

@@ -62,7 +62,7 @@ BAD = {
     "x_train is empty (shape (12, 0, 0, 3))": ({"x_train": good()["x_train"][:, :0, :0]}, "at least one"),
     "y_train is float64": ({"y_train": good()["y_train"] * 1.0}, "astype('int64')"),
     "y_test is bool": ({"y_test": good()["y_test"] == 1}, "must be integers"),
-    "y_train has shape (12, 1)": ({"y_train": good()["y_train"][:, None]}, "(N,)"),
+    "y_train has shape (12, 1)": ({"y_train": good()["y_train"][:, None]}, "save y.ravel()"),
     "y_train has 11 labels for 12 images": ({"y_train": good()["y_train"][:-1]}, "as many"),
     "y_test has 5 labels for 6 images": ({"y_test": good()["y_test"][:-1]}, "as many"),
     "y_train has the label -1": ({"y_train": good()["y_train"] - 1}, "from 0"),
