@@ -116,7 +116,7 @@ def sweep(
 ) -> None:
     """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
     from regbench import config as configs
-    from regbench import data, records, tuning
+    from regbench import data, files, records, tuning
     from regbench import sweep as sweeps
     from regbench.plan import shard as part_of
     from regbench.plan import trials
@@ -125,7 +125,7 @@ def sweep(
     settings = configs.load(config, overrides or [])
     part = share(shard) if shard else None
     name = f"{settings.name}-{part[0]}-of-{part[1]}" if part else settings.name
-    directory = out or Path("results") / name
+    directory = out or files.on_disk(Path("results") / name)
     records.check_free(directory)
     own = settings
     settings = sweeps.grown(settings, directory)
@@ -818,8 +818,10 @@ def stdout(width: int | None = None) -> Console:
 
 def main() -> None:
     """Run the command line; errors that the user can mend are one sentence on stderr and an exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        signs.settle(stream)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this process
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
+        signs.settle(getattr(sys, name))
     try:
         app()
     except ConfigError as error:

@@ -40,8 +40,8 @@ STRENGTHS = 1_000
 """Beyond these a config is a mistake: a grid with one list too many."""
 PROBLEMS = 100
 """Of a config with more, the first that are found are told."""
-LONGEST_NAME = 64
-"""Characters; of Hangul that are 192 of the 255 bytes that a folder's name may have."""
+LONGEST_NAME, NAME_BYTES = 64, 200
+"""Characters and bytes; systems allow a folder's name 255 bytes, and a part's has its number behind it."""
 NAME = rf"[^\s\x00-\x1f\x7f-\x9fA-Z!-,./:-@\[-^`{{-~]{{1,{LONGEST_NAME}}}"
 """A sweep's name, as a pattern for Python and JavaScript: letters of any script, digits, - and _, but no capitals."""
 TRIAL_SEED = 10_000
@@ -278,8 +278,9 @@ def load(path: Path, overrides: Sequence[str] = (), at: Loc = ()) -> Config:
     """
     reader = _Reader(path, at)
     with suppress(_TooManyError):
-        for text in overrides:
+        for place, text in enumerate(overrides):
             reader.put(text)
+            reader.lost(text, overrides[:place])
         if config := reader.config():
             return config
     raise ConfigError(_said(reader.document))
@@ -362,6 +363,14 @@ class _Reader:
             node = inner
         self.document.put(loc, other)
 
+    def lost(self, text: str, earlier: Sequence[str]) -> None:
+        """Note where an override takes the place of an earlier one: one of the two would count for nothing."""
+        key = text.partition("=")[0].strip()
+        for other in earlier:
+            if f"{other.partition('=')[0].strip()}.".startswith(f"{key}."):
+                what = f"this takes the place of --set {other}; leave one of the two out"
+                self.document.problems.append(Problem(Place(f"--set {text}"), what))
+
     def config(self) -> Config | None:
         """Return the config, or None if there is any problem."""
         data = self.document.data
@@ -437,10 +446,11 @@ class _Reader:
             name = re.sub(r"[^\w-]+", "-", stem.lower()).strip("-")
             if not re.search(r"\w", name.replace("_", "")):
                 self.problem(("name",), "the file's own name makes no name for the sweep", "a line such as name: mine")
-            if len(name) > LONGEST_NAME:
-                name = f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
+            if len(name) > LONGEST_NAME or len(name.encode()) > NAME_BYTES:
+                cut = name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
+                name = f"{cut}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
             return name
-        if not isinstance(value, str) or not re.fullmatch(NAME, value):
+        if not isinstance(value, str) or not re.fullmatch(NAME, value) or len(value.encode()) > NAME_BYTES:
             marks = "digits, - and _ (text that looks like a number goes between quotes)"
             allowed = f"1 to {LONGEST_NAME} small letters, {marks}"
             self.problem(("name",), f"name can't be {shown(value)}", allowed)

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -61,6 +62,19 @@ def clear_parts(folder: Path) -> None:
 def nearest(folder: Path) -> Path:
     """Return a folder, or the nearest one above it that is there."""
     return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
+
+
+def on_disk(path: Path) -> Path:
+    """Return a path as the file system spells it: macOS takes names apart, into letters and accents, others don't.
+
+    What is not there stays as it is given.
+    """
+    if path.exists() or path == path.parent:
+        return path
+    folder = on_disk(path.parent)
+    name = unicodedata.normalize("NFC", path.name)
+    others = folder.iterdir() if folder.is_dir() and not name.isascii() else ()
+    return next((item for item in others if unicodedata.normalize("NFC", item.name) == name), folder / path.name)
 
 
 def put_text(path: Path, text: str, mark: str = "", remedy: str = "choose another place") -> None:

@@ -669,11 +669,11 @@ def _header(columns: Iterable[str]) -> bytes:
 
 def _check_header(path: Path, line: bytes, columns: Mapping[str, Kind]) -> None:
     """Raise RecordsError unless `line` names `columns`, in their order."""
-    # A spreadsheet puts a byte-order mark in front.
-    line = line.removeprefix(codecs.BOM_UTF8)
-    if line.rstrip(b"\r\n") == _header(columns).rstrip():
+    # A spreadsheet puts a byte-order mark in front, and quotes around names.
+    text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").strip("\r\n")
+    found = text.replace('"', "").split(",") if text.strip() else []
+    if found == list(columns):
         return
-    found = line.decode("utf-8", "replace").strip().split(",") if line.strip() else []
     for separator in (";", "\t"):
         if len(found) == 1 and found[0].count(separator) == len(columns) - 1:
             raise RecordsError(
@@ -717,8 +717,10 @@ def _rows(path: Path, columns: Mapping[str, Kind]) -> Iterator[tuple[int, bytes,
 
 
 def _rows_of(runs: AbstractSet[bytes], path: Path, columns: Mapping[str, Kind]) -> Iterator[bytes]:
-    """Give the whole lines of a CSV file that belong to `runs`; an id is hexadecimal, so no quotes stand around it."""
-    return (line for line in _body(path, columns) if line.endswith(b"\n") and line.split(b",", 1)[0] in runs)
+    """Give the whole lines of a CSV file that belong to `runs`; a spreadsheet may have put quotes around an id."""
+    return (
+        line for line in _body(path, columns) if line.endswith(b"\n") and line.split(b",", 1)[0].strip(b'"') in runs
+    )
 
 
 def _torn(path: Path) -> bool:

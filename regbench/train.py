@@ -88,7 +88,7 @@ def train(
         now = {"train_loss": (step.nll / trained).tolist(), "train_accuracy": (step.hits / trained).tolist()}
         now["lr"] = [run.train.optimizer.lr * scale for run in runs]
         seconds = probes.rest()
-        now["penalty"] = [sum(parts) for parts in zip([0.0] * stack.size, *step.penalties().values(), strict=True)]
+        now["penalty"] = [sum(own.values()) for own in own_penalties(runs, step)]
         diverged_in[(diverged_in == 0) & ~np.isfinite(now["train_loss"])] = epoch
         if epoch % settings.evaluate_every == 0 or epoch == settings.epochs:
             scores = evaluate.evaluate(stack, forward, validation)
@@ -111,10 +111,11 @@ def train(
         best.put_back()
     parts = {"train": training, "validation": validation} | ({"test": test} if runs[0].tested else {})
     scored = {name: evaluate.evaluate(stack, forward, part) for name, part in parts.items()}
-    lost = (diverged_in == 0) & ends_lost(history, scored)
+    penalties = own_penalties(runs, step)
+    lost = (diverged_in == 0) & ends_lost(history, scored, penalties)
     diverged_in[lost], history[-1]["alive"] = settings.epochs, history[-1]["alive"] & ~lost
     ended = best.epoch if best else np.full(stack.size, settings.epochs)
-    rows = run_rows(runs, step, scored, ended, diverged_in, lost, stack_id)
+    rows = run_rows(runs, step, scored, penalties, ended, diverged_in, lost, stack_id)
     shares = step.shares(now_on(dataset.device) - began - probes.seconds, [run.cell.techniques.keys() for run in runs])
     for row, share, hashes in zip(rows, shares, shared.by_run(), strict=True):
         row |= {"seconds": share} | hashes
@@ -142,6 +143,7 @@ def run_rows(
     runs: Sequence[Run],
     step: Step,
     scored: Mapping[str, evaluate.Scores],
+    penalties: Sequence[Mapping[str, float]],
     ended: NDArray[np.int_],
     diverged_in: NDArray[np.int_],
     lost: NDArray[np.bool_],
@@ -149,10 +151,11 @@ def run_rows(
 ) -> list[Row]:
     """Return the rows for runs.csv, but for their seconds.
 
-    scored: scores on "train", "validation" and "test". ended, diverged_in: (M,) the epoch that was tested, and that in
-    which the loss was lost (0: never); lost: (M,) whether that was seen in the trained network alone.
+    scored: scores on "train", "validation" and "test". penalties: each run's own. ended, diverged_in: (M,) the epoch
+    that was tested, and that in which the loss was lost (0: never); lost: (M,) whether that was seen in the trained
+    network alone.
     """
-    penalties, proof, weights = step.penalties(), step.proof(), evaluate.weights(step.parameters)
+    proof, weights = step.proof(), evaluate.weights(step.parameters)
     common = {
         "parameters": sum(p.tensor[0].numel() for p in step.parameters),
         "stack": stack_id,
@@ -166,7 +169,7 @@ def run_rows(
             reason = "the loss of the trained network is no finite number" if lost[m] else reason
             rows.append(row | {"status": "diverged", "reason": reason, "epochs": int(diverged_in[m])})
             continue
-        mine = {key: penalty[m] for key, penalty in penalties.items() if key in run.cell.techniques}
+        mine = penalties[m]
         row |= {"status": "ok", "epochs": run.train.epochs, "epoch": int(ended[m])} | measures(scored, m) | weights[m]
         row |= {"penalty": sum(mine.values()), "train_loss": row["train_nll"] + sum(mine.values())}
         row["proof"] = {f"{key}.penalty_share": p / row["train_loss"] for key, p in mine.items() if p}
@@ -175,12 +178,24 @@ def run_rows(
     return rows
 
 
-def ends_lost(history: Sequence[Row], scored: Mapping[str, evaluate.Scores]) -> NDArray[np.bool_]:
-    """Return which runs, (M,), end with a loss that is no finite number on some images, before the best epoch is taken.
+def own_penalties(runs: Sequence[Run], step: Step) -> list[dict[str, float]]:
+    """Return the penalties of each run by its own techniques: those of its neighbours, times 0, are none of its."""
+    found = step.penalties()
+    return [
+        {key: penalty[m] for key, penalty in found.items() if key in run.cell.techniques} for m, run in enumerate(runs)
+    ]
 
-    The weights of the last step meet no training loss any more.
+
+def ends_lost(
+    history: Sequence[Row], scored: Mapping[str, evaluate.Scores], penalties: Sequence[Mapping[str, float]]
+) -> NDArray[np.bool_]:
+    """Return which runs, (M,), end with a loss that is no finite number, on whatever images or by their penalties.
+
+    The weights of the last step meet no training loss any more. Those of the last epoch count as well as those that are
+    tested.
     """
     known = [np.isfinite(scores.nll) for scores in scored.values()]
+    known.append(np.isfinite([sum(own.values()) for own in penalties]))
     last = history[-1]["measured"].get("validation_nll", 0.0)  # there is none where every run diverged before
     lost: NDArray[np.bool_] = ~np.all([*known, np.broadcast_to(np.isfinite(last), known[0].shape)], axis=0)
     return lost

@@ -1,5 +1,6 @@
 """regbench as a person runs it: a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,3 +13,38 @@ def regbench(*arguments: object, cwd: Path | None = None, **environment: str) ->
         capture_output=True, text=True, cwd=cwd,
         env=os.environ | {"COLUMNS": "160"} | environment, timeout=240, check=False,
     )  # fmt: skip
+
+
+SEVERAL = """
+import io, json, sys
+from regbench import cli
+
+commands, encodings, setup = json.load(sys.stdin)
+exec(setup)
+said = []
+for encoding, command in [(e, c) for e in encodings for c in commands]:
+    sys.argv[1:] = command
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
+    sys.stdout, sys.stderr = out, err
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as end:
+        code = end.code or 0
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    said.append([code, *(stream.buffer.getvalue().decode(encoding) for stream in (out, err))])
+json.dump(said, sys.stdout)
+"""
+"""Runs commands one after the other, and says of each its exit code and what it wrote."""
+
+
+def several(
+    *commands: list[str], cwd: Path, encodings: tuple[str, ...] = ("utf-8",), setup: str = "", **environment: str
+) -> list[tuple[int, str, str]]:
+    """Exit code, stdout and stderr of each command, in one process, written to a terminal of each encoding in turn."""
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL], input=json.dumps([commands, encodings, setup]), capture_output=True, text=True,
+        cwd=cwd, env=os.environ | {"COLUMNS": "100"} | environment, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [tuple(said) for said in json.loads(done.stdout)]

@@ -18,6 +18,7 @@ from regbench.data._files import data_folder
 from regbench.data._images import Images, cache_folder, cached, fingerprint, open_stored, store
 from regbench.data._split import Split, sizes, split
 from regbench.errors import DataError
+from regbench.files import on_disk
 
 __all__ = [
     "DataError",
@@ -64,7 +65,7 @@ def load(name: str, path: Path | None = None, data_dir: Path | None = None) -> I
     source = sources()[name]
     if source.NEEDS_PATH and path is None:
         raise DataError(f"the dataset {name!r} needs a path to the data: set `path` under `dataset`")
-    images: Images = source.load(path, data_dir)
+    images: Images = source.load(path and on_disk(path), data_dir)
     return images
 
 

@@ -29,7 +29,7 @@ def load(path: Path, data_dir: Path | None) -> Images:
     x_train, x_test: uint8, (N, size, size) or (N, size, size, channels) with 1 or 3 channels. y_train, y_test:
     integers (N,) from 0 to K - 1, each of them at least twice in y_train. Raises DataError if any of it is otherwise.
     """
-    x_train, y_train, x_test, y_test = _read(path)
+    (x_train, y_train, x_test, y_test), others = _read(path)
     train_images, test_images = _images(path, "x_train", x_train), _images(path, "x_test", x_test)
     if train_images.shape[1:] != test_images.shape[1:]:
         raise DataError(
@@ -40,10 +40,12 @@ def load(path: Path, data_dir: Path | None) -> Images:
     if y_test.max() >= classes:
         raise DataError(f"{path}: y_test has the label {y_test.max()}, but y_train has only 0 to {classes - 1}")
     names = tuple(str(label) for label in range(classes))
-    return Images(train_images, y_train.astype(np.uint8), test_images, y_test.astype(np.uint8), names)
+    notes = (f"left alone in {path}, since only {', '.join(KEYS)} are read: {', '.join(others)}",) if others else ()
+    return Images(train_images, y_train.astype(np.uint8), test_images, y_test.astype(np.uint8), names, notes)
 
 
-def _read(path: Path) -> list[NDArray[Any]]:
+def _read(path: Path) -> tuple[list[NDArray[Any]], list[str]]:
+    """Return the four arrays, and the names of the others that are there."""
     if not path.is_file():
         raise DataError(f"there is no file {path}: correct `path` under `dataset`")
     try:
@@ -68,7 +70,7 @@ def _read(path: Path) -> list[NDArray[Any]]:
             arrays = [file[key] for key in KEYS]
             if not all(isinstance(array, np.ndarray) for array in arrays):
                 raise ValueError("a part of it is no array")
-            return arrays
+            return arrays, [name for name in file if name not in KEYS]
     except DataError:
         raise
     except Exception as error:  # a damaged zip makes zipfile, zlib and NumPy raise nearly anything

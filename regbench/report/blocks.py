@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -72,7 +73,7 @@ def found(text: str, name: str = "", source: str = "document") -> list[Block]:
         if number in examples:
             continue
         start = START.fullmatch(line)
-        said = start["words"].split() if start else []
+        said = unicodedata.normalize("NFC", start["words"]).split() if start else []
         # Other comments may begin with the word, such as `<!-- table of contents -->`.
         if start and (said[0] == name or (len(said) in (2, 3) and said[1] in languages())):
             if opened:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tensorboard.plugins.hparams.plugin_data_pb2 import SessionEndInfo, SessionStartInfo
 
 LONGEST = 150
-"""Characters of a folder's name; systems allow 255 bytes."""
+"""Bytes of a folder's name; systems allow 255."""
 PREFIX = "events.out.tfevents"
 """What TensorBoard knows its files by."""
 
@@ -84,7 +84,7 @@ class TensorBoard(Tracker):
 
 def _folder(cell: str) -> str:
     """Return a folder's name for a cell: the cell's own where the system and TensorBoard's filters allow it."""
-    safe = re.sub(r"^\.|[^\w.,+=()@ -]", "_", cell)[:LONGEST]
+    safe = re.sub(r"^\.|[^\w.,+=()@ -]", "_", cell).encode()[:LONGEST].decode(errors="ignore")
     return safe if safe == cell else f"{safe} {hashlib.sha256(cell.encode()).hexdigest()[:6]}"
 
 
