@@ -94,7 +94,8 @@ def test_of_two_options_of_sweep_none_is_passed_over(
     file = tmp_path / "a.yaml"
     file.write_text(
         "dataset: {name: mnist, train_size: 100}\nmodel: {name: mlp, widths: [8]}\n"
-        "techniques: {dropout: 0.5, batch_norm: , layer_norm: }\ntrain: {epochs: 1}\nseeds: 4\nsequential: {step: 1, most: 9}\n"
+        "techniques: {dropout: 0.5, batch_norm: , layer_norm: }\ntrain: {epochs: 1}\nseeds: 4\n"
+        "sequential: {step: 1, most: 9}\n"
     )
     options = {
         "--set": ["--set", "seeds=7"],
