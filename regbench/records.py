@@ -669,6 +669,8 @@ def _header(columns: Iterable[str]) -> bytes:
 
 def _check_header(path: Path, line: bytes, columns: Mapping[str, Kind]) -> None:
     """Raise RecordsError unless `line` names `columns`, in their order."""
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise RecordsError(f"{path}:1: this is UTF-16, as some spreadsheets save text; save it as CSV in UTF-8")
     # A spreadsheet puts a byte-order mark in front, and quotes around names.
     text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").strip("\r\n")
     found = text.replace('"', "").split(",") if text.strip() else []

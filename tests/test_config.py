@@ -5,6 +5,7 @@
 import copy
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,45 @@ def test_the_name_is_made_from_the_file_where_it_is_not_given(folder: Path) -> N
     path = folder / "My Sweep (2).yaml"
     path.write_text(WITH_DROPOUT)
     assert load(path).name == "my-sweep-2"
+
+
+@pytest.mark.parametrize(
+    "stems", [("가중치_감쇠", "최대_노름"), ("실험", "실험2"), ("a" * 80, "a" * 79), ("가" * 70, "가" * 71)]
+)
+def test_files_of_other_names_make_other_names(folder: Path, stems: tuple[str, str]) -> None:
+    names = []
+    for stem in stems:
+        (folder / f"{stem}.yaml").write_text(WITH_DROPOUT)
+        names.append(load(folder / f"{stem}.yaml").name)
+    assert len({*names}) == 2
+    assert all(len(f"{name}-10-of-10".encode()) <= 255 for name in names)
+    for name in names:  # what a file makes, a config may say
+        (folder / "again.yaml").write_text(f"{WITH_DROPOUT}\nname: {name}\n")
+        assert load(folder / "again.yaml").name == name
+
+
+def test_a_name_is_one_in_both_unicode_forms(folder: Path) -> None:
+    for form in ("NFC", "NFD"):
+        path = folder / f"{unicodedata.normalize(form, '드롭아웃')}.yaml"
+        path.write_text(WITH_DROPOUT)
+        assert load(path).name == unicodedata.normalize("NFC", "드롭아웃")
+
+
+@pytest.mark.parametrize("stem", ["!!!", "---", "___", "🙂"])
+def test_a_file_whose_name_makes_none_is_asked_for_one(folder: Path, stem: str) -> None:
+    (folder / f"{stem}.yaml").write_text(WITH_DROPOUT)
+    with pytest.raises(ConfigError, match="a line such as name: mine"):
+        load(folder / f"{stem}.yaml")
+
+
+def test_where_data_are_is_told_from_where_the_config_is_written(folder: Path) -> None:
+    (folder / "own.yaml").write_text(WITH_DROPOUT.replace("{name: mnist5k}", "{name: npz, path: data/own.npz}"))
+    config = load(folder / "own.yaml")
+    resolved = config.resolved(folder / "results" / "own")
+    assert resolved["dataset"]["path"] == "../../data/own.npz"
+    (folder / "results/own").mkdir(parents=True)
+    (folder / "results/own/config.yaml").write_text(dump(resolved))
+    assert load(folder / "results/own/config.yaml").dataset.path == config.dataset.path
 
 
 def test_scientific_notation_is_a_number(folder: Path) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import codecs
 import csv
 import errno
 import json
 import math
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -942,3 +944,86 @@ def test_a_file_read_at_once_is_the_file_read_a_line_at_a_time(
                 patch.setattr(records, "_at_once", lambda path, columns: None)
                 slow = records.Records(tmp_path)._table(path, columns)
             pd.testing.assert_frame_equal(quick, slow, check_exact=True)
+
+
+def rewritten(path: Path, **options) -> None:
+    """Write a CSV file anew, with csv.writer's options."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, **options).writerows(rows)
+
+
+SPREADSHEETS = {
+    "a byte-order mark": lambda path: path.write_bytes(codecs.BOM_UTF8 + path.read_bytes()),
+    "other line ends": lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n")),
+    "both": lambda path: path.write_bytes(codecs.BOM_UTF8 + path.read_bytes().replace(b"\n", b"\r\n")),
+    "quotes around all": lambda path: rewritten(path, quoting=csv.QUOTE_ALL),
+    "quotes, and our line ends": lambda path: rewritten(path, quoting=csv.QUOTE_ALL, lineterminator="\n"),
+    "pandas' own way": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False).to_csv(path, index=False),
+}
+SPOILT = {
+    "save with index=False": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False).to_csv(path),
+    "separated by ';'": lambda path: rewritten(path, delimiter=";"),
+    r"separated by '\t'": lambda path: rewritten(path, delimiter="\t"),
+    "save it as CSV in UTF-8": lambda path: path.write_text(path.read_text(), encoding="utf-16"),
+}
+
+
+@pytest.mark.parametrize("file", ["runs.csv", *BESIDE])
+@pytest.mark.parametrize("way", SPREADSHEETS)
+def test_what_a_spreadsheet_saved_is_read_as_it_is_and_nothing_of_it_gets_lost(directory, file, way):
+    before = [records.read(directory).runs, records.read(directory).epochs, records.read(directory).details]
+    SPREADSHEETS[way](directory / file)
+    for _ in range(2):  # as it is read, and as it is after it was opened for more
+        found = records.read(directory)
+        for one, other in zip(before, (found.runs, found.epochs, found.details), strict=True):
+            pd.testing.assert_frame_equal(one, other)
+        with opened(directory) as results:
+            assert (results.finished(), results.notes) == ({"a", "b"}, [])
+
+
+@pytest.mark.parametrize("file", ["runs.csv", *BESIDE])
+@pytest.mark.parametrize("way", SPOILT)
+def test_what_a_spreadsheet_spoilt_is_said_with_what_to_do(directory, file, way):
+    SPOILT[way](directory / file)
+    before = {path: path.read_bytes() for path in directory.iterdir()}
+    for use in (read_all, opened):
+        with pytest.raises(RecordsError, match=rf"{file}:1: .*{re.escape(way)}"):
+            use(directory)
+    assert before == {path: path.read_bytes() for path in directory.iterdir()}
+
+
+def test_a_directory_without_a_finished_run_binds_nobody(tmp_path):
+    other = CONFIG | {"train": {"epochs": 9}}
+    with opened(tmp_path) as results:
+        results.append(Rows([run_row("a", status="failed", reason="no images")]))
+    with opened(tmp_path, other, ENVIRONMENT | {"device": "cuda"}, {"name": "mnist"}) as results:
+        assert results.notes == [f"{tmp_path} held no finished run; it is begun anew with this config"]
+        commit(results, "b")
+    assert records.read(tmp_path).config == other
+    assert records.read(tmp_path).runs["run"].tolist() == ["b"]
+    assert (records.read(tmp_path).dataset, records.read(tmp_path).environment["device"]) == ({"name": "mnist"}, "cuda")
+    with pytest.raises(RecordsError, match="was begun with another config"):
+        opened(tmp_path)
+
+
+def test_a_run_that_diverged_is_finished_and_binds(tmp_path):
+    with opened(tmp_path) as results:
+        results.append(Rows([run_row("a", status="diverged")]))
+    with pytest.raises(RecordsError, match="another config"):
+        opened(tmp_path, CONFIG | {"train": {"epochs": 9}})
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [([0, 1, 2, 3, 4, 5], "give --extend 3"), ([0, 1], "another config"), ([0, 1, 3, 4], "another config")],
+)
+def test_more_seeds_are_told_how_they_are_added(tmp_path, seeds, said):
+    one = CONFIG | {"seeds": [0, 1, 2], "rounds": [3]}
+    with opened(tmp_path, one) as results:
+        commit(results, "a")
+    with pytest.raises(RecordsError, match=said):
+        opened(tmp_path, one | {"seeds": seeds, "rounds": [len(seeds)]})
+    with opened(tmp_path, one | {"seeds": [0, 1, 2, 3], "rounds": [3, 1]}) as results:
+        assert results.finished() == {"a"}

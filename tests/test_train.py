@@ -272,3 +272,38 @@ def test_channels_are_scaled_by_exact_moments(images: data.Images) -> None:
     assert deviation == pytest.approx((images.train_images / 255).std((0, 1, 2)))
     flat: Any = np.zeros((3, 4, 4, 2), np.uint8)
     assert channel_moments(flat)[1].tolist() == [1, 1]
+
+
+LADDER = """
+dataset: {name: mnist5k, train_size: 60, validation_share: 0.2}
+model: {name: mlp, widths: [5], activation: ACTIVATION}
+train: {epochs: 2, batch_size: 30, select: SELECT, optimizer: {name: sgd, lr: 1.0}}
+seeds: 1
+vary: {train.optimizer.lr: [1.0, 1e5, 1e10, 1e15, 1e18, 1e20, 1e25, 1e30, 1e38]}
+techniques: {dropout: 0.5, l2: [0.1, 1e10], l1: 1e20, batch_norm: , max_norm: 3}
+"""
+
+
+@pytest.mark.parametrize(("activation", "select"), [("relu", "last"), ("tanh", "last"), ("tanh", "best")])
+def test_however_a_network_blows_up_what_counts_as_trained_is_finite(
+    tmp_path: Path, images: data.Images, activation: str, select: str
+) -> None:
+    """The rate climbs until nothing survives: at the last step, in the penalty alone, in the tested images alone."""
+    file = tmp_path / "ladder.yaml"
+    file.write_text(LADDER.replace("ACTIVATION", activation).replace("SELECT", select))
+    dataset, ended = Dataset(images), {"ok": 0, "diverged": 0}
+    for stack in plan(config.load(file)).stacks:
+        trained = train(stack.runs, dataset, stack.id)
+        for row in trained.runs:
+            ended[row["status"]] += 1
+            numbers = [value for value in row.values() if isinstance(value, float)]
+            assert row["status"] == "diverged" or all(map(math.isfinite, numbers)), row
+            assert row["status"] == "ok" or "test_accuracy" not in row
+    assert min(ended.values()) > 5
+
+
+def test_a_networks_own_penalty_is_on_record_and_no_neighbours(tmp_path: Path, images: data.Images) -> None:
+    both = runs(tmp_path, ["{}", "{l2: 1.0e+30}"], optimizer="sgd")
+    trained = train(both, Dataset(images))
+    plain = {run.id for run in both if not run.cell.techniques}
+    assert [row["penalty"] for row in trained.epochs if row["run"] in plain] == [0.0] * 4

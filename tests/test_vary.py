@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from regbench import config, report
 from regbench.compare import compare, comparisons
@@ -159,3 +164,64 @@ def test_the_settings_of_a_condition_are_those_that_train(tmp_path: Path) -> Non
         settings.model.model_copy(update={"widths": [8]}),
     )
     assert run.cell.label == "baseline @ epochs=1, widths=8"
+
+
+VALUES = {
+    "dataset.label_noise": st.floats(0, 1),
+    "dataset.train_size": st.integers(100, 2000),
+    "train.batch_size": st.integers(1, 300),
+    "train.epochs": st.integers(1, 50),
+    "train.optimizer.lr": st.floats(1e-6, 1.0) | st.sampled_from([0.001, 0.0010000001, 1e-3, 1]),
+    "train.optimizer": st.sampled_from([{"name": "adam"}, {"name": "adam", "lr": 0.001}, {"name": "sgd", "lr": 0.001}]),
+    "model.widths": st.lists(st.integers(1, 64), min_size=1, max_size=3),
+    "model.activation": st.sampled_from(["relu", "tanh"]),
+    "train.schedule": st.sampled_from([{"name": "constant"}, {"name": "cosine"}]),
+}
+CONDITIONS = st.lists(
+    st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=2, unique=True).flatmap(
+        lambda keys: st.fixed_dictionaries({key: VALUES[key] for key in keys})
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@given(CONDITIONS)
+def test_conditions_have_names_and_runs_of_their_own_or_are_refused_as_the_same(conditions: list[Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            settings = load(Path(folder), f"{BASE}vary: {json.dumps(conditions)}\n")
+        except ConfigError as error:
+            unlike = [line for line in error.problems if not re.search("settings are the same|stands twice", line)]
+            settings = None
+    if settings is None:
+        assert unlike == []
+        return
+    planned = plan(settings)
+    assert len({cell.condition for cell in planned.cells}) == len(conditions)
+    assert len({cell.label for cell in planned.cells}) == len(planned.cells)
+    assert len({run.id for run in planned.runs}) == len(planned.runs)
+
+
+@pytest.mark.parametrize(
+    ("vary", "said"),
+    [
+        ("[{train.batch_size: 128}, {train.optimizer.lr: 1e-3}]", "the settings are the same"),
+        ("{train.optimizer: [{name: adam}, {name: adam, lr: 1e-3}]}", "the settings are the same"),
+        ("[{dataset.train_size: 300}, {model.activation: relu}]", "the settings are the same"),
+        ("{train.batch_size: [16, 16]}", "stands twice"),
+    ],
+)
+def test_conditions_that_ask_for_the_same_are_refused_where_they_stand(tmp_path: Path, vary: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=rf"varied\.yaml:7:\d+: .*{said}"):
+        load(tmp_path, f"{BASE}vary: {vary}\n")
+
+
+def test_a_learning_rate_is_not_varied_where_it_is_tuned(tmp_path: Path) -> None:
+    tuned = (
+        BASE.replace("{l2: 0.1, dropout: 0.5}", "{l2: , dropout: }")
+        + "tune: {trials: 2, lr: {low: 1e-3, high: 1e-2}}\n"
+    )
+    with pytest.raises(ConfigError, match="can't be varied and tuned"):
+        load(tmp_path, tuned + "vary: {train.optimizer.lr: [0.001, 0.01]}\n")
+    assert load(tmp_path, tuned + "vary: {train.batch_size: [16, 32]}\n")

@@ -22,14 +22,23 @@ from regbench.files import nearest
 
 LARGEST = 1 << 30
 """Bytes of a published file: more is none, and not read."""
+HOMELESS = Path("~") / "regbench"
 TIMEOUT = 30
 """Seconds without an answer after which a download is given up."""
 
 
 def data_folder(data_dir: Path | None = None) -> Path:
-    """Return where datasets lie: `data_dir`, or else what REGBENCH_DATA names, or else the user's data folder."""
-    folder = data_dir or os.environ.get("REGBENCH_DATA") or platformdirs.user_data_path("regbench")
-    return Path(os.path.expanduser(folder))  # noqa: PTH111  # Path.expanduser raises for a user without a home
+    """Return where datasets lie: `data_dir`, or else what REGBENCH_DATA names, or else the user's data folder.
+
+    For a user without a home, as in many containers, that is `HOMELESS`, which is nowhere.
+    """
+    if named := data_dir or os.environ.get("REGBENCH_DATA"):
+        return Path(os.path.expanduser(named))  # noqa: PTH111  # Path.expanduser raises for a user without a home
+    try:
+        folder = platformdirs.user_data_path("regbench")
+    except RuntimeError:
+        return HOMELESS
+    return folder if folder.is_absolute() else HOMELESS  # older versions give a folder called ~
 
 
 def read(path: Path, md5: str, title: str) -> bytes:
@@ -55,8 +64,8 @@ def download(dataset: str, root: Path, files: str, packed: str = "") -> None:
     files: what to put where by hand if that can't be done; the DataError that it then raises says so.
     """
     remedy = f"put {files}, or name the folder that has the data already with --data-dir or REGBENCH_DATA"
-    if root.parts[:1] == ("~",):
-        raise DataError(f"{dataset} has no place here, where the user has no home: {remedy}")
+    if root == HOMELESS:
+        raise DataError(f"{dataset} can't be downloaded, since this user has no home to put it into: {remedy}")
     try:
         from torchvision import datasets
     except Exception as error:  # a torchvision of another build fails with whatever it misses first

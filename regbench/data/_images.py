@@ -87,8 +87,11 @@ def store(images: Images, folder: Path) -> None:
 
 def cache_folder() -> Path | None:
     """Return the user's cache folder for regbench, or None where the user has none."""
-    folder = platformdirs.user_cache_path("regbench")
-    return folder if folder.is_absolute() else None  # without a home it would be a folder called ~
+    try:
+        folder = platformdirs.user_cache_path("regbench")
+    except RuntimeError:  # a user without a home, as in many containers; older versions give a folder called ~
+        return None
+    return folder if folder.is_absolute() else None
 
 
 def cached(images: Images) -> Path | None:

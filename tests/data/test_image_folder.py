@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import struct
+import unicodedata
 import zlib
 from pathlib import Path
 
@@ -278,3 +279,106 @@ def test_a_missing_folder_and_a_file_instead_of_one_are_refused(tmp_path):
     assert f"can't open the folder {tmp_path / 'nowhere'}" in refused(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")
     assert f"can't open the folder {tmp_path / 'file'}" in refused(tmp_path / "file")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_a_picture_stands_as_every_viewer_shows_it(flat, orientation, suffix):
+    """The eight positions of the EXIF tag, each undone by hand: rows and columns swapped, then mirrored."""
+    upright = np.zeros((16, 16), dtype=np.uint8)
+    upright[:8] = 100
+    upright[8:, :8] = 200
+    turned = {
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
+        5: upright.T, 6: upright.T[::-1], 7: upright.T[::-1, ::-1], 8: upright.T[:, ::-1],
+    }[orientation]  # fmt: skip
+    for number, file in enumerate(sorted(flat.rglob("*.png"))):
+        image = Image.fromarray(np.ascontiguousarray(turned) + np.uint8(number))
+        tags = image.getexif()
+        tags[0x112] = orientation
+        file.unlink()
+        image.save(
+            file.with_suffix(suffix), exif=tags, **({"lossless": True} if suffix == ".webp" else {"quality": 100})
+        )
+    images = data.load("image_folder", flat)
+    for picture in (*images.train_images, *images.test_images):
+        shown = picture[..., 0].astype(int)
+        assert [shown[4, 4] // 50, shown[12, 4] // 50, shown[12, 12] // 50] == [2, 4, 0]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_refused_and_an_opaque_picture_is_read(flat, mode):
+    def draw_all(alpha: int) -> None:
+        for number, file in enumerate(sorted(flat.rglob("*.png"))):
+            image = Image.new(mode, (4, 4), (*[number] * (len(mode) - 1), 255))
+            image.putpixel((1, 1), (*[number] * (len(mode) - 1), alpha))
+            image.save(file)
+
+    draw_all(255)
+    assert data.load("image_folder", flat).train_images.shape[1:] == (4, 4, 3 if mode == "RGBA" else 1)
+    draw_all(254)
+    assert "is transparent in places: put it on a background" in refused(flat)
+
+
+def test_a_palette_with_a_transparent_colour_is_refused(flat):
+    for file in flat.rglob("*.png"):
+        image = Image.new("P", (4, 4), 1)
+        image.putpalette([0, 0, 0, 255, 255, 255])
+        image.putpixel((0, 0), 0)
+        image.save(file, transparency=0)
+    assert "is transparent in places" in refused(flat)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".tif", ".png", ".webp"])
+def test_a_file_with_several_pictures_is_refused_with_their_number(flat, suffix):
+    (flat / "cat" / "0.png").unlink()
+    frames = [Image.new("L", (4, 4), value) for value in (10, 200, 90)]
+    frames[0].save(flat / "cat" / f"0{suffix}", save_all=True, append_images=frames[1:])
+    assert f"{flat / 'cat' / '0'}{suffix} holds 3 pictures: save each as a file of its own" in refused(flat)
+
+
+def test_what_is_left_alone_is_said_with_its_kinds(flat):
+    for place in ("cat/a.heic", "cat/b.heic", "cat/c.svg", "dog/notes", "readme.txt"):
+        (flat / place).touch()
+    (flat / "dog" / "more").mkdir()
+    notes = data.load("image_folder", flat).notes
+    assert [note.split(": ", 1)[1] for note in notes] == [
+        "1 of .txt (such as readme.txt)",
+        "2 of .heic, 1 of .svg (such as a.heic)",
+        "1 folders, 1 of no suffix (such as more)",
+    ]
+    assert data.load("image_folder", flat).train_images.shape[0] == 12
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JPG", ".pnm"])
+def test_pictures_under_their_other_suffixes_are_read(flat, suffix):
+    kind = "PPM" if suffix == ".pnm" else "JPEG"
+    for file in list(flat.rglob("*.png")):
+        Image.new("L", (4, 4), int(file.stem) * 9).save(file.with_suffix(suffix), kind)
+        file.unlink()
+    images = data.load("image_folder", flat)
+    assert (len(images.train_images), images.notes) == (12, ())
+
+
+def test_a_class_that_is_there_in_both_unicode_forms_is_refused(tmp_path):
+    for form in ("NFC", "NFD"):
+        for number in range(6):
+            draw(tmp_path / unicodedata.normalize(form, "개") / f"{number}.png", number + 1)
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system keeps one form")
+    assert "holds '개' twice, in two Unicode forms" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "test"), ("train", "TESTING")])
+def test_halves_with_other_names_are_told_their_own(halves, names):
+    for old, new in zip(("train", "test"), names, strict=True):
+        (halves / old).rename(halves / "x")
+        (halves / "x").rename(halves / new)
+    wrong = {name: half for name, half in zip(names, ("train", "test"), strict=True) if name != half}
+    assert f": {' and '.join(wrong)} should be called {' and '.join(wrong.values())}: rename them" in refused(halves)
+
+
+def test_a_path_in_the_other_unicode_form_is_found(tmp_path, flat):
+    folder = tmp_path.parent / unicodedata.normalize("NFD", f"{tmp_path.name}-사진")
+    shutil.copytree(flat, folder)
+    assert len(data.load("image_folder", Path(unicodedata.normalize("NFC", str(folder)))).train_images) == 12

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-from dataclasses import FrozenInstanceError
+import os
+import time
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 
-from regbench.data import Images, fingerprint, open_stored, store
+from regbench import data, sweep
+from regbench.data import Images, _images, cache_folder, cached, fingerprint, open_stored, store
 from regbench.errors import DataError
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -116,3 +120,84 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         store(some_images(), tmp_path / "file")
     with pytest.raises(DataError, match="can't write the images to /dev/full/here"):
         store(some_images(), Path("/dev/full/here"))
+
+
+def other_images(number: int) -> Images:
+    images = some_images()
+    return replace(images, train_images=images.train_images + np.uint8(number))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if cache_folder() != tmp_path / "regbench":
+        pytest.skip("the cache is elsewhere on this system")
+    return tmp_path / "regbench" / "images"
+
+
+def test_images_are_stored_once_and_found_again(cache):
+    folder = cached(some_images())
+    assert folder is not None
+    written = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+    os.utime(folder / "images.json", (0, 0))
+    assert cached(some_images()) == folder
+    assert written == {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+    assert (folder / "images.json").stat().st_mtime > 0  # it was used just now
+    assert equal(open_stored(folder), some_images())
+
+
+def test_of_the_cache_those_go_that_were_used_longest_ago(cache, monkeypatch):
+    monkeypatch.setattr(_images, "CACHE", 3 * (cached(other_images(0)) / "train_images.npy").stat().st_size)
+    folders = [cached(other_images(number)) for number in range(1, 5)]
+    day = 86_400
+    for age, folder in enumerate(folders):
+        os.utime(folder / "images.json", (time.time() - (10 - age) * day,) * 2)
+    (cache / "mine").mkdir()
+    (cache / "mine/notes.txt").write_text("mine")
+    newest = cached(other_images(9))
+    left = {path.name for path in cache.iterdir()}
+    assert newest.name in left
+    assert folders[0].name not in left
+    assert "mine" in left
+
+
+def test_what_may_be_in_use_stays_however_much_it_is(cache, monkeypatch):
+    monkeypatch.setattr(_images, "CACHE", 0)
+    folders = [cached(other_images(number)) for number in range(3)]
+    assert {path.name for path in cache.iterdir()} == {folder.name for folder in folders}
+
+
+def test_a_file_that_a_person_put_into_a_stored_dataset_stays(cache, monkeypatch):
+    folder = cached(some_images())
+    (folder / "mine.txt").write_text("mine")
+    os.utime(folder / "images.json", (0, 0))
+    monkeypatch.setattr(_images, "CACHE", 0)
+    cached(other_images(1))
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_where_no_cache_can_be_written_there_is_none(cache, tmp_path):
+    (tmp_path / "regbench").write_text("a file")
+    assert cached(some_images()) is None
+
+
+def raising(name: str) -> Path:
+    raise RuntimeError("could not determine the home directory")  # as platformdirs does, from 4.4 on
+
+
+@pytest.mark.parametrize("place", [raising, lambda name: Path("~/.cache") / name])
+def test_a_user_without_a_home_trains_and_is_told_where_data_could_go(tmp_path, monkeypatch, place):
+    """As in a container that gives a process any number for a user: no folder called ~ is to be made."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REGBENCH_DATA", raising=False)
+    for name in ("user_cache_path", "user_data_path"):
+        monkeypatch.setattr(platformdirs, name, place)
+    assert (cache_folder(), cached(some_images())) == (None, None)
+    with sweep.stored(some_images()) as folder:
+        assert equal(open_stored(folder), some_images())
+    assert not folder.exists()
+    assert data.load("mnist5k").train_images.shape == (3000, 28, 28, 1)
+    assert data.find()["mnist"] is None
+    with pytest.raises(DataError, match="since this user has no home to put it into: put train-images"):
+        data.load("mnist")
+    assert not list(tmp_path.iterdir())
