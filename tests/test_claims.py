@@ -17,7 +17,7 @@ from regbench.plan import plan
 from regbench.records import PROBES
 from regbench.report import claims as shown
 from regbench.report import tables
-from tests.command import regbench
+from tests.command import regbench, several
 from tests.sample import records
 
 ROOT = Path(__file__).parents[1]
@@ -162,26 +162,29 @@ def test_an_arm_that_names_no_cell_and_runs_that_are_missing_are_said(tmp_path: 
 
 def test_the_command_runs_lists_and_explains(tmp_path: Path) -> None:
     written(tmp_path)
-    done = regbench("claims", "run", "--claims", "claims", "--quick", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "dropout-helps: – no verdict" in done.stdout
-    assert not (tmp_path / "results/claims").exists(), "a smoke test is no result"
-    done = regbench("claims", "run", "dropout-helps", "--claims", "claims", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    where = ["--claims", "claims"]
+    quick, done = several(
+        ["claims", "run", *where, "--quick"],
+        ["claims", "run", "dropout-helps", *where],
+        cwd=tmp_path,
+    )
+    assert (quick[0], done[0]) == (0, 0), quick[2] + done[2]
+    assert "dropout-helps: – no verdict" in quick[1]
+    assert "runs to train" in done[2]  # a smoke test is no result
     runs = tmp_path / "results/claims/dropout-helps/mlp/runs.csv"
     before = runs.read_bytes()
     (runs.parent / "epochs.csv").unlink()  # a claim whose runs are finished needs no more than what decides it
-    again = regbench("claims", "run", "dropout-helps", "--claims", "claims", cwd=tmp_path)
-    assert (again.stdout, (tmp_path / "results/claims/dropout-helps/mlp/runs.csv").read_bytes()) == (
-        done.stdout,
-        before,
+    again, listed, told, wrong = several(
+        ["claims", "run", "dropout-helps", *where],
+        ["claims", *where, "--lang", "ko"],
+        ["claims", "show", "dropout-helps", *where],
+        ["claims", "run", "nothing", *where],
+        cwd=tmp_path,
     )
-    listed = regbench("claims", "--claims", "claims", "--lang", "ko", cwd=tmp_path)
-    assert "드롭아웃은 도움이 됨." in listed.stdout
-    told = regbench("claims", "show", "dropout-helps", "--claims", "claims", cwd=tmp_path)
-    assert "supported: `gain > 1`" in told.stdout
-    wrong = regbench("claims", "run", "nothing", "--claims", "claims", cwd=tmp_path)
-    assert (wrong.returncode, "there is no claim 'nothing'; there are dropout-helps" in wrong.stderr) == (2, True)
+    assert (again[1], runs.read_bytes()) == (done[1], before)
+    assert "드롭아웃은 도움이 됨." in listed[1]
+    assert "supported: `gain > 1`" in told[1]
+    assert (wrong[0], "there is no claim 'nothing'; there are dropout-helps" in wrong[2]) == (2, True)
 
 
 def probed(claim: claims.Claim, runs: pd.DataFrame) -> pd.DataFrame:

@@ -545,7 +545,8 @@ def test_an_override_takes_the_place_of_what_the_file_says(folder: Path) -> None
         folder, GRID, "train.epochs=5", "train.optimizer.lr=1e-4", "train.optimizer.name=sgd", "model.widths=[8]"
     )
     assert (config.train.epochs, config.train.optimizer, config.model.widths) == (5, optim.Sgd(lr=1e-4), [8])
-    assert loaded(folder, GRID, "train.epochs=5", "train.epochs=6").train.epochs == 6
+    with pytest.raises(ConfigError, match=r"this takes the place of --set train.epochs=5; leave one of the two out"):
+        loaded(folder, GRID, "train.epochs=5", "train.epochs=6")
     assert listed(loaded(folder, GRID, "techniques={dropout: 0.3}"), "dropout", "p") == [0.3]
     assert loaded(folder, GRID, "name=1e4x").name == "1e4x"
 

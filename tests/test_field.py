@@ -16,29 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import regbench, several
+from tests.command import regbench, several, sweep
 
 FIELD = Path(__file__).parent / "field"
 
 
-def sweep(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`regbench sweep`, in one process: it starts sooner."""
-    return regbench("sweep", *arguments, "--executor", "serial", cwd=cwd, **environment)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cases with their pictures, and `results/one`."""
-    folder = tmp_path_factory.mktemp("made") / "field"
-    shutil.copytree(FIELD, folder)
-    subprocess.run([sys.executable, "images.py"], cwd=folder, check=True)
-    done = sweep("one.yaml", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 Trained = tuple[Path, dict[str, tuple[int, str, str]]]
 TRAINED = {
+    "one": ["sweep", "one.yaml"],
     "exif": ["sweep", "exif.yaml", "--json"],
     "few": ["sweep", "few.yaml"],
     "enough": ["sweep", "few.yaml", "--set", "dataset.validation_share=0.2"],
@@ -51,14 +36,14 @@ TRAINED = {
     "jfif": ["sweep", "jfif.yaml"],
     "own": ["sweep", "a/own.yaml", "--out", "a/results/own"],
 }
-"""What other cases train, each in a place of its own; one process starts sooner than ten."""
+"""What the cases train, each in a place of its own; one process starts sooner than twelve."""
 
 
 @pytest.fixture(scope="module")
-def trained(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A folder in which `TRAINED` was run, and what each command left."""
-    folder = shutil.copytree(made, tmp_path_factory.mktemp("trained") / "case")
-    shutil.rmtree(folder / "results")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The cases with their pictures, where `TRAINED` was run, and what each command left."""
+    folder = shutil.copytree(FIELD, tmp_path_factory.mktemp("field") / "case")
+    subprocess.run([sys.executable, "images.py"], cwd=folder, check=True)
     (folder / "a").mkdir()
     for name in ("own.yaml", "own.npz"):
         shutil.copy(folder / name, folder / "a")
@@ -67,17 +52,17 @@ def trained(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.fixture
-def case(made: Path, tmp_path: Path) -> Path:
+def case(trained: Trained, tmp_path: Path) -> Path:
     """A fresh copy of the cases, without results."""
-    folder = shutil.copytree(made, tmp_path / "case")
-    shutil.rmtree(folder / "results")
-    return folder
+    return shutil.copytree(trained[0], tmp_path / "case", ignore=shutil.ignore_patterns("results", "fresh", "a"))
 
 
 @pytest.fixture
-def one(made: Path, tmp_path: Path) -> Path:
+def one(trained: Trained, case: Path) -> Path:
     """A fresh copy of the cases, with `results/one`."""
-    return shutil.copytree(made, tmp_path / "case")
+    assert trained[1]["one"][0] == 0, trained[1]["one"][2]
+    shutil.copytree(trained[0] / "results/one", case / "results/one")
+    return case
 
 
 def refused(done: subprocess.CompletedProcess[str], *codes: int) -> str:

@@ -19,6 +19,7 @@ from regbench.errors import ConfigError, TrainingError, UsageError
 from regbench.plan import Stack, plan
 from regbench.progress import Progress
 from tests.command import regbench
+from tests.command import sweep as swept_alone
 
 TINY = """
 name: tiny
@@ -122,7 +123,7 @@ def test_records_say_what_they_were_made_with(swept: Swept) -> None:
 
 def test_a_directory_of_a_different_config_is_refused_with_what_differs(swept: Swept) -> None:
     file, directory, _ = swept
-    done = regbench("sweep", file, "--set", "train.epochs=3", "--out", directory)
+    done = swept_alone(file, "--set", "train.epochs=3", "--out", directory)
     assert done.returncode == 1
     assert "train.epochs was 2, now 3" in done.stderr
     assert "Traceback" not in done.stderr
@@ -134,7 +135,7 @@ def test_a_directory_in_use_is_refused(swept: Swept) -> None:
     here = sweep.environment("processes", 2, "cpu")
     dataset = json.loads((directory / "dataset.json").read_text())
     with records.Results(directory, settings.resolved(), here, dataset):
-        done = regbench("sweep", file, "--out", directory)
+        done = swept_alone(file, "--out", directory)
     assert done.returncode == 1
     assert "in use by another process" in done.stderr
 
@@ -142,7 +143,7 @@ def test_a_directory_in_use_is_refused(swept: Swept) -> None:
 def test_a_diverged_run_is_a_row_with_its_reason_the_rest_goes_on_and_the_exit_code_says_so(tmp_path: Path) -> None:
     text = TINY.replace("{name: adam, lr: 0.003}", "{name: sgd, lr: 0.01}")
     text = text.replace("l2: 0.01, dropout: 0.5, batch_norm: {}, layer_norm: {}", "l2: [0.01, 1.0e+30]")
-    done = regbench("sweep", written(tmp_path, text), "--out", tmp_path / "out")
+    done = swept_alone(written(tmp_path, text), "--out", tmp_path / "out")
     assert done.returncode == 4, done.stderr
     runs = records.read(tmp_path / "out").runs.groupby("cell")["status"].unique().map(list).to_dict()
     assert runs == {"baseline": ["ok"], "l2(strength=0.01)": ["ok"], "l2(strength=1e+30)": ["diverged"]}
@@ -311,28 +312,20 @@ def test_full_mnist_trains_for_real(tmp_path: Path) -> None:
 def test_extending_adds_seeds_and_changes_nothing_that_was_there(tmp_path: Path) -> None:
     file = written(tmp_path, TINY.replace("combine: factorial", "combine: one_at_a_time"))
     out = tmp_path / "out"
-    assert regbench("sweep", file, "--out", out).returncode == 0
+    assert swept_alone(file, "--out", out).returncode == 0
     before = (out / "runs.csv").read_bytes(), (out / "epochs.csv").read_bytes(), (out / "details.csv").read_bytes()
-    extended = regbench("sweep", file, "--out", out, "--extend", "2")
+    extended = swept_alone(file, "--out", out, "--extend", "2")
     assert extended.returncode == 0, extended.stderr
     after = (out / "runs.csv").read_bytes(), (out / "epochs.csv").read_bytes(), (out / "details.csv").read_bytes()
     assert all(new.startswith(old) for old, new in zip(before, after, strict=True))
     assert sorted(set(records.read(out).runs["seed"])) == [0, 1, 2, 3]
     # The plain command goes on with what the directory has become; the config that it holds trains the same anew.
-    plain = regbench("sweep", file, "--out", out)
+    plain = swept_alone(file, "--out", out)
     assert (plain.returncode, (out / "runs.csv").read_bytes()) == (0, after[0])
-    anew = regbench("sweep", out / "config.yaml", "--out", tmp_path / "anew")
+    anew = swept_alone(out / "config.yaml", "--out", tmp_path / "anew")
     assert anew.returncode == 0, anew.stderr
     for ours, theirs in zip(metrics(out), metrics(tmp_path / "anew"), strict=True):
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
-
-
-def test_more_seeds_in_the_config_are_no_extension(tmp_path: Path) -> None:
-    file = written(tmp_path, TINY.replace("combine: factorial", "combine: one_at_a_time"))
-    assert regbench("sweep", file, "--out", tmp_path / "out").returncode == 0
-    other = regbench("sweep", file, "--out", tmp_path / "out", "--set", "seeds=4")
-    assert other.returncode == 1
-    assert "leave `seeds` as it was, and give --extend 2" in other.stderr
 
 
 def test_seeds_are_added_until_decided_by_a_rule_that_was_declared(tmp_path: Path) -> None:
@@ -341,7 +334,7 @@ def test_seeds_are_added_until_decided_by_a_rule_that_was_declared(tmp_path: Pat
     assert (refused.returncode, "declares no rule" in refused.stderr) == (2, True)
     assert not (tmp_path / "out").exists()
     file = written(tmp_path, undeclared.read_text() + "sequential: {step: 3, most: 6}\n", "rule.yaml")
-    done = regbench("sweep", file, "--out", tmp_path / "out", "--until-decided", "--lang", "en")
+    done = swept_alone(file, "--out", tmp_path / "out", "--until-decided", "--lang", "en")
     assert done.returncode == 0, done.stderr
     assert "4 verdicts are undecided after 2 seeds: 3 more" in done.stderr
     held = records.read(tmp_path / "out").config
@@ -403,7 +396,7 @@ def shards(swept: Swept) -> list[Path]:
     """The two halves of the finished sweep, each trained by itself."""
     file, _, _ = swept
     for part in ("1/2", "2/2"):
-        done = regbench("sweep", file, "--shard", part, cwd=file.parent)
+        done = swept_alone(file, "--shard", part, cwd=file.parent)
         assert done.returncode == 0, done.stderr
         assert not done.stdout
         assert f"part {part} is in results/tiny-{part.replace('/', '-of-')}" in done.stderr
@@ -430,7 +423,7 @@ def test_what_a_merge_lacks_is_said_and_trained_by_the_command_it_names(shards: 
 
 def test_a_merge_of_other_configs_is_refused_and_writes_nothing(shards: list[Path], tmp_path: Path) -> None:
     file = written(tmp_path, TINY)
-    assert regbench("sweep", file, "--set", "train.epochs=1", "--set", "seeds=1", cwd=tmp_path).returncode == 0
+    assert swept_alone(file, "--set", "train.epochs=1", "--set", "seeds=1", cwd=tmp_path).returncode == 0
     done = regbench("merge", shards[0], tmp_path / "results/tiny", "--out", tmp_path / "all")
     assert done.returncode == 1
     assert "has another config than" in done.stderr
@@ -441,7 +434,7 @@ def test_a_merge_of_other_configs_is_refused_and_writes_nothing(shards: list[Pat
 @pytest.mark.parametrize("part", ["0/2", "3/2", "1/0", "half", "1/2/3", "-1/2", "1.0/2"])
 def test_a_shard_that_is_none_is_a_usage_error(swept: Swept, part: str) -> None:
     file, _, _ = swept
-    done = regbench("sweep", file, "--shard", part, cwd=file.parent)
+    done = swept_alone(file, "--shard", part, cwd=file.parent)
     assert done.returncode == 2
     assert done.stderr == f"regbench: --shard {part}: it names one of N parts, from 1/N to N/N, such as 2/5\n"
 
@@ -456,7 +449,7 @@ def test_a_dry_run_shows_what_a_shard_trains_which_may_be_nothing(swept: Swept, 
 
 def test_a_shard_of_nothing_is_a_part_like_any_other(swept: Swept, tmp_path: Path) -> None:
     file, whole, _ = swept
-    assert regbench("sweep", file, "--shard", "99/99", "--out", tmp_path / "none").returncode == 0
+    assert swept_alone(file, "--shard", "99/99", "--out", tmp_path / "none").returncode == 0
     done = regbench("merge", tmp_path / "none", whole, "--out", tmp_path / "all")
     assert done.returncode == 0, done.stderr
     assert len(records.read(tmp_path / "all").runs) == 24

@@ -15,7 +15,7 @@ from regbench.errors import ConfigError, RecordsError
 from regbench.plan import Cell, Skip, plan, trials
 from regbench.regularizers import techniques
 from regbench.tuning import choose, outlined
-from tests.command import regbench
+from tests.command import regbench, sweep
 from tests.sample import records as recorded
 
 TUNED = """
@@ -160,7 +160,7 @@ def test_a_tuned_sweep_tries_chooses_and_tests_once(tmp_path: Path) -> None:
     file = tmp_path / "tuned.yaml"
     file.write_text(TUNED)
     out = tmp_path / "out"
-    done = regbench("sweep", file, "--out", out, "--json", cwd=tmp_path)
+    done = sweep(file, "--out", out, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     tried, tested = records.read(out / "trials"), records.read(out)
     assert tried.runs["test_accuracy"].isna().all()
@@ -180,7 +180,7 @@ def test_a_tuned_sweep_tries_chooses_and_tests_once(tmp_path: Path) -> None:
             assert choice["chosen"] in set(tested.runs["cell"])
     # What is finished is trained no more, trials neither; more seeds keep the choice.
     before = (out / "trials/runs.csv").read_bytes(), (out / "runs.csv").read_bytes()
-    assert regbench("sweep", file, "--out", out, "--extend", "1", cwd=tmp_path).returncode == 0
+    assert sweep(file, "--out", out, "--extend", "1", cwd=tmp_path).returncode == 0
     assert (out / "trials/runs.csv").read_bytes() == before[0]
     assert (out / "runs.csv").read_bytes().startswith(before[1])
     assert set(records.read(out).runs["seed"]) == {0, 1, 2}
@@ -208,7 +208,7 @@ def test_a_sweep_with_nothing_to_choose_goes_on_without_trials(tmp_path: Path) -
     file = tmp_path / "tuned.yaml"
     file.write_text(TUNED.split("tune:")[0] + "tune: {trials: 2}\ntechniques: {batch_norm: }\n")
     assert "2 cells x 2 seeds = 4 runs" in regbench("sweep", file, "--dry-run", cwd=tmp_path).stdout
-    done = regbench("sweep", file, "--out", tmp_path / "out", cwd=tmp_path)
+    done = sweep(file, "--out", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "nothing to choose" in done.stdout
     assert not (tmp_path / "out/trials").exists()

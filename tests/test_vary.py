@@ -18,7 +18,7 @@ from regbench.compare import compare, comparisons
 from regbench.errors import ConfigError
 from regbench.plan import plan, trials
 from regbench.report import data
-from tests.command import regbench
+from tests.command import several, sweep
 from tests.sample import records
 
 BASE = """
@@ -143,17 +143,21 @@ def test_what_can_not_be_varied_is_said_with_its_place(tmp_path: Path, vary: str
 
 def test_a_varied_sweep_trains_and_asks_which_condition_is_meant(tmp_path: Path) -> None:
     (tmp_path / "varied.yaml").write_text(VARIED.replace("seeds: 6", "seeds: 2"))
-    done = regbench("sweep", "varied.yaml", cwd=tmp_path)
+    done = sweep("varied.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("All 3 cells on mnist5k (train_size=") == 4
     which = "train_size=100, lr=0.01"
-    asked = regbench("versus", "results/varied", "dropout", cwd=tmp_path)
-    assert asked.returncode == 2
-    assert f"name one with --where: 'train_size=100, lr=0.001'; '{which}'" in asked.stderr
-    assert regbench("versus", "results/varied", "dropout", "--where", which, cwd=tmp_path).returncode == 0
-    one = regbench("table", "results/varied", "--where", which, cwd=tmp_path)
-    assert one.stdout.count("All 3 cells") == 1
-    assert regbench("report", "results/varied", "--where", which, cwd=tmp_path).returncode == 0
+    asked, told, one, page = several(
+        ["versus", "results/varied", "dropout"],
+        *(
+            [name, "results/varied", *more, "--where", which]
+            for name, *more in (["versus", "dropout"], ["table"], ["report"])
+        ),
+        cwd=tmp_path,
+    )
+    assert asked[0] == 2
+    assert f"name one with --where: 'train_size=100, lr=0.001'; '{which}'" in asked[2]
+    assert (told[0], page[0], one[1].count("All 3 cells")) == (0, 0, 1)
 
 
 def test_the_settings_of_a_condition_are_those_that_train(tmp_path: Path) -> None:
