@@ -62,7 +62,7 @@ def built() -> Iterator[tuple[Path, str]]:
     found = {name: conditions[0] for name, conditions in held.items() if len(conditions) == 1}
     for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         text = document.read_text(encoding="utf-8")
-        for name in sorted(blocks.names(text) & found.keys()):
+        for name in sorted(blocks.names(text, str(document)) & found.keys()):
             text, _ = blocks.fill(text, name, found[name], str(document))
         text = LEAD.sub(lambda match: f"{match[1]}{shown.lead(stated, words(match[2]))}\n{match[3]}", text)
         yield document, FIGURE.sub(partial(figure, found), text)

@@ -33,7 +33,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML file that says what to train")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a value: --set train.epochs=5")
 ]
@@ -53,7 +52,19 @@ Trackers = Annotated[
     list[str] | None,
     typer.Option("--tracker", metavar="NAME", help="show the runs there too: tensorboard, mlflow or wandb; repeatable"),
 ]
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="a results directory")]
+
+
+def as_stored(path: Path) -> Path:
+    """Return a path that a person typed as the file system spells it."""
+    from regbench.files import on_disk
+
+    return on_disk(path)
+
+
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="the YAML file that says what to train", callback=as_stored)
+]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="a results directory", callback=as_stored)]
 Format = Annotated[
     Literal["rich", "markdown", "latex", "csv", "json"] | None,
     typer.Option("--format", help="default: rich, for the terminal"),
@@ -127,7 +138,6 @@ def sweep(
     name = f"{settings.name}-{part[0]}-of-{part[1]}" if part else settings.name
     directory = out or files.on_disk(Path("results") / name)
     records.check_free(directory)
-    own = settings
     settings = sweeps.grown(settings, directory)
     refuse(
         (
@@ -165,9 +175,9 @@ def sweep(
         (dry_run and lang is not None, "--lang is for the table; a dry run prints the plan, in English"),
     )
     if extend:
-        if sweeps.pending(settings, directory) and settings.rounds != own.rounds:
+        if sweeps.pending(settings, directory) and len(settings.rounds) > 1:
             # The same command goes on where it was interrupted.
-            say(f"{directory} was extended by {settings.rounds[-1]} seeds, which are finished first; no more are added")
+            say(f"the {settings.rounds[-1]} seeds that were added last are not finished; they come first, and alone")
         else:
             settings = settings.extended(extend)
     if dry_run:
@@ -441,7 +451,10 @@ def audit(directory: Directory) -> None:
     from regbench.records import one_line
 
     held = records.read(directory)
-    found = hashes(held.runs, tuning.planned(config.load(directory / "config.yaml"), directory))
+    plan = tuning.planned(config.load(directory / "config.yaml"), directory)
+    found, planned = hashes(held.runs, plan), {run.id for run in plan.runs}
+    if foreign := len(held.runs) - sum(run in planned for run in held.runs["run"]):
+        say(f"{foreign} runs that the config does not ask for are left out")
     varied = any(each.condition for each in found)
     rows, broken = [], []
     for each in found:
@@ -533,7 +546,7 @@ def claims_(
     if form == "markdown":
         print(markdown.rows(table))
     else:
-        stdout().print(terminal.Single(table, sys.stdout.encoding))
+        stdout().print(terminal.Single(table, output_encoding()))
 
 
 @claims.command(name="run")
@@ -655,7 +668,7 @@ def schema(
     else:
         from regbench.report.data import schema as found
     text = json.dumps(found(), indent=2, ensure_ascii=False)
-    print(text if signs.encodes(text, sys.stdout.encoding) else json.dumps(found(), indent=2))
+    print(text if signs.encodes(text, output_encoding()) else json.dumps(found(), indent=2))
 
 
 @app.command()
@@ -685,7 +698,7 @@ def list_(
     from regbench import listing
 
     refuse((data_dir is not None and what != "datasets", f"--data-dir is for datasets; {what} lie in no folder"))
-    if what != "techniques" and language(lang) != "en":
+    if what != "techniques" and lang not in (None, "en"):
         say(f"{what} are listed in English only")
     stdout().print(getattr(listing, what)(printable(language(lang)), data_dir))
 
@@ -726,7 +739,7 @@ def show(
         files.put_text(picture, drawn, "regbench-matrix", "choose another place with --svg")
         return
     found = [compared(directory, where)] if where else comparisons(directory)
-    encoding, lang = sys.stdout.encoding, printable(language(lang))
+    encoding, lang = output_encoding(), printable(language(lang))
     if form == "rich" and sys.stdout.isatty():
         for comparison in found:
             stdout(width).print(report.rich(comparison, lang, encoding))
@@ -798,10 +811,15 @@ def language(asked: str | None) -> str:
     return asked or default_language(os.environ)
 
 
+def output_encoding() -> str:
+    """Return what standard output is written in; a stream that takes text as it is has no encoding."""
+    return sys.stdout.encoding or "utf-8"
+
+
 def printable(lang: str) -> str:
     """Return the language to print in: English, which is said, where what is printed to has no Hangul."""
-    if lang == "ko" and not signs.encodes("가", sys.stdout.encoding):
-        say(f"{sys.stdout.encoding} has no Hangul, so this is in English; PYTHONIOENCODING=utf-8 would have it")
+    if lang == "ko" and not signs.encodes("가", output_encoding()):
+        say(f"{output_encoding()} has no Hangul, so this is in English; PYTHONIOENCODING=utf-8 would have it")
         return "en"
     return lang
 

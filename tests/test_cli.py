@@ -1,8 +1,10 @@
 """The command line: what a person types, sees and gets back as an exit code."""
 
 import json
+import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,27 @@ def test_a_decay_that_takes_whole_weights_is_refused(tmp_path: Path) -> None:
     done = regbench("check", "a.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert "weight_decay 2.0 times the learning rate 0.5" in done.stderr
+
+
+def test_what_is_typed_is_found_in_the_other_unicode_form(tmp_path: Path) -> None:
+    """As macOS, or an archive from there, has names: taken apart."""
+    name = "드롭아웃"
+    shutil.copytree(ROOT / "results/reference/quickstart", tmp_path / unicodedata.normalize("NFD", name))
+    shutil.copy(QUICKSTART, tmp_path / unicodedata.normalize("NFD", f"{name}.yaml"))
+    for command in (["check", f"{name}.yaml"], ["audit", name]):
+        done = regbench(*command, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_output_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
+    quiet = subprocess.run(
+        f"{sys.executable} -m regbench check {QUICKSTART} >&-", shell=True, capture_output=True, text=True, check=False
+    )
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", [["table"], ["report"], ["audit"], ["sweep", QUICKSTART, "--out"]])
+def test_a_name_that_no_system_takes_is_one_sentence(command: list[object]) -> None:
+    done = regbench(*command, "가" * 100)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "File name too long" in done.stderr

@@ -126,6 +126,7 @@ def test_05_output_has_the_signs_that_its_encoding_has(one: Path) -> None:
         assert ("드롭아웃" in here[0][1]) == (encoding in ("cp949", "euc-kr"))
         assert json.loads(here[3][1]) == json.loads((FIELD.parents[1] / "configs/schema.json").read_text())
         assert json.loads(here[4][1])["cells"]
+        assert "l1-zeros" in here[6][1]  # the claims are found outside the checkout too
 
 
 def test_05_a_pipe_of_another_encoding_gets_a_table(one: Path) -> None:

@@ -197,5 +197,5 @@ def test_an_extension_that_is_not_finished_is_finished_first_and_that_is_said(
     )
     (quickstart / "config.yaml").write_text(config)
     said = outcome(["sweep", str(file), "--out", str(quickstart), "--extend", "3", "--dry-run"], capsys, monkeypatch)
-    assert "was extended by 2 seeds, which are finished first" in said[2]
+    assert "the 2 seeds that were added last are not finished; they come first, and alone" in said[2]
     assert "x 7 seeds" in said[1]

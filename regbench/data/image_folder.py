@@ -94,8 +94,8 @@ def _left_alone(folder: Path, items: list[Path]) -> list[str]:
     """Return a sentence about what is in a folder and is not read, or nothing."""
     if not items:
         return []
-    kinds = Counter("folder" if item.is_dir() else item.suffix.lower() or "no suffix" for item in items)
-    said = ", ".join(f"{count} of {kind}" if kind != "folder" else f"{count} folders" for kind, count in kinds.items())
+    kinds = Counter("folders" if item.is_dir() else item.suffix.lower() or "no suffix" for item in items)
+    said = ", ".join(f"{kind}: {count}" for kind, count in kinds.items())
     return [f"left alone in {folder}, since only images in class folders are read: {said} (such as {items[0].name})"]
 
 
@@ -125,19 +125,22 @@ def _items(folder: Path) -> list[Path]:
 def _classes(folder: Path, least: int, notes: list[str]) -> dict[str, list[Path]]:
     """Return the class folders' names, with the images in each; a broken link counts as one, so that it is noticed."""
     files: dict[str, list[Path]] = {}
+    others: dict[str, list[str]] = {}
     for name, group in _folders(folder).items():
-        items = _items(group)
-        files[name] = [
-            item for item in items if item.suffix.lower() in SUFFIXES and (item.is_file() or not item.exists())
-        ]
-        notes += _left_alone(group, [item for item in items if item not in set(files[name])])
+        left: list[Path] = []
+        files[name] = []
+        for item in _items(group):
+            wanted = item.suffix.lower() in SUFFIXES and (item.is_file() or not item.exists())
+            (files[name] if wanted else left).append(item)
+        others[name] = _left_alone(group, left)
+        notes += others[name]
     if not 2 <= len(files) <= MOST_CLASSES:
         raise DataError(f"{folder} must hold 2 to {MOST_CLASSES} class folders with images in each, not {len(files)}")
     for name, images in files.items():
         if len(images) < least:
             raise DataError(
                 f"{folder / name} must hold at least {least} images ({', '.join(SUFFIXES)}), not {len(images)}: "
-                f"put more there, or take the folder away{''.join(f' ({note})' for note in notes)}"
+                f"put more there, or take the folder away{''.join(f' ({note})' for note in others[name])}"
             )
     return files
 

@@ -108,9 +108,9 @@ def _fenced(text: str) -> set[int]:
     return {number for first, last in fences for number in range(first, last)}
 
 
-def names(text: str) -> set[str]:
-    """Return the sweeps whose tables a document shows. Raises UsageError for a block that is not whole."""
-    return {block.name for block in found(text)}
+def names(text: str, source: str = "document") -> set[str]:
+    """Return the sweeps whose tables a document shows. Raises UsageError as `fill` does."""
+    return {block.name for block in found(text, source=source)}
 
 
 def changes(old: str, new: str) -> str:

@@ -342,10 +342,10 @@ def test_what_is_left_alone_is_said_with_its_kinds(flat):
         (flat / place).touch()
     (flat / "dog" / "more").mkdir()
     notes = data.load("image_folder", flat).notes
-    assert [note.split(": ", 1)[1] for note in notes] == [
-        "1 of .txt (such as readme.txt)",
-        "2 of .heic, 1 of .svg (such as a.heic)",
-        "1 folders, 1 of no suffix (such as more)",
+    assert [note.split(" are read: ")[1] for note in notes] == [
+        ".txt: 1 (such as readme.txt)",
+        ".heic: 2, .svg: 1 (such as a.heic)",
+        "folders: 1, no suffix: 1 (such as more)",
     ]
     assert data.load("image_folder", flat).train_images.shape[0] == 12
 
