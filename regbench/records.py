@@ -778,17 +778,20 @@ def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def given(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that say something: one that a later version of regbench added is not in older configs."""
-    return {key: value for key, value in config.items() if value is not None}
+    """Return the sections that say something, of a dataset's path the last part: a project may move.
 
-
-def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a config runs depend on; of a dataset's path the last part: a project may move."""
-    kept = given(_without(config, *IRRELEVANT))
+    A section that a later version of regbench added is not in older configs.
+    """
+    kept = {key: value for key, value in config.items() if value is not None}
     dataset = kept.get("dataset")
     if isinstance(dataset, Mapping) and dataset.get("path"):
         kept["dataset"] = {**dataset, "path": unicodedata.normalize("NFC", Path(str(dataset["path"])).name)}
     return kept
+
+
+def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a config runs depend on."""
+    return given(_without(config, *IRRELEVANT))
 
 
 def differences(known: Any, new: Any) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+from regbench import cli
+from regbench.changes import changes
 from tests.command import regbench
 
 QUICKSTART = Path(__file__).parents[1] / "results/reference/quickstart"
@@ -56,3 +59,12 @@ def test_metrics_that_differ_are_counted_and_measured(tmp_path: Path) -> None:
     done = regbench("diff", QUICKSTART, other)
     assert "runs: 120 in both, 119 of them equal to the last digit" in done.stdout
     assert "runs: test_accuracy differs in 1 runs, by up to 0.31" in done.stdout
+
+
+def test_data_told_from_another_folder_are_no_difference(tmp_path: Path) -> None:
+    """The path in a directory's own config starts from there."""
+    one, two = (shutil.copytree(QUICKSTART, tmp_path / name) for name in ("a", "b/deeper"))
+    for directory, path in ((one, "../own.npz"), (two, "../../own.npz")):
+        config = directory / "config.yaml"
+        config.write_text(config.read_text().replace("name: mnist5k, path: null", f"name: npz, path: {path}"))
+    assert changes(one, two, cli.comparisons(one), cli.comparisons(two)).config == ()
