@@ -567,25 +567,24 @@ class _Reader:
         if not found or len(found) > STRENGTHS:
             self.problem(at, f"vary can't be {shown(value)}", f"1 to {STRENGTHS:,} conditions: {example}")
             return None
-        seen: list[tuple[Condition, Any]] = []
+        seen: dict[str, Condition] = {}
         for condition, where in found:
-            if condition in [earlier for earlier, _ in seen]:
-                self.problem(where, f"{wording.brief(condition)} stands twice under vary; leave one out")
-                continue
             base = {"dataset": dataset, "model": model, "train": train}
             sections = self.condition(condition, where, base, listed)
-            for earlier, same in seen:
-                if None not in sections and sections == same:
-                    both = f"{wording.brief(condition)} and {wording.brief(earlier)}"
-                    self.problem(where, f"with {both} the settings are the same; leave one of the two out of vary")
-                    break
-            seen.append((condition, sections))
+            if not all(sections):
+                continue
+            earlier = seen.setdefault("".join(section.model_dump_json() for section in sections), condition)
+            if earlier == condition and earlier is not condition:
+                self.problem(where, f"{wording.brief(condition)} stands twice under vary; leave one out")
+            elif earlier is not condition:
+                both = f"{wording.brief(condition)} and {wording.brief(earlier)}"
+                self.problem(where, f"with {both} the settings are the same; leave one of the two out of vary")
         return [condition for condition, _ in found]
 
     def condition(
         self, condition: Condition, at: Loc, base: Mapping[str, Any], listed: Mapping[str, Any]
-    ) -> tuple[Dataset | None, Any, Train | None]:
-        """Check a condition by reading the sections as they would stand with it, and return them."""
+    ) -> tuple[Any, Any, Any]:
+        """Check a condition by reading the sections as they would stand with it; return them, None for a wrong one."""
         data = {name: section.model_dump(mode="json") for name, section in base.items() if section}
         for key, value in condition.items():
             *path, last = str(key).split(".")
@@ -602,7 +601,7 @@ class _Reader:
             if key == LR and self.tuned and self.tuned.lr:
                 self.problem(at, f"{key} can't be varied and tuned: tune.lr sets it in every condition; take one away")
         before = len(self.document.problems)
-        with_it: tuple[Dataset | None, Any, Train | None] = (None, None, None)
+        with_it: tuple[Any, Any, Any] = (None, None, None)
         if data.keys() == {*VARIED}:
             with_it = self.dataset(data["dataset"]), self.model(data["model"]), self.train(data["train"])
             self.misfits(*with_it[:2])

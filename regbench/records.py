@@ -217,8 +217,9 @@ class Results:
         self._lock = lock(directory)
         try:
             with _explained(directory):
-                same = self._identify(_plain(config), _plain(environment), _plain(dataset), bool(finished(directory)))
-                self._statuses = self._repair(anew=not same)
+                bound = bool(finished(directory))
+                same = self._identify(_plain(config), _plain(environment), _plain(dataset), bound)
+                self._statuses = self._repair(bound, anew=not same)
                 self._file = _identity((directory / "runs.csv").stat())
         except BaseException:
             self.close()
@@ -320,7 +321,7 @@ class Results:
         What differs is an error where the directory is `bound`, by a finished run.
         """
         here = Records(self.directory)
-        begun = bound or self._holds("runs.csv")  # it is made last
+        begun = self._holds("runs.csv")  # it is made last
         parts: list[tuple[str, Any, Any]] = []
         if begun or self._holds("config.yaml"):
             known, new = map(_decisive, (here.config, config))
@@ -358,14 +359,17 @@ class Results:
     def _holds(self, name: str) -> bool:
         return (self.directory / name).exists()
 
-    def _repair(self, anew: bool) -> dict[str, str]:
-        """Mend what a kill left in the CSV files, or make them, empty if `anew`; return the status of every run."""
+    def _repair(self, bound: bool, anew: bool) -> dict[str, str]:
+        """Mend what a kill left in the CSV files, or make them, empty if `anew`; return the status of every run.
+
+        Where a run is finished, `bound`, a file that is missing is none that a kill left out.
+        """
         runs = self.directory / "runs.csv"
         files.clear_parts(self.directory)
+        for name, columns in self._beside.items():
+            if anew or not (bound or self._holds(name)):
+                _write(self.directory / name, [_header(columns)])
         if anew or not self._holds("runs.csv"):
-            for name, columns in self._beside.items():
-                if anew or not self._holds(name):
-                    _write(self.directory / name, [_header(columns)])
             _write(runs, [_header(RUNS)])
         rows, replaced = _last_rows(runs)
         if torn := _torn(runs):

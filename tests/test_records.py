@@ -1008,6 +1008,16 @@ def test_a_directory_without_a_finished_run_binds_nobody(tmp_path):
         opened(tmp_path)
 
 
+def test_a_kill_while_a_directory_is_begun_anew_is_mended(tmp_path):
+    """The new config stands there, and the files are still those of the old one, which had no probes."""
+    with opened(tmp_path) as results:
+        results.append(Rows([run_row("a", status="failed")]))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(PROBING))
+    with opened(tmp_path, PROBING) as results:
+        commit_probed(results, "b")
+    assert set(records.read(tmp_path).probes["run"]) == {"b"}
+
+
 def test_a_run_that_diverged_is_finished_and_binds(tmp_path):
     with opened(tmp_path) as results:
         results.append(Rows([run_row("a", status="diverged")]))
