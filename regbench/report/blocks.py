@@ -75,7 +75,7 @@ def found(text: str, name: str = "", source: str = "document") -> list[Block]:
         start = START.fullmatch(line)
         said = unicodedata.normalize("NFC", start["words"]).split() if start else []
         # Other comments may begin with the word, such as `<!-- table of contents -->`.
-        if start and (said[0] == name or (len(said) in (2, 3) and said[1] in languages())):
+        if start and (said[:1] == [name] or (len(said) in (2, 3) and said[1] in languages())):
             if opened:
                 raise refuse(opened.start, f"this block is not closed by <!-- /table --> before line {number + 1}")
             if not 2 <= len(said) <= 3:

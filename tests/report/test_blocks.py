@@ -203,6 +203,12 @@ def test_a_mark_that_can_be_meant_is_named_and_never_passed_over(comparison: Com
         blocks.fill(f"\n{line}\n", "mine", comparison, "page.md")
 
 
+@pytest.mark.parametrize("line", ["<!-- table -->", "<!--table-->", "<!-- table  -->"])
+def test_an_end_without_a_beginning_is_named(comparison: Comparison, line: str) -> None:
+    with pytest.raises(UsageError, match=r"^page.md:3: this closes a block that is not open"):
+        blocks.fill(f"{line}\n| a |\n<!-- /table -->\n", "mine", comparison, "page.md")
+
+
 def test_marks_in_code_and_other_comments_are_text(comparison: Comparison) -> None:
     text = "Write `<!-- table mine en -->`.\n<!-- table of contents -->\n<!-- tables mine en -->\n"
     assert blocks.fill(text, "mine", comparison) == (text, 0)
