@@ -106,12 +106,6 @@ def test_list_names_what_there_is(what: str, named: str, lang: str) -> None:
     assert named in done.stdout
 
 
-def test_doctor_checks_torch_against_torchvision() -> None:
-    done = regbench("doctor")
-    assert "torch with torchvision" in done.stdout
-    assert done.returncode == ("→" in done.stdout)
-
-
 def test_a_directory_without_records_is_one_sentence(tmp_path: Path) -> None:
     done = regbench("table", tmp_path)
     assert done.returncode == 1

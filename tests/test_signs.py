@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from regbench import cli, report, signs
+from regbench.compare import Comparison
 
 QUICKSTART = Path(__file__).parents[1] / "results/reference/quickstart"
 
@@ -34,8 +35,12 @@ ENCODINGS = text_encodings()
 
 
 @pytest.fixture(scope="module")
-def tables() -> dict[str, str]:
-    comparison = cli.comparisons(QUICKSTART)
+def comparison() -> list[Comparison]:
+    return cli.comparisons(QUICKSTART)
+
+
+@pytest.fixture(scope="module")
+def tables(comparison: list[Comparison]) -> dict[str, str]:
     return {lang: report.render(comparison, "rich", lang, 100) for lang in ("en", "ko")}
 
 
@@ -60,9 +65,9 @@ def test_a_settled_stream_takes_every_table(tables: dict[str, str], encoding: st
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp949", "cp1252", "koi8_r"])
-def test_columns_stand_below_their_titles(encoding: str) -> None:
+def test_columns_stand_below_their_titles(comparison: list[Comparison], encoding: str) -> None:
     """Signs are exchanged before columns get their widths: +/- takes three places where ± took one."""
-    text = signs.spelt(report.render(cli.comparisons(QUICKSTART), "rich", "en", 120, encoding=encoding), encoding)
+    text = signs.spelt(report.render(comparison, "rich", "en", 120, encoding=encoding), encoding)
     lines = text.splitlines()
     title = next(i for i, line in enumerate(lines) if "p (Holm)" in line)
     verdict = lines[title].index("verdict")

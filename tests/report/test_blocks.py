@@ -16,7 +16,7 @@ from regbench.compare import Comparison, compare
 from regbench.errors import UsageError
 from regbench.locale import words
 from regbench.report import blocks, markdown, tables
-from tests.command import regbench
+from tests.command import regbench, several
 from tests.sample import records, sweep, tuned_sweep
 
 PAGE = "# Mine\n<!-- table mine en -->\nold\n<!-- /table -->\nbetween\n<!-- table other ko -->\nkept\n<!-- /table -->\n"
@@ -83,19 +83,18 @@ def test_the_command_fills_checks_and_refuses(tmp_path: Path) -> None:
     directory = Path(__file__).parents[2] / "results/reference/quickstart"
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- table quickstart en -->\n<!-- /table -->\nb\n")
-    stale = regbench("table", directory, "--check", page)
-    assert (stale.returncode, "every verdict" in stale.stderr or "verdicts changed" in stale.stderr) == (3, True)
-    assert stale.stdout.startswith(f"--- {page}")
-    assert regbench("table", directory, "--write", page).returncode == 0
+    (tmp_path / "empty.md").write_text("nothing\n")
+    asked = (("--check", page), ("--write", page), ("--check", page))
+    asked = (*asked, ("--write", tmp_path / "empty.md"), ("--check", tmp_path / "missing.md"))
+    commands = (["table", str(directory), option, str(file)] for option, file in asked)
+    stale, written, fresh, none, missing = several(*commands, cwd=tmp_path)
+    assert (stale[0], "every verdict" in stale[2] or "verdicts changed" in stale[2]) == (3, True)
+    assert stale[1].startswith(f"--- {page}")
+    assert written[0] == 0
     assert "| **dropout** |" in page.read_text()
-    fresh = regbench("table", directory, "--check", page)
-    assert (fresh.returncode, fresh.stdout, fresh.stderr) == (0, "", "")
-    page.write_text("nothing\n")
-    none = regbench("table", directory, "--write", page)
-    assert none.returncode == 2
-    assert "<!-- table quickstart en --> and <!-- /table -->" in none.stderr
-    missing = regbench("table", directory, "--check", tmp_path / "missing.md")
-    assert (missing.returncode, "can't read" in missing.stderr) == (2, True)
+    assert fresh == (0, "", "")
+    assert (none[0], "<!-- table quickstart en --> and <!-- /table -->" in none[2]) == (2, True)
+    assert (missing[0], "can't read" in missing[2]) == (2, True)
 
 
 def test_the_summary_of_a_ci_job_gets_the_tables_appended(tmp_path: Path) -> None:
