@@ -29,8 +29,8 @@ OPERATORS: Mapping[type, Callable[..., Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-LONGEST = 800
-"""Characters of a formula."""
+LONGEST, DEEPEST = 800, 100
+"""Characters of a formula, and levels of it: what reads it goes down call by call."""
 
 
 def slope(y: Array) -> Array:
@@ -92,6 +92,8 @@ def parsed(text: str) -> ast.expr:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ValueError(f"{text!r} can't be read as arithmetic") from None
+    if _depth(tree) > DEEPEST:
+        raise ValueError(f"a formula has at most {DEEPEST} levels")
     for node in ast.walk(tree):
         known = isinstance(
             node,
@@ -103,6 +105,14 @@ def parsed(text: str) -> ast.expr:
         if isinstance(node, ast.Call) and (node.keywords or not isinstance(node.func, ast.Name)):
             raise ValueError(f"{ast.unparse(node)} is no call of a function by its name")
     return tree
+
+
+def _depth(tree: ast.AST) -> int:
+    """Return how deep a tree is, without going down it call by call."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 def names(tree: ast.expr) -> tuple[set[str], set[str]]:

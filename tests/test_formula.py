@@ -111,3 +111,9 @@ def test_a_comparison_holds_where_the_whole_interval_is_on_its_side(rule: str, e
 def test_a_rule_is_made_of_comparisons_of_a_statistic_with_a_number(rule: str) -> None:
     with pytest.raises(ValueError, match=r"comparison|rule|formula|measure|function"):
         formula.holds(formula.parsed(rule), {"a": interval(1, 3), "b": interval(1, 3)})
+
+
+@pytest.mark.parametrize("text", ["-" * 400 + "v", "1" + "+1" * 300, "(" * 150 + "1" + ")" * 150 + "-v" * 120])
+def test_a_formula_that_goes_too_deep_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="a formula has at most 100 levels"):
+        formula.parsed(text)
