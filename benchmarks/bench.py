@@ -23,13 +23,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regbench import config as configs
 from regbench import data
-from regbench.plan import Run, plan
-from regbench.sweep import THREADS, cores, prepare
+from regbench.config import config as configs
+from regbench.planning.plan import Run, plan
+from regbench.runner.sweep import THREADS, cores, prepare
 
 if TYPE_CHECKING:
-    from regbench.records import Rows
+    from regbench.results.records import Rows
 
 ROUNDS = 7
 HERE = Path(__file__).resolve().parent.parent
@@ -80,7 +80,7 @@ def images(name: str) -> data.Images:
 
 @cache
 def dataset(name: str) -> Any:
-    from regbench.pixels import Dataset
+    from regbench.engine.pixels import Dataset
 
     prepare()
     return Dataset(images(name))
@@ -119,9 +119,9 @@ def stacked(runs: tuple[Run, ...], name: str, steps: int) -> float:
     """Seconds a step and run of a stack."""
     import torch
 
+    from regbench.engine.step import Step
+    from regbench.engine.train import assemble, one_of_each_seed
     from regbench.models import models
-    from regbench.step import Step
-    from regbench.train import assemble, one_of_each_seed
 
     key = "".join(run.id for run in runs)
     d = dataset(name)
@@ -150,7 +150,7 @@ def stacked(runs: tuple[Run, ...], name: str, steps: int) -> float:
 
 
 def stacked_accuracy(runs: tuple[Run, ...], name: str) -> list[float]:
-    from regbench.train import train
+    from regbench.engine.train import train
 
     return [row["test_accuracy"] for row in train(runs, dataset(name)).runs]
 
@@ -389,7 +389,7 @@ def made_up(runs: Sequence[Run]) -> Rows:
     """Rows of 20 epochs and 10,000 test images a run, with numbers that nobody measured."""
     import numpy as np
 
-    from regbench.records import Rows, pack
+    from regbench.results.records import Rows, pack
 
     draw, rows = np.random.default_rng(runs[0].seed), Rows()
     right = pack(draw.random(10_000) < 0.98)
@@ -417,7 +417,7 @@ def made_up(runs: Sequence[Run]) -> Rows:
 
 def hundred_thousand(folder: Path) -> Path:
     """Write the records of 100,000 runs and 2 million epochs, 10,000 test images each, with made-up numbers."""
-    from regbench.records import Results
+    from regbench.results.records import Results
 
     settings = many()
     runs = plan(settings).runs
@@ -443,8 +443,8 @@ def past_this_machine() -> dict[str, float]:
 
     from rich.console import Console
 
-    from regbench import sweep as sweeps
-    from regbench.progress import Progress
+    from regbench.runner import sweep as sweeps
+    from regbench.runner.progress import Progress
 
     began = time.perf_counter()
     settings = many()

@@ -41,8 +41,8 @@ def placed(name: str, content: bytes) -> Path:
 
 
 def config(content: bytes) -> None:
-    from regbench import config as configs
-    from regbench.plan import plan
+    from regbench.config import config as configs
+    from regbench.planning.plan import plan
 
     loaded = configs.load(placed("config.yaml", content))
     cells = 2 ** len(loaded.techniques) if loaded.tune is None else 0
@@ -51,13 +51,13 @@ def config(content: bytes) -> None:
 
 
 def override(content: bytes) -> None:
-    from regbench import config as configs
+    from regbench.config import config as configs
 
     configs.load(QUICKSTART, [content.decode(errors="surrogateescape")])
 
 
 def claim(content: bytes) -> None:
-    from regbench import claims
+    from regbench.claims import claims
 
     placed("claims.yaml", content)
     claims.found(folder())
@@ -65,8 +65,8 @@ def claim(content: bytes) -> None:
 
 def formula(content: bytes) -> None:
     """A statistic or a rule: either must be able to say that it is the other."""
-    from regbench import formula as formulas
-    from regbench.stats import Estimate
+    from regbench.analysis.stats import Estimate
+    from regbench.claims import formula as formulas
 
     text = content.decode(errors="replace")
     numbers = np.array([[1.0, np.nan, 2.0], [0.0, -1.0, np.inf]])
@@ -83,7 +83,7 @@ def formula(content: bytes) -> None:
 
 def records(content: bytes) -> None:
     """Rows of all four tables, each behind its header; then a sweep that goes on there."""
-    from regbench import records as recorded
+    from regbench.results import records as recorded
 
     tables = {"runs.csv": recorded.RUNS} | recorded.BESIDE | recorded.PROBED
     which, body = (content[0] % 4, content[1:]) if content else (0, b"")
@@ -104,7 +104,7 @@ def records(content: bytes) -> None:
 
 
 def kept_config(content: bytes) -> None:
-    from regbench import records as recorded
+    from regbench.results import records as recorded
 
     placed("config.yaml", content)
     placed("environment.json", content)
@@ -132,7 +132,7 @@ def picture(content: bytes) -> None:
 
 
 def kept_stack(content: bytes) -> None:
-    from regbench import checkpoint
+    from regbench.engine import checkpoint
 
     checkpoint.load(placed("x.safetensors", content), "key")
 
@@ -168,7 +168,7 @@ def png() -> bytes:
 
 
 def stack() -> bytes:
-    from regbench import checkpoint
+    from regbench.engine import checkpoint
 
     checkpoint.save(folder() / "seed", {"a": np.zeros(3), "b": [1, {"c": None}]}, "key")
     return (folder() / "seed").read_bytes()

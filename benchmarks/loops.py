@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from regbench.data import Images
-from regbench.pixels import channel_moments
-from regbench.plan import Run
+from regbench.engine.pixels import channel_moments
+from regbench.planning.plan import Run
 
 
 def network(run: Run, image: tuple[int, int, int], classes: int) -> nn.Sequential:

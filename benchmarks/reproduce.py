@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from regbench.changes import changes
+from regbench.analysis.changes import changes
 from regbench.cli import comparisons
-from regbench.sweep import cores
+from regbench.runner.sweep import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from regbench import records
-from regbench.plan import plan
+from regbench.planning.plan import plan
+from regbench.results import records
 
 CONFIG = """
 name: soak
@@ -140,7 +140,7 @@ def soak(faults: int, seed: int, folder: Path) -> int:
 
 
 def runs_of(config: Path) -> set[str]:
-    from regbench import config as configs
+    from regbench.config import config as configs
 
     return {run.id for run in plan(configs.load(config)).runs}
 

@@ -10,13 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from regbench import claims, records, report
+from regbench import report
+from regbench.analysis.compare import Comparison
+from regbench.analysis.evidence import VERDICTS
+from regbench.claims import claims
 from regbench.cli import comparisons, page
-from regbench.compare import Comparison
-from regbench.evidence import VERDICTS
 from regbench.locale import languages, words
 from regbench.report import blocks, numbers, plots
 from regbench.report import claims as shown
+from regbench.results import records
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results/reference"

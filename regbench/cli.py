@@ -21,9 +21,9 @@ from regbench.errors import ConfigError, RegbenchError, UsageError, sentence
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from regbench.claims import Claim, Judgement
-    from regbench.compare import Comparison
-    from regbench.config import Config
+    from regbench.analysis.compare import Comparison
+    from regbench.claims.claims import Claim, Judgement
+    from regbench.config.config import Config
     from regbench.trackers import Tracker
 
 app = typer.Typer(
@@ -126,11 +126,13 @@ def sweep(
     as_json: Annotated[bool, typer.Option("--json", help="print the table as JSON")] = False,
 ) -> None:
     """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
-    from regbench import config as configs
-    from regbench import data, files, records, tuning
-    from regbench import sweep as sweeps
-    from regbench.plan import shard as part_of
-    from regbench.plan import trials
+    from regbench import data, files
+    from regbench.config import config as configs
+    from regbench.planning import tuning
+    from regbench.planning.plan import shard as part_of
+    from regbench.planning.plan import trials
+    from regbench.results import records
+    from regbench.runner import sweep as sweeps
     from regbench.trackers import chosen
 
     settings = configs.load(config, overrides or [])
@@ -181,7 +183,7 @@ def sweep(
         else:
             settings = settings.extended(extend)
     if dry_run:
-        from regbench import estimate
+        from regbench.commands import estimate
 
         if settings.tune and trials(settings).cells:
             stdout().print("To choose the settings of each cell, by validation:")
@@ -254,10 +256,11 @@ def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | N
 
     Raises typer.Exit(130) at Ctrl-C, with what is finished on the disk.
     """
-    from regbench import records, tuning
-    from regbench import sweep as sweeps
-    from regbench.plan import Plan, shard, trials
-    from regbench.progress import Progress
+    from regbench.planning import tuning
+    from regbench.planning.plan import Plan, shard, trials
+    from regbench.results import records
+    from regbench.runner import sweep as sweeps
+    from regbench.runner.progress import Progress
 
     records.check_free(directory)
 
@@ -283,7 +286,9 @@ def merge(
     out: Annotated[Path, typer.Option(help="where the joined results go")],
 ) -> None:
     """Join the parts of a sweep; exit with 4 where a run is still missing or failed."""
-    from regbench import config, records, tuning
+    from regbench.config import config
+    from regbench.planning import tuning
+    from regbench.results import records
 
     found = [records.read(part) for part in parts]
     for other in found[1:]:
@@ -309,8 +314,10 @@ def merge(
 @app.command()
 def track(directory: Directory, tracker: Trackers = None) -> None:
     """Show the runs of a results directory in trackers; what they have already is passed over."""
-    from regbench import config, records, tracking, tuning
-    from regbench.trackers import chosen, trackers
+    from regbench.config import config
+    from regbench.planning import tuning
+    from regbench.results import records
+    from regbench.trackers import chosen, trackers, tracking
 
     if not tracker:
         raise UsageError(f"which tracker? Name one with --tracker: {', '.join(trackers())}")
@@ -363,8 +370,9 @@ def table(
 
 def document(directory: Path, write: Path | None, check: Path | None, where: str | None) -> None:
     """Bring the tables in a document up to date, or say what is out of date in it."""
-    from regbench import files, records
+    from regbench import files
     from regbench.report import blocks
+    from regbench.results import records
 
     comparison, name = compared(directory, where), str(records.read(directory).config.get("name", directory.name))
     for file in filter(None, (write, check)):
@@ -422,10 +430,10 @@ def report_(
 
 def page(directory: Path, comparison: Comparison, lang: str) -> str:
     """Return a results directory's report."""
-    from regbench import records
-    from regbench.config import Replicates
+    from regbench.config.config import Replicates
     from regbench.locale import words
     from regbench.report import page as pages
+    from regbench.results import records
 
     found = records.read(directory)
     name, environment = str(found.config.get("name", directory.name)), found.environment
@@ -445,10 +453,12 @@ def page(directory: Path, comparison: Comparison, lang: str) -> str:
 @app.command()
 def audit(directory: Directory) -> None:
     """Show that runs of one seed shared split, initial weights and batch order; exit with 3 where they did not."""
-    from regbench import config, records, tuning
-    from regbench.listing import grid
-    from regbench.pairing import hashes
-    from regbench.records import one_line
+    from regbench.analysis.pairing import hashes
+    from regbench.commands.listing import grid
+    from regbench.config import config
+    from regbench.planning import tuning
+    from regbench.results import records
+    from regbench.results.records import one_line
 
     held = records.read(directory)
     plan = tuning.planned(config.load(directory / "config.yaml"), directory)
@@ -480,11 +490,12 @@ def versus(
     where: Where = None,
 ) -> None:
     """Compare any two cells: the paired difference, and McNemar's test on the test images, seed by seed."""
-    from regbench import config, records
+    from regbench.analysis.pairing import versus as pair
+    from regbench.config import config
     from regbench.locale import words
-    from regbench.pairing import versus as pair
+    from regbench.planning.tuning import planned as plan
     from regbench.report import pairs
-    from regbench.tuning import planned as plan
+    from regbench.results import records
 
     planned = plan(config.load(directory / "config.yaml"), directory)
     result = pair(compared(directory, where), records.read(directory).details, planned, one, other)
@@ -497,7 +508,7 @@ def diff(
     other: Annotated[Path, typer.Argument(metavar="B", help="another")],
 ) -> None:
     """Say what changed between two results directories: config, environment, data, metrics, verdicts."""
-    from regbench.changes import changes
+    from regbench.analysis.changes import changes
 
     found = changes(one, other, comparisons(one), comparisons(other))
     for line in found.lines():
@@ -536,7 +547,7 @@ def claims_(
             )
         )
         return
-    from regbench import claims as stated
+    from regbench.claims import claims as stated
     from regbench.locale import words
     from regbench.report import claims as shown
     from regbench.report import markdown, terminal
@@ -568,10 +579,10 @@ def claims_run(
 
     A run that diverges is a result, such as that of a learning rate too many; only a claim without enough seeds is not.
     """
-    from regbench import claims as stated
-    from regbench import sweep as sweeps
+    from regbench.claims import claims as stated
     from regbench.locale import words
     from regbench.report import claims as shown
+    from regbench.runner import sweep as sweeps
 
     refuse(
         (quick and out is not None, "--quick and --out: of a smoke test nothing is kept; leave one of the two out"),
@@ -611,7 +622,7 @@ def claims_show(
     """Explain one claim: the statement, the literature, the experiment, the rule, the result."""
     from rich.markdown import Markdown
 
-    from regbench import claims as stated
+    from regbench.claims import claims as stated
     from regbench.locale import words
     from regbench.report import claims as shown
 
@@ -639,7 +650,7 @@ def claims_folder(given: Path | None) -> Path:
 
 def judgement(claim: Claim) -> Judgement | None:
     """Return what your own results say of a claim, else the project's, or None where neither are finished."""
-    from regbench import claims as stated
+    from regbench.claims import claims as stated
 
     return stated.result(claim, OWN / claim.name) or stated.shipped(claim)
 
@@ -647,9 +658,9 @@ def judgement(claim: Claim) -> Judgement | None:
 @app.command()
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Validate a config: all that is wrong with it, or what it asks for."""
-    from regbench import config as configs
-    from regbench import tuning
-    from regbench.plan import trials
+    from regbench.config import config as configs
+    from regbench.planning import tuning
+    from regbench.planning.plan import trials
 
     settings = configs.load(config, overrides or [])
     planned = tuning.outlined(settings)
@@ -664,7 +675,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of the config, for editors, or of what `table --format json` prints."""
     if what == "config":
-        from regbench.config import schema as found
+        from regbench.config.config import schema as found
     else:
         from regbench.report.data import schema as found
     text = json.dumps(found(), indent=2, ensure_ascii=False)
@@ -676,7 +687,7 @@ def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="where to write it")] = Path("config.yaml"),
 ) -> None:
     """Write a commented config to start from."""
-    from regbench import config as configs
+    from regbench.config import config as configs
 
     try:
         with file.open("x", encoding="utf-8") as opened:
@@ -695,7 +706,7 @@ def list_(
     lang: Language = None,
 ) -> None:
     """List the techniques, models, datasets or probes, with their settings."""
-    from regbench import listing
+    from regbench.commands import listing
 
     refuse((data_dir is not None and what != "datasets", f"--data-dir is for datasets; {what} lie in no folder"))
     if what != "techniques" and lang not in (None, "en"):
@@ -709,7 +720,7 @@ def doctor(data_dir: DataDir = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from regbench.doctor import findings
+    from regbench.commands.doctor import findings
 
     grid = Table.grid(padding=(0, 2))
     problems = 0
@@ -758,7 +769,7 @@ def undecided(directory: Path) -> int:
 
 def compared(directory: Path, where: str | None = None) -> Comparison:
     """Return the comparison of a results directory: where several conditions were trained, that of the one named."""
-    from regbench.wording import closest
+    from regbench.config.wording import closest
 
     found = {comparison.condition: comparison for comparison in comparisons(directory)}
     if where is None and len(found) == 1:
@@ -775,8 +786,11 @@ def compared(directory: Path, where: str | None = None) -> Comparison:
 
 def comparisons(directory: Path) -> list[Comparison]:
     """Return the comparison of each condition in a results directory, of the cells that its own config asks for."""
-    from regbench import compare, config, records, tuning
-    from regbench.plan import plan
+    from regbench.analysis import compare
+    from regbench.config import config
+    from regbench.planning import tuning
+    from regbench.planning.plan import plan
+    from regbench.results import records
 
     found = records.read(directory)
     settings = config.load(directory / "config.yaml")

@@ -15,7 +15,8 @@ import numpy as np  # noqa: E402  # the threads above must be set before anythin
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
-from regbench import data, evidence  # noqa: E402
+from regbench import data  # noqa: E402
+from regbench.analysis import evidence  # noqa: E402
 
 # The same examples in every run: a commit that has nothing to do with it is not to fail for a new one.
 settings.register_profile("regbench", deadline=None, print_blob=True, derandomize=True)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from regbench.models import models
+from regbench.nn.randomness import stream
 from regbench.nn.stack import Stack
-from regbench.randomness import stream
 from regbench.regularizers import techniques
 
 CLASSES = 4

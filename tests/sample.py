@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from regbench import config, tuning
-from regbench.compare import Comparison, compare
-from regbench.plan import Plan, plan, trials
+from regbench.analysis.compare import Comparison, compare
+from regbench.config import config
+from regbench.planning import tuning
+from regbench.planning.plan import Plan, plan, trials
 
 COLUMNS = [
     *("run", "cell", "dataset", "model", "seed", "techniques", "status", "reason", "epochs", "epoch"),

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from regbench import optim, wording
-from regbench.config import MODES
+from regbench.config import optim, wording
+from regbench.config.config import MODES
 from regbench.data import sources
 from regbench.models import models
 from regbench.probes import probes

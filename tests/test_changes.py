@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from regbench import cli
-from regbench.changes import changes
+from regbench.analysis.changes import changes
 from tests.command import regbench
 
 QUICKSTART = Path(__file__).parents[1] / "results/reference/quickstart"

@@ -14,12 +14,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench import checkpoint, data
+from regbench import data
+from regbench.engine import checkpoint
+from regbench.engine.pixels import Dataset
+from regbench.engine.train import train
 from regbench.errors import UsageError
-from regbench.pixels import Dataset
-from regbench.plan import Run
-from regbench.records import Rows
-from regbench.train import train
+from regbench.planning.plan import Run
+from regbench.results.records import Rows
 from tests.test_train import CELLS, MODELS, OF_OTHERS, runs
 
 ARRAYS = st.sampled_from(
@@ -157,8 +158,8 @@ def test_a_stack_that_goes_on_ends_as_one_that_was_never_stopped(
 
 
 def test_probes_go_on_as_well(tmp_path: Path, images: data.Images) -> None:
-    from regbench import config
-    from regbench.plan import plan
+    from regbench.config import config
+    from regbench.planning.plan import plan
 
     file = tmp_path / "probed.yaml"
     file.write_text(

@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from regbench import claims, data
+from regbench import data
+from regbench.claims import claims
 from regbench.cli import app
 from regbench.errors import ConfigError, DataError, RecordsError, UsageError
 from regbench.locale import languages, words
-from regbench.plan import plan
-from regbench.records import PROBES
+from regbench.planning.plan import plan
 from regbench.report import claims as shown
 from regbench.report import tables
+from regbench.results.records import PROBES
 from tests.command import regbench, several
 from tests.sample import records
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from regbench import stats
-from regbench.compare import CellResult, Comparison, compare
-from regbench.config import Analysis
-from regbench.plan import Plan
+from regbench.analysis import stats
+from regbench.analysis.compare import CellResult, Comparison, compare
+from regbench.config.config import Analysis
+from regbench.planning.plan import Plan
 from tests.sample import ROUGH, lose, records, sweep
 
 ONE_AT_A_TIME = """

@@ -15,14 +15,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from regbench import optim, tuning
-from regbench.config import PROBLEMS, Config, load, schema, starter
+from regbench.config import optim
+from regbench.config.config import PROBLEMS, Config, load, schema, starter
+from regbench.config.wording import either
+from regbench.config.yaml12 import dump, parse
 from regbench.data import sources
 from regbench.errors import ConfigError
-from regbench.plan import trials
+from regbench.planning import tuning
+from regbench.planning.plan import trials
 from regbench.regularizers import techniques
-from regbench.wording import either
-from regbench.yaml12 import dump, parse
 from tests.strategies import configs
 
 ROOT = Path(__file__).parents[1]

@@ -18,14 +18,17 @@ import pandas as pd
 import pytest
 import typer.main
 
-from regbench import cli, config, errors, optim, records, sweep, wording
+from regbench import cli, errors
+from regbench.config import config, optim, wording
+from regbench.config.yaml12 import parse
 from regbench.data import sources
 from regbench.models import models
-from regbench.plan import plan
+from regbench.planning.plan import plan
 from regbench.probes import probes
 from regbench.regularizers import Technique, techniques
+from regbench.results import records
+from regbench.runner import sweep
 from regbench.settings import Settings
-from regbench.yaml12 import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in ROOT.glob("docs/*.md")}

@@ -12,9 +12,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regbench import stats
-from regbench.effects import Contrast, Effects, effects
-from regbench.stats import Array
+from regbench.analysis import stats
+from regbench.analysis.effects import Contrast, Effects, effects
+from regbench.analysis.stats import Array
 
 
 def factorial(*keys: str) -> list[dict[str, float]]:

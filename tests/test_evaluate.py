@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from regbench.evaluate import calibration_error, filters, histograms
+from regbench.engine.evaluate import calibration_error, filters, histograms
 from regbench.nn.stack import Parameter
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regbench.compare import Comparison, TechniqueResult, compare
-from regbench.evidence import MEASURES, Evidence, Measure, evidence, outcome
+from regbench.analysis.compare import Comparison, TechniqueResult, compare
+from regbench.analysis.evidence import MEASURES, Evidence, Measure, evidence, outcome
+from regbench.analysis.stats import Estimate
 from regbench.locale import languages, words
 from regbench.regularizers import techniques
 from regbench.report import tables
-from regbench.stats import Estimate
 from tests.sample import records, sweep
 
 YAML = """

@@ -13,8 +13,10 @@ from typing import IO
 import pytest
 import typer.main
 
-from regbench import checkpoint, cli, files, records
+from regbench import cli, files
+from regbench.engine import checkpoint
 from regbench.errors import RecordsError, UsageError
+from regbench.results import records
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results/reference/quickstart"

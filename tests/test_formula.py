@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy
 
-from regbench import formula
-from regbench.stats import Estimate
+from regbench.analysis.stats import Estimate
+from regbench.claims import formula
 
 VALUES = {
     ("accuracy", "plain"): np.array([0.8, 0.9]),

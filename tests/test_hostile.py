@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from regbench import cli
-from regbench.config import starter
+from regbench.config.config import starter
 
 REFERENCE = Path(__file__).parents[1] / "results/reference/quickstart"
 

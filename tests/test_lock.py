@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from regbench import lock
 from regbench.errors import RecordsError
-from regbench.lock import OWNER, STALE, Lock
+from regbench.results import lock
+from regbench.results.lock import OWNER, STALE, Lock
 
 
 def owned(folder: Path, age: float, machine: str = "elsewhere") -> None:

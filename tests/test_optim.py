@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench import optim
+from regbench.config import optim
 
 
 @given(st.integers(1, 50), st.integers(1, 20), st.floats(0.05, 1))

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import typer.main
 
-from regbench import cli, sweep
+from regbench import cli
+from regbench.runner import sweep
 from tests.sample import sweep as sample
 
 REFERENCE = Path(__file__).parents[1] / "results/reference/ba-2016-figure-6"
@@ -127,7 +128,7 @@ def test_of_two_options_of_sweep_none_is_passed_over(
     monkeypatch.setattr(sweep, "run", trains)
     monkeypatch.setattr(cli, "show", lambda *shown: print("shown", *shown[1:]))
     monkeypatch.setattr(cli, "undecided", lambda directory: 3)
-    monkeypatch.setattr("regbench.estimate.peak", lambda: 1e9)
+    monkeypatch.setattr("regbench.commands.estimate.peak", lambda: 1e9)
     monkeypatch.setattr("regbench.trackers.chosen", lambda names: [str] * len(names))
 
     def effect(given: list[str]) -> Effect:

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from regbench.compare import Comparison, compare
+from regbench.analysis.compare import Comparison, compare
+from regbench.analysis.pairing import hashes, versus
 from regbench.errors import RecordsError, UsageError
-from regbench.pairing import hashes, versus
-from regbench.plan import Plan
-from regbench.records import pack
+from regbench.planning.plan import Plan
+from regbench.results.records import pack
 from tests.command import regbench
 from tests.sample import records, sweep
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from regbench.config import Config, load
+from regbench.config.config import Config, load
+from regbench.config.yaml12 import dump
 from regbench.models import models
-from regbench.plan import STACK_SIZE, Plan, Run, cut, plan, shard, structure
+from regbench.planning.plan import STACK_SIZE, Plan, Run, cut, plan, shard, structure
 from regbench.regularizers import techniques
-from regbench.yaml12 import dump
 from tests.strategies import configs, strengths
 
 ROOT = Path(__file__).parents[1]

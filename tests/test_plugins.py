@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from regbench import data, models, plugins, probes, records, regularizers
+from regbench import data, models, plugins, probes, regularizers
 from regbench.errors import UsageError
+from regbench.results import records
 
 ROOT = Path(__file__).parents[1]
 

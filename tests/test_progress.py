@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 import regbench
-from regbench.plan import Cell, Plan, Run, Stack
-from regbench.progress import Progress, duration, label
+from regbench.planning.plan import Cell, Plan, Run, Stack
+from regbench.runner.progress import Progress, duration, label
 
 
 class Settings:

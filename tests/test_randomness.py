@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench.randomness import stream
+from regbench.nn.randomness import stream
 
 
 @given(st.integers(0, 2**64), st.text(min_size=1))

@@ -23,10 +23,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import regbench
-from regbench import records
 from regbench.errors import RecordsError
-from regbench.lock import OWNER
-from regbench.records import BESIDE, EPOCHS, PROBED, PROBES, RUNS, Results, Rows
+from regbench.results import records
+from regbench.results.lock import OWNER
+from regbench.results.records import BESIDE, EPOCHS, PROBED, PROBES, RUNS, Results, Rows
 
 CONFIG = {
     "name": "quickstart",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from regbench import cli, report, signs
-from regbench.compare import Comparison
+from regbench.analysis.compare import Comparison
 
 QUICKSTART = Path(__file__).parents[1] / "results/reference/quickstart"
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from regbench import stats
+from regbench.analysis import stats
 
 shares = hnp.arrays(float, st.integers(2, 12), elements=st.integers(-1000, 1000).map(lambda k: k / 2000))
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from regbench import data
+from regbench.engine.pixels import Dataset
+from regbench.engine.step import Step
+from regbench.engine.train import train
 from regbench.nn.masks import Masks
-from regbench.pixels import Dataset
-from regbench.step import Step
-from regbench.train import train
 from tests.test_train import METRICS, runs
 
 

@@ -14,10 +14,13 @@ import pandas as pd
 import pytest
 
 from benchmarks.soak import workers_of
-from regbench import config, data, records, sweep
+from regbench import data
+from regbench.config import config
 from regbench.errors import ConfigError, TrainingError, UsageError
-from regbench.plan import Stack, plan
-from regbench.progress import Progress
+from regbench.planning.plan import Stack, plan
+from regbench.results import records
+from regbench.runner import sweep
+from regbench.runner.progress import Progress
 from tests.command import regbench
 from tests.command import sweep as swept_alone
 
@@ -153,7 +156,7 @@ def test_a_diverged_run_is_a_row_with_its_reason_the_rest_goes_on_and_the_exit_c
 def test_a_run_that_raises_is_one_failed_row_and_its_stack_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from regbench import train
+    from regbench.engine import train
 
     settings = config.load(written(tmp_path, TINY))
     stack = plan(settings).stacks[0]
@@ -177,7 +180,7 @@ def test_a_run_that_raises_is_one_failed_row_and_its_stack_goes_on(
 def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fail_fast: bool
 ) -> None:
-    from regbench import train
+    from regbench.engine import train
 
     settings = config.load(written(tmp_path, TINY))
     planned = plan(settings)
@@ -511,8 +514,8 @@ def test_what_is_let_through_before_training_fails_no_run(tmp_path: Path, size: 
 
 
 def train_stack(stack: Stack, images: data.Images) -> records.Rows:
-    from regbench.pixels import Dataset
-    from regbench.train import train
+    from regbench.engine.pixels import Dataset
+    from regbench.engine.train import train
 
     return train(stack.runs, Dataset(images), stack.id)
 

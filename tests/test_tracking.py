@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 import pandas as pd
 import pytest
 
-from regbench import config, records, sweep, tracking
+from regbench.config import config
 from regbench.errors import RegbenchError, TrackerError, UsageError
-from regbench.plan import Plan, plan
-from regbench.progress import Progress
-from regbench.trackers import Entry, Tracker, chosen, trackers
+from regbench.planning.plan import Plan, plan
+from regbench.results import records
+from regbench.runner import sweep
+from regbench.runner.progress import Progress
+from regbench.trackers import Entry, Tracker, chosen, trackers, tracking
 from tests.command import regbench
 
 TINY = """

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from regbench import config, data
+from regbench import data
+from regbench.config import config
+from regbench.config.yaml12 import parse
+from regbench.engine.pixels import Dataset, channel_moments
+from regbench.engine.train import train
 from regbench.models import models
-from regbench.pixels import Dataset, channel_moments
-from regbench.plan import Run, plan
-from regbench.records import unpack
+from regbench.planning.plan import Run, plan
 from regbench.regularizers import techniques
-from regbench.train import train
-from regbench.yaml12 import parse
+from regbench.results.records import unpack
 from tests.reference import train_plainly
 
 METRICS = [

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regbench import config, records
-from regbench.config import LR
+from regbench.config import config
+from regbench.config.config import LR
 from regbench.errors import ConfigError, RecordsError
-from regbench.plan import Cell, Skip, plan, trials
+from regbench.planning.plan import Cell, Skip, plan, trials
+from regbench.planning.tuning import choose, outlined
 from regbench.regularizers import techniques
-from regbench.tuning import choose, outlined
+from regbench.results import records
 from tests.command import regbench, sweep
 from tests.sample import records as recorded
 
@@ -189,8 +190,8 @@ def test_a_tuned_sweep_tries_chooses_and_tests_once(tmp_path: Path) -> None:
 def test_a_run_at_its_own_learning_rate_is_that_run_alone(tmp_path: Path) -> None:
     """A stack that holds several learning rates trains each of its runs as a config with that rate would."""
     from regbench import data
-    from regbench.pixels import Dataset
-    from regbench.train import train
+    from regbench.engine.pixels import Dataset
+    from regbench.engine.train import train
 
     images = Dataset(data.load("mnist5k"))
     planned = trials(load(tmp_path))

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench import config, report
-from regbench.compare import compare, comparisons
+from regbench import report
+from regbench.analysis.compare import compare, comparisons
+from regbench.config import config
 from regbench.errors import ConfigError
-from regbench.plan import plan, trials
+from regbench.planning.plan import plan, trials
 from regbench.report import data
 from tests.command import several, sweep
 from tests.sample import records

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench.yaml12 import Document, Place, dump, parse, read
+from regbench.config.yaml12 import Document, Place, dump, parse, read
 
 
 def problems(document: Document) -> list[str]:

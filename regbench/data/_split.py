@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.errors import DataError
-from regbench.randomness import stream
+from regbench.nn.randomness import stream
 
 TEST_SHARE = 0.4
 """Share of the images that a source without a test set of its own holds out for testing."""

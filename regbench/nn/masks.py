@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regbench.randomness import stream
+from regbench.nn.randomness import stream
 
 if TYPE_CHECKING:
     from regbench.nn.stack import Stack
@@ -86,7 +86,7 @@ class Masks:
         return kept.to(self.stack.dtype) / (1 - rate), (~kept).flatten(1).sum(1).to(self.stack.dtype)
 
     def state(self) -> list[list[Any]]:
-        """Return how far each stream has come, as `regbench.checkpoint` takes it."""
+        """Return how far each stream has come, as `regbench.engine.checkpoint` takes it."""
         return [[seed, place, _state(generator)] for (seed, place), generator in self.streams.items()]
 
     def restore(self, state: list[list[Any]]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from regbench.nn import functions
 from regbench.nn.masks import Masks
-from regbench.randomness import stream
+from regbench.nn.randomness import stream
 from regbench.regularizers import Technique
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -161,7 +161,7 @@ class Stack:
         return self.buffers[name]
 
     def state(self) -> dict[str, Any]:
-        """Return all of it that training moves, as `regbench.checkpoint` takes it."""
+        """Return all of it that training moves, as `regbench.engine.checkpoint` takes it."""
         tensors = [p.tensor for p in self.parameters] + list(self.buffers.values())
         return {"tensors": tensors, "turns": self.turns, "masks": self.masks.state()}
 

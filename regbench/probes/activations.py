@@ -12,8 +12,8 @@ from regbench.probes.base import Count, OnImages, Probe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from regbench.engine.pixels import Part
     from regbench.nn.stack import Site
-    from regbench.pixels import Part
 
 PERCENTILES = (15, 50, 85)
 
@@ -74,7 +74,7 @@ class Activations(Probe):
 
     def inputs(self, part: Part) -> NDArray[np.float64]:
         """Return the input to the last activation, (M, units, n): its site is the last that a forward pass comes to."""
-        from regbench.probing import by_unit
+        from regbench.engine.probing import by_unit
 
         last: Any = None
 

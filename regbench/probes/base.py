@@ -28,8 +28,8 @@ from regbench.settings import Settings
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from regbench.pixels import Part
-    from regbench.probing import Net
+    from regbench.engine.pixels import Part
+    from regbench.engine.probing import Net
 
 T = TypeVar("T")
 

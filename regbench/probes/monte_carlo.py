@@ -18,7 +18,7 @@ def averaged(samples: Iterable[Tensor], targets: Tensor, counts: Iterable[int]) 
 
     samples: probabilities (M, classes, n), of which as many are taken as the largest count; targets: (M, n).
     """
-    from regbench.probing import accuracy
+    from regbench.engine.probing import accuracy
 
     found, total, counts = {}, None, set(counts)
     for k, sample in zip(range(1, max(counts) + 1), samples, strict=False):

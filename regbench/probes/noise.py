@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from regbench.nn.randomness import stream
 from regbench.probes.base import Each, OnImages, Probe
-from regbench.randomness import stream
 
 if TYPE_CHECKING:
     from torch import Tensor

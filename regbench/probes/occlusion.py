@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from regbench.nn.randomness import stream
 from regbench.probes.base import Count, Each, OnImages, Probe
-from regbench.randomness import stream
 
 if TYPE_CHECKING:
     import numpy as np

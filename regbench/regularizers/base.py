@@ -42,7 +42,7 @@ class Card:
     strengths: Mapping[str, str]
     weaknesses: Mapping[str, str]
     """What is said for and against it, point by point: key to words, the same keys in every language. A point whose key
-    stands in `regbench.evidence` carries what the sweep measured; any other is marked as not measured."""
+    stands in `regbench.analysis.evidence` carries what the sweep measured; any other is marked as not measured."""
 
 
 @dataclass(frozen=True)

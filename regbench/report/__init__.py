@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
-from regbench.compare import Comparison
+from regbench.analysis.compare import Comparison
 from regbench.errors import UsageError
 from regbench.locale import words
 from regbench.report import data, latex, markdown

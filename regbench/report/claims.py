@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from regbench.claims import FEWEST_SEEDS, Claim, Judgement
+from regbench.analysis.stats import Estimate
+from regbench.claims.claims import FEWEST_SEEDS, Claim, Judgement
 from regbench.locale import Words
 from regbench.report import markdown, numbers
 from regbench.report.markdown import escaped
 from regbench.report.numbers import UNKNOWN
 from regbench.report.tables import CLAIMS, Cell, Column, Line, Table, cell
-from regbench.stats import Estimate
 
 Found = Sequence[tuple[Claim, Judgement | None]]
 """Claims with what the records say of them; None: not run."""
@@ -174,7 +174,7 @@ def page(found: Found, words: Words) -> str:
 
 
 def verdicts(found: Found) -> dict[str, dict[str, Any]]:
-    """Return what `regbench.evidence.verdicts` reads."""
+    """Return what `regbench.analysis.evidence.verdicts` reads."""
     return {
         claim.name: {
             "points": claim.about.points,

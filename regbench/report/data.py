@@ -13,15 +13,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regbench.compare import CellResult, Comparison, TechniqueResult
-from regbench.effects import Contrast
-from regbench.evidence import cited, evidence
+from regbench.analysis.compare import CellResult, Comparison, TechniqueResult
+from regbench.analysis.effects import Contrast
+from regbench.analysis.evidence import cited, evidence
+from regbench.analysis.stats import FEWEST_SEEDS, POWER, Estimate
 from regbench.locale import Words
-from regbench.plan import Skip
-from regbench.records import as_text
+from regbench.planning.plan import Skip
+from regbench.planning.tuning import numbers
 from regbench.report import tables
-from regbench.stats import FEWEST_SEEDS, POWER, Estimate
-from regbench.tuning import numbers
+from regbench.results.records import as_text
 
 SCHEMA_VERSION = 3
 

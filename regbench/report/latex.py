@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from regbench.compare import Comparison
+from regbench.analysis.compare import Comparison
 from regbench.locale import Words
 from regbench.report import tables
 from regbench.report.tables import Cell, Column, Line, Table

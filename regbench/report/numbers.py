@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
-from regbench.stats import Estimate
+from regbench.analysis.stats import Estimate
 
 UNKNOWN = "–"
 MINUS = "−"

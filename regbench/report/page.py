@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import jinja2
 import pandas as pd
 
-from regbench.compare import Comparison, short_names
-from regbench.config import Replicates
+from regbench.analysis.compare import Comparison, short_names
+from regbench.config.config import Replicates
 from regbench.locale import Words
 from regbench.report import numbers, plots, tables
 

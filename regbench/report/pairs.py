@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Group
 from rich.text import Text
 
-from regbench.listing import grid
+from regbench.analysis.pairing import Versus
+from regbench.commands.listing import grid
 from regbench.locale import Words
-from regbench.pairing import Versus
 from regbench.report import numbers
 
 

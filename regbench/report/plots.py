@@ -22,14 +22,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from regbench import formula, stats
-from regbench.claims import Claim, Judgement, Rule
-from regbench.compare import CellResult, Comparison, short_names
+from regbench.analysis import stats
+from regbench.analysis.compare import CellResult, Comparison, short_names
+from regbench.analysis.stats import Array, Verdict
+from regbench.claims import formula
+from regbench.claims.claims import Claim, Judgement, Rule
 from regbench.locale import Words, words
-from regbench.records import WEIGHT_SIZES
+from regbench.planning.tuning import numbers
 from regbench.regularizers import techniques
-from regbench.stats import Array, Verdict
-from regbench.tuning import numbers
+from regbench.results.records import WEIGHT_SIZES
 
 INK = "#010203"
 """Stands for the page's own colour until the picture is set into it."""

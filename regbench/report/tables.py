@@ -8,23 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from regbench.compare import (
-    CellResult,
-    Comparison,
-    TechniqueResult,
-    short_names,
-    shortened,
-    single_strengths,
-)
-from regbench.config import LR
-from regbench.effects import Contrast
-from regbench.evidence import MEASURES, Outcome, cited, evidence
+from regbench.analysis.compare import CellResult, Comparison, TechniqueResult, short_names, shortened, single_strengths
+from regbench.analysis.effects import Contrast
+from regbench.analysis.evidence import MEASURES, Outcome, cited, evidence
+from regbench.analysis.stats import FEWEST_SEEDS, MOST_SEEDS, POWER, Estimate, Verdict
+from regbench.config.config import LR
 from regbench.locale import Words
-from regbench.plan import Skip, label
+from regbench.planning.plan import Skip, label
 from regbench.regularizers import Card, techniques
 from regbench.report import numbers
 from regbench.report.numbers import UNKNOWN
-from regbench.stats import FEWEST_SEEDS, MOST_SEEDS, POWER, Estimate, Verdict
 
 Tone = Literal["plain", "strong", "faint", "good", "bad", "same"]
 

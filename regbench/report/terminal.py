@@ -17,7 +17,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from regbench import signs
-from regbench.compare import Comparison
+from regbench.analysis.compare import Comparison
 from regbench.locale import Words
 from regbench.report import tables
 from regbench.report.tables import Cell, Column, Table, Tone

@@ -7,10 +7,10 @@ import pkgutil
 from collections.abc import Iterable
 from functools import cache
 
+from regbench.config.wording import closest
 from regbench.errors import UsageError
 from regbench.executors import describe
 from regbench.trackers.base import Entry, Tracker
-from regbench.wording import closest
 
 __all__ = ["Entry", "Tracker", "chosen", "trackers"]
 
@@ -20,7 +20,7 @@ def trackers() -> dict[str, type[Tracker]]:
     """Return key to tracker, in the order of their names. Raises if a file's name is not its tracker's key."""
     found: dict[str, type[Tracker]] = {}
     for module_info in pkgutil.iter_modules(__path__):
-        if module_info.name == "base":
+        if module_info.name in ("base", "tracking"):
             continue
         module = importlib.import_module(f"{__name__}.{module_info.name}")
         (tracker,) = (

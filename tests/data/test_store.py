@@ -11,9 +11,10 @@ import numpy as np
 import platformdirs
 import pytest
 
-from regbench import data, sweep
+from regbench import data
 from regbench.data import Images, _images, cache_folder, cached, fingerprint, open_stored, store
 from regbench.errors import DataError
+from regbench.runner import sweep
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from regbench.evaluate import evaluate
+from regbench.engine.evaluate import evaluate
+from regbench.engine.pixels import Part
 from regbench.models import models
 from regbench.models.rnn import pack
-from regbench.pixels import Part
 from tests.networks import Drops, Network, Reference, multiply_adds
 
 IMAGE = (2, 6, 3)

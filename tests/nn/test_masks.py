@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from regbench.nn.randomness import stream
 from regbench.nn.stack import Stack
-from regbench.randomness import stream
 
 
 def draw(seeds: list[int], rates: list[float], place: str = "hidden1", times: int = 1) -> torch.Tensor:

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from regbench.pixels import Dataset
+from regbench.engine.pixels import Dataset
+from regbench.engine.train import train
 from regbench.probes import probes
 from regbench.probes.gradient_shift import shift
-from regbench.train import train
 from tests.probes.tiny import images, measured, runs
 
 

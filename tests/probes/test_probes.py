@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from regbench import config, probing
-from regbench.pixels import Dataset
+from regbench.config import config
+from regbench.engine import probing
+from regbench.engine.pixels import Dataset
+from regbench.engine.train import train
 from regbench.probes import Probe, probes
-from regbench.train import train
 from tests.probes.tiny import CELLS, MODELS, images, runs, trained
 
 SETTINGS: dict[str, str] = {

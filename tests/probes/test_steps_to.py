@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+from regbench.engine.probing import Net
 from regbench.probes.steps_to import first_at
-from regbench.probing import Net
 from tests.probes.tiny import measured, trained
 
 

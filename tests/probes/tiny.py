@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from regbench import config, data
-from regbench.pixels import Dataset
-from regbench.plan import Run, plan
-from regbench.records import Rows
+from regbench import data
+from regbench.config import config
+from regbench.engine.pixels import Dataset
+from regbench.engine.train import train
+from regbench.planning.plan import Run, plan
 from regbench.regularizers import techniques
-from regbench.train import train
+from regbench.results.records import Rows
 
 MODELS = {
     "mlp": "{name: mlp, widths: [9, 8], activation: tanh}",

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from regbench import report
+from regbench.analysis.compare import CellResult, Comparison, compare
 from regbench.cli import compared
-from regbench.compare import CellResult, Comparison, compare
 from regbench.errors import UsageError
 from regbench.locale import words
-from regbench.plan import Cell
+from regbench.planning.plan import Cell
 from regbench.report import data, tables
 from tests.sample import ROUGH, lose, records, sweep, tuned_sweep
 

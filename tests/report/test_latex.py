@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from regbench import report
-from regbench.compare import Comparison, compare
+from regbench.analysis.compare import Comparison, compare
 from regbench.report.latex import escaped
 from tests.sample import ROUGH, lose, records, sweep
 

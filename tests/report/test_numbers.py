@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regbench.analysis.stats import Estimate
 from regbench.report import numbers
-from regbench.stats import Estimate
 
 halves = st.lists(st.floats(0.003, 30), min_size=1, max_size=12)
 

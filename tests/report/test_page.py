@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from regbench.analysis.compare import Failure, compare
 from regbench.cli import compared
-from regbench.compare import Failure, compare
-from regbench.config import Replicates
+from regbench.config.config import Replicates
 from regbench.locale import words
 from regbench.report import page, tables
 from tests.command import regbench

@@ -16,12 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench import claims, records, stats
+from regbench.analysis import stats
+from regbench.analysis.compare import Comparison, compare
+from regbench.claims import claims
 from regbench.cli import compared
-from regbench.compare import Comparison, compare
-from regbench.evaluate import histograms
+from regbench.engine.evaluate import histograms
 from regbench.locale import words
 from regbench.report import plots
+from regbench.results import records
 from tests.sample import ROUGH, lose, sweep, tuned_sweep
 from tests.sample import records as sampled
 

@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from regbench import report
-from regbench.compare import Comparison, compare
+from regbench.analysis.compare import Comparison, compare
 from tests.sample import QUICKSTART, ROUGH, lose, records, sweep
 
 BOTH = pytest.mark.parametrize("lang", ["en", "ko"])

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regbench import optim
+from regbench.config import optim
+from regbench.engine.pixels import Part
 from regbench.nn.functions import cross_entropy
 from regbench.nn.stack import Stack
-from regbench.pixels import Part
 
 
 class Step:
@@ -52,7 +52,7 @@ class Step:
         self.hits.zero_()
 
     def state(self) -> dict[str, Any]:
-        """Return what it moves beside the stack, as `regbench.checkpoint` takes it; the sums are an epoch's own."""
+        """Return what it moves beside the stack, as `engine.checkpoint` takes it; the sums are an epoch's own."""
         return {"update": self.update.state(), "seconds": self.seconds}
 
     @torch.no_grad()

@@ -20,10 +20,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from regbench.records import one_line
+from regbench.results.records import one_line
 
 if TYPE_CHECKING:
-    from regbench.plan import Plan, Stack
+    from regbench.planning.plan import Plan, Stack
 
 # Every word that is shown.
 BEGUN = "{runs} to train, in {stacks}"

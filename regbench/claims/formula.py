@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.stats import Array, Estimate
+from regbench.analysis.stats import Array, Estimate
 
 OPERATORS: Mapping[type, Callable[..., Any]] = {
     ast.Add: operator.add,

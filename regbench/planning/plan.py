@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from regbench.config import LR, TRIAL_SEED, VARIED, Combination, Condition, Config, Dataset, Train
+from regbench.config.config import LR, TRIAL_SEED, VARIED, Combination, Condition, Config, Dataset, Train
 from regbench.data import sources
 from regbench.models import models
 from regbench.regularizers import techniques
@@ -104,7 +104,7 @@ class Plan:
 
 
 def plan(config: Config, chosen: Iterable[Cell | Skip] | None = None) -> Plan:
-    """Return the plan of a config; of a tuned one `chosen` has the cells that its trials chose (regbench.tuning)."""
+    """Return the plan of a config; of a tuned one `chosen` has the cells that its trials chose (planning.tuning)."""
     assert (config.tune is None) == (chosen is None)
     asked = list(chosen or ())
     if chosen is None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from regbench import records
-from regbench.compare import Comparison
+from regbench.analysis.compare import Comparison
+from regbench.results import records
 
 METRICS = [name for name, kind in records.RUNS.items() if kind == "number" and name != "seconds"]
 """What a run measured, its time apart: equal in two sweeps of one config on one machine."""

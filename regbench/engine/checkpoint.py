@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 EVERY = 60.0
 """Seconds between two checkpoints of a stack, at least; one is taken between two epochs."""
+TRAINS = ("data", "engine", "models", "nn", "probes", "regularizers")
+"""The folders whose change may change a number."""
 NAME = re.compile(r"[0-9a-f]{12}[ab]*\.safetensors")
 """The names of checkpoints: a stack's id, or that of its halves."""
 
@@ -50,15 +52,7 @@ def code() -> str:
     Of other packages that offer something it is their versions that count.
     """
     package = Path(regbench.__file__).parent
-    trains = [
-        package / f"{name}.py"
-        for name in ("checkpoint", "evaluate", "optim", "pixels", "probing", "randomness", "step", "train")
-    ]
-    trains += [
-        path
-        for folder in ("data", "models", "nn", "probes", "regularizers")
-        for path in (package / folder).glob("*.py")
-    ]
+    trains = [path for folder in TRAINS for path in (package / folder).glob("*.py")]
     found = hashlib.sha256("".join(plugins.versions()).encode())
     for path in sorted(trains):
         found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from regbench import stats
-from regbench.compare import Comparison, correct, short_names
+from regbench.analysis import stats
+from regbench.analysis.compare import Comparison, correct, short_names
+from regbench.analysis.stats import Estimate
 from regbench.errors import UsageError
-from regbench.plan import Plan
-from regbench.stats import Estimate
+from regbench.planning.plan import Plan
 
 SHARED = ("split_hash", "init_hash", "order_hash")
 

@@ -18,22 +18,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import regbench
-from regbench import checkpoint, data, plugins, tracking
-from regbench.checkpoint import code
+from regbench import data, plugins
+from regbench.engine import checkpoint
+from regbench.engine.checkpoint import code
 from regbench.errors import DataError, TrainingError, UsageError
 from regbench.executors import Outcome, cluster, describe, processes, serial
 from regbench.models import models
-from regbench.plan import STACK_SIZE, Plan, Run, Stack, named
+from regbench.planning.plan import STACK_SIZE, Plan, Run, Stack, named
 from regbench.plugins import culprit
 from regbench.probes import probes
-from regbench.progress import label
-from regbench.records import GROWS, Records, Results, Rows, finished, is_extension, read
 from regbench.regularizers import techniques
+from regbench.results.records import GROWS, Records, Results, Rows, finished, is_extension, read
+from regbench.runner.progress import label
+from regbench.trackers import tracking
 
 if TYPE_CHECKING:
-    from regbench.config import Config
-    from regbench.pixels import Dataset
-    from regbench.progress import Progress
+    from regbench.config.config import Config
+    from regbench.engine.pixels import Dataset
+    from regbench.runner.progress import Progress
     from regbench.trackers import Tracker
 
 MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}
@@ -118,7 +120,7 @@ def slowly(tell: Callable[[], None]) -> Iterator[None]:
 
 def pending(config: Config, directory: Path) -> bool:
     """Whether a run of the config is not finished in `directory`."""
-    from regbench import tuning  # with SciPy, which no worker needs
+    from regbench.planning import tuning  # with SciPy, which no worker needs
 
     if config.tune and not finished(directory):
         return True
@@ -303,7 +305,7 @@ def work(job: Job, emit: Callable[[object], None], held: data.Images | None = No
     A stack that raises is halved and tried again, so that in the end only the runs at fault are records of a failure.
     Where it left a checkpoint when its process ended, it goes on from there.
     """
-    from regbench.train import train
+    from regbench.engine.train import train
 
     images = dataset(job.images, job.device) if held is None else dataset_of(held, job.device)
 
@@ -329,14 +331,14 @@ def blamed(error: Exception) -> str:
 @cache
 def dataset(images: Path, device: str) -> Dataset:
     """Return the stored images on the device; a process opens them once."""
-    from regbench.pixels import Dataset
+    from regbench.engine.pixels import Dataset
 
     return Dataset(data.open_stored(images), device)
 
 
 def dataset_of(images: data.Images, device: str) -> Dataset:
     """Return images that a cluster's node holds, on the device; a process opens them once."""
-    from regbench.pixels import Dataset
+    from regbench.engine.pixels import Dataset
 
     if (key := (images.fingerprint, device)) not in _held:
         _held[key] = Dataset(images, device)

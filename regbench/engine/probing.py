@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from regbench.evaluate import BATCH
+from regbench.engine.evaluate import BATCH
 from regbench.nn.masks import Masks
 from regbench.nn.stack import Watch
 from regbench.probes import Probe, probes
 
 if TYPE_CHECKING:
-    from regbench.pixels import Dataset, Part
-    from regbench.plan import Run
+    from regbench.engine.pixels import Dataset, Part
+    from regbench.engine.step import Step
+    from regbench.planning.plan import Run
     from regbench.settings import Settings
-    from regbench.step import Step
 
 
 class Net:
@@ -131,7 +131,7 @@ class Probes:
         self._look([probe.after_step for probe in self.stepping])
 
     def state(self) -> dict[str, Any]:
-        """Return what the probes noted and kept, between two epochs, as `regbench.checkpoint` takes it."""
+        """Return what the probes noted and kept, between two epochs, as `regbench.engine.checkpoint` takes it."""
         kept = [{k: v for k, v in vars(p).items() if k not in ("settings", "net")} for p in self.probes]
         return {"probes": kept, "seconds": self.seconds, "steps": self.net.steps, "trained": self.net.seconds}
 

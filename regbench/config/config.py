@@ -20,17 +20,17 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationError
 
-from regbench import optim, wording
+from regbench.config import optim, wording
+from regbench.config.wording import shown
+from regbench.config.yaml12 import DEPTH, Document, Loc, Place, Problem, dump, parse, read
 from regbench.data import sizes, sources
 from regbench.errors import ConfigError, DataError
 from regbench.models import models
+from regbench.nn.randomness import stream
 from regbench.plugins import Lazy
 from regbench.probes import probes
-from regbench.randomness import stream
 from regbench.regularizers import Range, techniques
 from regbench.settings import Settings
-from regbench.wording import shown
-from regbench.yaml12 import DEPTH, Document, Loc, Place, Problem, dump, parse, read
 
 __all__ = ["Analysis", "Config", "Dataset", "Sequential", "Train", "Tune", "load", "schema", "starter"]
 
@@ -979,7 +979,7 @@ def _matches(pattern: Mapping[str, Any], settings: Settings) -> bool:
 
 
 def _kinds(key: str) -> dict[str, type[Settings]]:
-    """Return name to settings class of one of regbench.optim's unions."""
+    """Return name to settings class of one of regbench.config.optim's unions."""
     union = {"optimizer": optim.Optimizer, "schedule": optim.Schedule}[key]
     return {kind.model_fields["name"].default: kind for kind in get_args(get_args(union)[0])}
 

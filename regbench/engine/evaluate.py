@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from regbench.engine.pixels import Part
 from regbench.nn.functions import cross_entropy
 from regbench.nn.stack import Parameter, Stack
-from regbench.pixels import Part
-from regbench.records import WEIGHT_SIZES
+from regbench.results.records import WEIGHT_SIZES
 
 BATCH = 1000
 """Images evaluated at a time; it changes speed and memory, not results."""

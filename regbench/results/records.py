@@ -43,7 +43,7 @@ import yaml
 
 from regbench import files
 from regbench.errors import RecordsError, UnfinishedError
-from regbench.lock import FILE, Lock
+from regbench.results.lock import FILE, Lock
 
 if TYPE_CHECKING:
     import pandas as pd

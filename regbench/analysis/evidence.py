@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from regbench.compare import CellResult, Comparison, TechniqueResult
-from regbench.stats import FEWEST_SEEDS, Estimate
+from regbench.analysis.compare import CellResult, Comparison, TechniqueResult
+from regbench.analysis.stats import FEWEST_SEEDS, Estimate
 
 Outcome = Literal["holds", "refuted", "undecided", "too_few", "number"]
 """Whether the interval lies on the side that the point claims, on the other, on both; number: nothing is claimed."""
@@ -82,7 +82,7 @@ def outcome(found: Estimate, measure: Measure) -> Outcome:
     return "holds" if more == (measure.claims == "more") else "refuted"
 
 
-VERDICTS = Path(__file__).parent / "report/claims.json"
+VERDICTS = Path(__file__).parents[1] / "claims/verdicts.json"
 """What the project's own records say of each claim; `make tables` writes it."""
 
 

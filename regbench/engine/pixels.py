@@ -15,7 +15,7 @@ from torch import Tensor
 from regbench import data
 
 if TYPE_CHECKING:
-    from regbench.plan import Run
+    from regbench.planning.plan import Run
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from regbench import checkpoint, evaluate, optim
+from regbench.config import optim
+from regbench.engine import checkpoint, evaluate
+from regbench.engine.probing import Net, Probes
+from regbench.engine.step import Step
 from regbench.models import models
+from regbench.nn.randomness import stream
 from regbench.nn.stack import Stack
-from regbench.probing import Net, Probes
-from regbench.randomness import stream
-from regbench.records import Rows, pack
 from regbench.regularizers import techniques
-from regbench.step import Step
+from regbench.results.records import Rows, pack
 
 if TYPE_CHECKING:
-    from regbench.pixels import Dataset, Part
-    from regbench.plan import Run
+    from regbench.engine.pixels import Dataset, Part
+    from regbench.planning.plan import Run
 
 Row = dict[str, Any]
 
@@ -318,7 +319,7 @@ class Snapshot:
         self.epoch = np.zeros(stack.size, dtype=int)
 
     def state(self) -> dict[str, Any]:
-        """Return what is kept, as `regbench.checkpoint` takes it."""
+        """Return what is kept, as `regbench.engine.checkpoint` takes it."""
         return {"best": self.best, "accuracy": self.accuracy, "epoch": self.epoch}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from regbench import records, stats
+from regbench.analysis import stats
+from regbench.analysis.stats import Estimate
 from regbench.errors import RecordsError, UnfinishedError
-from regbench.plan import Cell, Plan, Skip, label, named, plan, trials
-from regbench.stats import Estimate
+from regbench.planning.plan import Cell, Plan, Skip, label, named, plan, trials
+from regbench.results import records
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regbench.config import Config
+    from regbench.config.config import Config
 
 FOLDER = records.TRIALS
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from regbench import data
-from regbench.listing import grid
+from regbench.commands.listing import grid
 from regbench.models import models
-from regbench.sweep import check_fit, cores
+from regbench.runner.sweep import check_fit, cores
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from regbench.config import Config
-    from regbench.plan import Plan, Run
+    from regbench.config.config import Config
+    from regbench.planning.plan import Plan, Run
 
 PASSES = 2.6
 """A step's matrix products over a forward pass's: both gradients, less the first layer's by its images."""
@@ -65,7 +65,7 @@ def cells(plan: Plan, image: tuple[int, int, int], classes: int) -> Table:
     """Return each cell with its number of trained parameters."""
     import torch
 
-    from regbench.train import assemble
+    from regbench.engine.train import assemble
 
     rows = []
     for cell in plan.cells:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from regbench.errors import RegbenchError, TrackerError
 from regbench.executors import describe
-from regbench.records import EPOCHS, RUNS, Kind, Records, Row, Rows, one_line
+from regbench.results.records import EPOCHS, RUNS, Kind, Records, Row, Rows, one_line
 from regbench.trackers import Entry, Tracker
 from regbench.trackers.base import Param
 
 if TYPE_CHECKING:
-    from regbench.plan import Plan, Run
+    from regbench.planning.plan import Plan, Run
 
 # Every word that is shown.
 LEFT_OUT = "{tracker} is left out from here on ({reason}); the sweep goes on. Afterwards: {again}"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from regbench import stats
-from regbench.stats import Array, Estimate
+from regbench.analysis import stats
+from regbench.analysis.stats import Array, Estimate
 
 Combination = Mapping[str, Hashable]
 """A cell: technique to its settings."""

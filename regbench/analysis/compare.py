@@ -17,18 +17,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from regbench import stats
-from regbench.effects import Effects, effects
+from regbench.analysis import stats
+from regbench.analysis.effects import Effects, effects
+from regbench.analysis.stats import Array, Estimate, NoiseParts, Verdict
 from regbench.errors import RecordsError
-from regbench.plan import label
-from regbench.records import one_line, unpack
+from regbench.planning.plan import label
 from regbench.regularizers import techniques
-from regbench.stats import Array, Estimate, NoiseParts, Verdict
+from regbench.results.records import one_line, unpack
 
 if TYPE_CHECKING:
-    from regbench.config import Analysis, Condition
-    from regbench.plan import Plan, Skip
-    from regbench.tuning import Choice
+    from regbench.config.config import Analysis, Condition
+    from regbench.planning.plan import Plan, Skip
+    from regbench.planning.tuning import Choice
 
 NOTE = {"l1_l2": ("l1", "l2"), "dropout": ("dropout",), "batch_norm": ("batch_norm",), "layer_norm": ("layer_norm",)}
 """The rows of the study note's summary table, in its order, each with the techniques that it names."""

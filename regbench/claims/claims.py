@@ -1,8 +1,8 @@
 """Claims: statements about regularizers, each with an experiment that could refute it and a rule fixed beforehand.
 
 A claim is a YAML file: `claim` says what is stated, by whom, and what decides; `experiments` holds ordinary configs.
-The statistics are arithmetic over the records (regbench.formula), a value a seed; their means have t intervals over
-the seeds, and the rule asks on which side of a number a whole interval lies.
+The statistics are arithmetic over the records (regbench.claims.formula), a value a seed; their means have t
+intervals over the seeds, and the rule asks on which side of a number a whole interval lies.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from regbench import config, formula, records, stats
-from regbench.config import Config
+from regbench.analysis import stats
+from regbench.analysis.evidence import verdicts
+from regbench.analysis.stats import Array, Estimate
+from regbench.claims import formula
+from regbench.config import config
+from regbench.config.config import Config
+from regbench.config.yaml12 import read
 from regbench.errors import ConfigError, UnfinishedError, UsageError
-from regbench.evidence import verdicts
 from regbench.locale import languages
-from regbench.plan import Plan
+from regbench.planning.plan import Plan
+from regbench.planning.tuning import planned
+from regbench.results import records
 from regbench.settings import Settings
-from regbench.stats import Array, Estimate
-from regbench.tuning import planned
-from regbench.yaml12 import read
 
 FEWEST_SEEDS = 10
 """Fewer paired seeds give no verdict on a claim."""

@@ -1,0 +1,1 @@
+"""Records to comparison, without torch."""

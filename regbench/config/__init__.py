@@ -1,0 +1,1 @@
+"""YAML to typed settings, or every problem with its place. Without torch."""

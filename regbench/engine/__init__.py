@@ -1,0 +1,1 @@
+"""Training: everything whose change changes a number, with nn, models, regularizers, probes and data."""

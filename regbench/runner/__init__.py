@@ -1,0 +1,1 @@
+"""A plan through an executor into a results directory."""
