@@ -1,7 +1,9 @@
-"""`make bench`: regbench against the loops that it replaces, on this machine; the last line is one line of JSON.
+"""`make bench`: regbench against the loops that it replaces, on this machine; the last line is one
+line of JSON.
 
-All arms run in one go, interleaved, a process a core with one thread each (the tutorial loop: all cores for one run, as
-its users run it). A ratio is taken round by round; what is printed is the median with the smallest and the largest.
+All arms run in one go, interleaved, a process a core with one thread each (the tutorial loop: all
+cores for one run, as its users run it). A ratio is taken round by round; what is printed is the
+median with the smallest and the largest.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class Lab:
         os.environ.update(environment)
         context = multiprocessing.get_context("spawn")
         self.ours, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs,))  # no daemon: a DataLoader has children
+        self.process = context.Process(
+            target=serve, args=(theirs,)
+        )  # no daemon: a DataLoader has children
         self.process.start()
         atexit.register(self.ours.send, None)
         os.environ.clear()
@@ -74,8 +78,13 @@ def images(name: str) -> data.Images:
     if name != "noise":
         return data.load(name)
     draw = np.random.default_rng(0).integers
-    pixels, labels = draw(256, size=(1100, 32, 32, 3), dtype=np.uint8), draw(10, size=1100, dtype=np.uint8)
-    return data.Images(pixels[:1000], labels[:1000], pixels[1000:], labels[1000:], tuple("0123456789"))
+    pixels, labels = (
+        draw(256, size=(1100, 32, 32, 3), dtype=np.uint8),
+        draw(10, size=1100, dtype=np.uint8),
+    )
+    return data.Images(
+        pixels[:1000], labels[:1000], pixels[1000:], labels[1000:], tuple("0123456789")
+    )
 
 
 @cache
@@ -89,7 +98,9 @@ def dataset(name: str) -> Any:
 def split_of(run: Run, name: str) -> data.Split:
     d = run.dataset
     pool = images(name)
-    return data.split(pool.train_labels, 10, run.seed, d.train_size, d.validation_share, d.label_noise)
+    return data.split(
+        pool.train_labels, 10, run.seed, d.train_size, d.validation_share, d.label_noise
+    )
 
 
 kept: dict[str, Any] = {}
@@ -192,7 +203,9 @@ def parsed(text: str) -> configs.Config:
         return configs.load(file)
 
 
-def planned(text: str | None = None, overrides: tuple[str, ...] = (), path: Path = QUICKSTART) -> Any:
+def planned(
+    text: str | None = None, overrides: tuple[str, ...] = (), path: Path = QUICKSTART
+) -> Any:
     return plan(configs.load(path, overrides) if text is None else parsed(text))
 
 
@@ -207,7 +220,9 @@ def flops(runs: tuple[Run, ...], image: tuple[int, int, int]) -> float:
 
 
 def grid(say: Callable[[str], None]) -> dict[str, float]:
-    """The quickstart's grid: stacks against the tuned eager loop, against the tutorial, and both accuracies."""
+    """The quickstart's grid: stacks against the tuned eager loop, against the tutorial, and both
+    accuracies.
+    """
     ours = [Lab(THREADS) for _ in range(2)]
     theirs = [Lab(THREADS) for _ in range(2)]
     book = Lab({})
@@ -215,7 +230,9 @@ def grid(say: Callable[[str], None]) -> dict[str, float]:
     # Stacks of one shape stand for it; each lab gets its own.
     shapes: dict[frozenset[str], list[Any]] = {}
     for stack in p.stacks:
-        keys = frozenset(k for run in stack.runs for k in run.cell.techniques if k not in ("l1", "l2"))
+        keys = frozenset(
+            k for run in stack.runs for k in run.cell.techniques if k not in ("l1", "l2")
+        )
         shapes.setdefault(keys, []).append(stack.runs)
     ratios, per_shape, against_tutorial = [], {k: [] for k in shapes}, []
     for round_ in range(ROUNDS):
@@ -224,17 +241,25 @@ def grid(say: Callable[[str], None]) -> dict[str, float]:
             pair = [stacks[0], stacks[-1]]
             mine.append(statistics.mean(together(ours, "stacked", pair, "mnist5k", 8)))
             cells = {run.cell.label: run for run in stacks[0]}
-            took = [statistics.mean(together(theirs, "eager", run, "mnist5k", 8)) for run in cells.values()]
+            took = [
+                statistics.mean(together(theirs, "eager", run, "mnist5k", 8))
+                for run in cells.values()
+            ]
             eager_.append(statistics.mean(took))
             per_shape[keys].append(eager_[-1] / mine[-1])
             if round_ < 3:
-                best = min(together([book], "tutorial", stacks[0][0], "mnist5k", w)[0] for w in (0, 2))
+                best = min(
+                    together([book], "tutorial", stacks[0][0], "mnist5k", w)[0] for w in (0, 2)
+                )
                 book_.append(best)
         ratios.append(statistics.mean(eager_) / statistics.mean(mine))
         if book_:
             against_tutorial.append(statistics.mean(book_) / (statistics.mean(mine) / 2))
             say(f"  tutorial {1e3 * statistics.mean(book_):.1f} ms a step")
-        took = f"eager {1e3 * statistics.mean(eager_):.2f}, stacked {1e3 * statistics.mean(mine):.2f} ms"
+        took = (
+            f"eager {1e3 * statistics.mean(eager_):.2f}, stacked "
+            f"{1e3 * statistics.mean(mine):.2f} ms"
+        )
         say(f"  round {round_ + 1}: {took} a step and run")
     for keys, values in per_shape.items():
         say(f"  against tuned eager, {' + '.join(sorted(keys)) or 'plain'}: {spread(values)}")
@@ -248,12 +273,22 @@ def grid(say: Callable[[str], None]) -> dict[str, float]:
         a = together(ours, "stacked_accuracy", list(pair), "mnist5k")
         b = together(theirs, "eager_accuracy", [r[0] for r in pair], "mnist5k", steps)
         c = together(theirs, "eager_accuracy", [r[1] for r in pair], "mnist5k", steps)
-        gaps += [x - y for both, e, f in zip(a, b, c, strict=True) for x, y in zip(both, (e, f), strict=True)]
+        gaps += [
+            x - y
+            for both, e, f in zip(a, b, c, strict=True)
+            for x, y in zip(both, (e, f), strict=True)
+        ]
     mean, error = 100 * statistics.mean(gaps), 100 * statistics.stdev(gaps) / len(gaps) ** 0.5
-    say(f"accuracy, stacked less eager, {len(gaps)} runs: {mean:+.2f} points, standard error {error:.2f}")
+    say(
+        f"accuracy, stacked less eager, {len(gaps)} runs: {mean:+.2f} points, standard "
+        f"error {error:.2f}"
+    )
     if abs(mean) > max(1.0, 4 * error):
         sys.exit("the two loops do not learn the same: no speed is worth comparing")
-    return {"vs_tutorial": statistics.median(against_tutorial), "vs_tuned_eager": statistics.median(ratios)}
+    return {
+        "vs_tutorial": statistics.median(against_tutorial),
+        "vs_tuned_eager": statistics.median(ratios),
+    }
 
 
 def convolutions(say: Callable[[str], None]) -> float:
@@ -285,7 +320,9 @@ def peaks(say: Callable[[str], None]) -> dict[str, float]:
         "train: {{epochs: 1}}\nseeds: 8\ntechniques: {t}\ncombine: {c}\n"
     )
     plain = planned(text.format(w=512, t="{}", c="[[]]")).stacks[0].runs
-    noisy = planned(text.format(w=256, t="{dropout: 0.5, batch_norm: {}}", c="[[dropout, batch_norm]]"))
+    noisy = planned(
+        text.format(w=256, t="{dropout: 0.5, batch_norm: {}}", c="[[dropout, batch_norm]]")
+    )
     both = next(s.runs for s in noisy.stacks if s.runs[0].cell.techniques)
     shares: dict[str, list[float]] = {"peak_share_plain": [], "peak_share_bn_dropout": []}
     limits = []
@@ -296,9 +333,18 @@ def peaks(say: Callable[[str], None]) -> dict[str, float]:
             took = statistics.mean(together(labs, "stacked", runs, "mnist5k", 8))
             shares[key].append(flops(runs, (1, 28, 28)) / took / limit)
     work = flops(planned().stacks[0].runs, (1, 28, 28)) / 1e6
-    say(f"matrix-product peak of a core: {spread(limits)} GFLOP/s; a step and run of the quickstart: {work:.0f} MFLOP")
-    say(f"share of the matrix-product peak, plain 784-512-512-10: {spread(shares['peak_share_plain'])}")
-    say(f"share of the matrix-product peak, batch norm + dropout at 256: {spread(shares['peak_share_bn_dropout'])}")
+    say(
+        f"matrix-product peak of a core: {spread(limits)} GFLOP/s; a step and run of the "
+        f"quickstart: {work:.0f} MFLOP"
+    )
+    say(
+        "share of the matrix-product peak, plain 784-512-512-10: "
+        f"{spread(shares['peak_share_plain'])}"
+    )
+    say(
+        "share of the matrix-product peak, batch norm + dropout at 256: "
+        f"{spread(shares['peak_share_bn_dropout'])}"
+    )
     return {key: statistics.median(values) for key, values in shares.items()}
 
 
@@ -321,7 +367,11 @@ def memory_of(process: subprocess.Popen[bytes]) -> Iterator[list[float]]:
 
     def children(pid: int) -> list[int]:
         try:
-            found = [int(c) for t in Path(f"/proc/{pid}/task").iterdir() for c in (t / "children").read_text().split()]
+            found = [
+                int(c)
+                for t in Path(f"/proc/{pid}/task").iterdir()
+                for c in (t / "children").read_text().split()
+            ]
         except OSError:
             return []
         return [pid, *(d for c in found for d in children(c))]
@@ -345,7 +395,9 @@ def memory_of(process: subprocess.Popen[bytes]) -> Iterator[list[float]]:
 
 
 def whole(say: Callable[[str], None]) -> dict[str, float | None]:
-    """Whole sweeps by the command line: what a quickstart costs beyond its steps, and a full-MNIST sweep's memory."""
+    """Whole sweeps by the command line: what a quickstart costs beyond its steps, and a full-MNIST
+    sweep's memory.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "quickstart"
         began = time.perf_counter()
@@ -357,20 +409,30 @@ def whole(say: Callable[[str], None]) -> dict[str, float | None]:
         with (out / "epochs.csv").open() as file:
             steps = sum(float(row["seconds"]) for row in csv.DictReader(file))
         overhead = 1 - steps / (2 * wall)
-        say(f"quickstart: {wall:.1f} s from start to table; {100 * overhead:.1f}% of 2 cores beyond the training steps")
+        say(
+            f"quickstart: {wall:.1f} s from start to table; {100 * overhead:.1f}% of 2 "
+            "cores beyond the training steps"
+        )
         pss: float | None = None
         if data.find()["mnist"]:
             sweep = subprocess.Popen(
-                [sys.executable, "-m", "regbench", "sweep", HERE / "configs/mnist.yaml", "--out", f"{folder}/mnist",
+                [sys.executable, "-m", "regbench", "sweep", HERE / "configs/mnist.yaml", "--out",
+                 f"{folder}/mnist",
                  "--workers", "2", "--set", "train.epochs=1", "--set", "seeds=2"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             with memory_of(sweep) as samples:
                 sweep.wait()
             pss = max(samples)
-            say(f"memory of a full-MNIST sweep with 2 workers: {pss:.2f} GB (PSS, highest of {len(samples)} samples)")
+            say(
+                f"memory of a full-MNIST sweep with 2 workers: {pss:.2f} GB (PSS, highest "
+                f"of {len(samples)} samples)"
+            )
         else:
-            say("memory of a full-MNIST sweep: not measured, the data are not here (set REGBENCH_DATA)")
+            say(
+                "memory of a full-MNIST sweep: not measured, the data are not here (set "
+                "REGBENCH_DATA)"
+            )
     return {"overhead_share": overhead, "pss_gb": pss}
 
 
@@ -394,20 +456,49 @@ def made_up(runs: Sequence[Run]) -> Rows:
     draw, rows = np.random.default_rng(runs[0].seed), Rows()
     right = pack(draw.random(10_000) < 0.98)
     for run in runs:
-        test, gap, seconds = 0.98 + draw.normal(0, 0.001, 2).sum(), draw.normal(0.01, 0.001), draw.random()
+        test, gap, seconds = (
+            0.98 + draw.normal(0, 0.001, 2).sum(),
+            draw.normal(0.01, 0.001),
+            draw.random(),
+        )
         common = {"run": run.id, "cell": run.cell.label, "seed": run.seed}
         rows.runs.append(
             run.identity()
-            | {"status": "ok", "epochs": 20, "epoch": 20, "stack": runs[0].id, "stack_size": len(runs)}
-            | dict.fromkeys(("train_nll", "validation_nll", "test_nll", "train_loss", "penalty"), 0.1 + gap)
+            | {
+                "status": "ok",
+                "epochs": 20,
+                "epoch": 20,
+                "stack": runs[0].id,
+                "stack_size": len(runs),
+            }
+            | dict.fromkeys(
+                ("train_nll", "validation_nll", "test_nll", "train_loss", "penalty"), 0.1 + gap
+            )
             | dict.fromkeys(("validation_accuracy", "test_accuracy"), test)
-            | {"train_accuracy": test + gap, "test_ece": gap, "gap": gap, "seconds": seconds, "proof": {}}
-            | {"weight_norm": 20 + gap, "exact_zeros": 0.0, "near_zeros": gap, "parameters": 269_322}
+            | {
+                "train_accuracy": test + gap,
+                "test_ece": gap,
+                "gap": gap,
+                "seconds": seconds,
+                "proof": {},
+            }
+            | {
+                "weight_norm": 20 + gap,
+                "exact_zeros": 0.0,
+                "near_zeros": gap,
+                "parameters": 269_322,
+            }
             | dict.fromkeys(("split_hash", "init_hash", "order_hash"), f"{run.seed:016x}")
         )
         rows.epochs.extend(
             common
-            | {"epoch": epoch, "lr": 1e-3, "train_loss": gap / epoch, "train_accuracy": test, "penalty": gap}
+            | {
+                "epoch": epoch,
+                "lr": 1e-3,
+                "train_loss": gap / epoch,
+                "train_accuracy": test,
+                "penalty": gap,
+            }
             | {"validation_nll": gap, "validation_accuracy": test, "seconds": seconds}
             for epoch in range(1, 21)
         )
@@ -416,7 +507,9 @@ def made_up(runs: Sequence[Run]) -> Rows:
 
 
 def hundred_thousand(folder: Path) -> Path:
-    """Write the records of 100,000 runs and 2 million epochs, 10,000 test images each, with made-up numbers."""
+    """Write the records of 100,000 runs and 2 million epochs, 10,000 test images each, with made-up
+    numbers.
+    """
     from regbench.results.records import Results
 
     settings = many()
@@ -437,7 +530,9 @@ def null(jobs: Any, **_: Any) -> Iterator[Any]:
 
 
 def past_this_machine() -> dict[str, float]:
-    """A plan of 100,000 runs, and what a sweep of it costs in bookkeeping: its rows are made up, which is not timed."""
+    """A plan of 100,000 runs, and what a sweep of it costs in bookkeeping: its rows are made up,
+    which is not timed.
+    """
     import resource
     from unittest import mock
 
@@ -469,15 +564,22 @@ def past_this_machine() -> dict[str, float]:
     ):
         began = time.perf_counter()
         sweeps.run(
-            settings, planned_, Path(folder), executor="serial", workers=1, device="cpu", data_dir=None,
+            settings, planned_, Path(folder), executor="serial", workers=1, device="cpu",
+            data_dir=None,
             fail_fast=False, progress=progress,
         )  # fmt: skip
         a_run = (time.perf_counter() - began - invented) / len(planned_.runs)
-    return {"plan_100k_seconds": seconds, "plan_100k_gb": memory, "bookkeeping_ms_a_run": 1e3 * a_run}
+    return {
+        "plan_100k_seconds": seconds,
+        "plan_100k_gb": memory,
+        "bookkeeping_ms_a_run": 1e3 * a_run,
+    }
 
 
 def tables(say: Callable[[str], None]) -> dict[str, float]:
-    """Seconds and memory of `regbench table`: of the quickstart, and of 100,000 runs; seconds of a report."""
+    """Seconds and memory of `regbench table`: of the quickstart, and of 100,000 runs; seconds of a
+    report.
+    """
     command = [sys.executable, "-m", "regbench"]
     quickstart = HERE / "results/reference/quickstart"
 
@@ -497,7 +599,10 @@ def tables(say: Callable[[str], None]) -> dict[str, float]:
         large = hundred_thousand(Path(folder) / "large")
         found = [timed("table", large) for _ in range(3)]
         seconds, memory = [s for s, _ in found], max(m for _, m in found)
-        say(f"table of 100,000 runs and 2,000,000 epochs: {spread(seconds)} s, {memory:.2f} GB (PSS)")
+        say(
+            f"table of 100,000 runs and 2,000,000 epochs: {spread(seconds)} s, "
+            f"{memory:.2f} GB (PSS)"
+        )
     return {
         "table_seconds": statistics.median(small),
         "report_seconds": statistics.median(page),
@@ -510,14 +615,21 @@ def main() -> None:
     def say(line: str) -> None:
         print(line, flush=True)
 
-    say(f"{cores()} cores, {ROUNDS} rounds; ratios are medians (smallest to largest round), more is faster")
+    say(
+        f"{cores()} cores, {ROUNDS} rounds; ratios are medians (smallest to largest "
+        "round), more is faster"
+    )
     results: dict[str, float | None] = {}
     results |= grid(say)
     results["vs_tuned_eager_cnn"] = convolutions(say)
     results |= peaks(say)
     results["plan_10k_seconds"] = planning(say)
     (past,) = together([Lab({})], "past_this_machine")
-    say("100,000 runs: planned in {plan_100k_seconds:.1f} s and {plan_100k_gb:.2f} GB".format(**past))
+    say(
+        "100,000 runs: planned in {plan_100k_seconds:.1f} s and {plan_100k_gb:.2f} GB".format(
+            **past
+        )
+    )
     say("a sweep of them that trains nothing: {bookkeeping_ms_a_run:.2f} ms a run".format(**past))
     results |= past
     results |= whole(say)

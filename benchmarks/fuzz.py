@@ -1,7 +1,9 @@
-"""`make fuzz`: the parsers of our own against inputs that coverage leads to (atheris, libFuzzer's engine for Python).
+"""`make fuzz`: the parsers of our own against inputs that coverage leads to (atheris, libFuzzer's
+engine for Python).
 
-Each target gets bytes and may raise what a person can mend, in one printable sentence, and nothing else; it has ten
-seconds and 2 GiB for one input. A failing input is written beside the message that names it.
+Each target gets bytes and may raise what a person can mend, in one printable sentence, and nothing
+else; it has ten seconds and 2 GiB for one input. A failing input is written beside the message that
+names it.
 """
 
 from __future__ import annotations
@@ -93,7 +95,9 @@ def records(content: bytes) -> None:
     for name in ("dataset.json", "environment.json"):
         (sweep / name).write_text("{}")
     for i, (name, columns) in enumerate(tables.items()):
-        (sweep / name).write_bytes(",".join(columns).encode() + b"\n" + (body if i == which else b""))
+        (sweep / name).write_bytes(
+            ",".join(columns).encode() + b"\n" + (body if i == which else b"")
+        )
     try:
         found = recorded.Records(sweep)
         for part in ("runs", "epochs", "details", "probes"):
@@ -181,29 +185,54 @@ def row(name: str, which: int) -> bytes:
 
 
 TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = {
-    "config": (config, lambda: [QUICKSTART.read_bytes(), *(p.read_bytes() for p in (ROOT / "configs").glob("*.yaml"))]),
-    "override": (override, lambda: [b"train.epochs=5", b"techniques.l2=[1e-4, 1e-3]", b"dataset={name: mnist}"]),
-    "claim": (claim, lambda: [p.read_bytes() for p in sorted((ROOT / "configs/claims").glob("*.yaml"))[:4]]),
+    "config": (
+        config,
+        lambda: [
+            QUICKSTART.read_bytes(),
+            *(p.read_bytes() for p in (ROOT / "configs").glob("*.yaml")),
+        ],
+    ),
+    "override": (
+        override,
+        lambda: [b"train.epochs=5", b"techniques.l2=[1e-4, 1e-3]", b"dataset={name: mnist}"],
+    ),
+    "claim": (
+        claim,
+        lambda: [p.read_bytes() for p in sorted((ROOT / "configs/claims").glob("*.yaml"))[:4]],
+    ),
     "formula": (
         formula,
-        lambda: [b"100 * mean(gap(a)) - x(b)", b"a > 0.5 and (a < 3 or a > 9)", b"chosen(gap(a), gap(b))"],
+        lambda: [
+            b"100 * mean(gap(a)) - x(b)",
+            b"a > 0.5 and (a < 3 or a > 9)",
+            b"chosen(gap(a), gap(b))",
+        ],
     ),
     "records": (records, lambda: [row("runs.csv", 0), row("epochs.csv", 1), row("details.csv", 2)]),
     "kept_config": (
         kept_config,
-        lambda: [(RESULTS / "config.yaml").read_bytes(), (RESULTS / "environment.json").read_bytes()],
+        lambda: [
+            (RESULTS / "config.yaml").read_bytes(),
+            (RESULTS / "environment.json").read_bytes(),
+        ],
     ),
     "npz": (npz, lambda: [archive()]),
     "picture": (picture, lambda: [png()]),
     "kept_stack": (kept_stack, lambda: [stack()]),
     "catalogue": (catalogue, lambda: [(ROOT / "regbench/locale/ko.yaml").read_bytes()[:4000]]),
-    "document": (document, lambda: [b"<!-- table x en -->\n| a |\n<!-- /table -->\n", b"helps +1.2"]),
+    "document": (
+        document,
+        lambda: [b"<!-- table x en -->\n| a |\n<!-- /table -->\n", b"helps +1.2"],
+    ),
 }
 """Name to what is called with the bytes, and what they begin with."""
 
 
 def survives(name: str, content: bytes) -> None:
-    """Give an input to a target. Raises AssertionError, or whatever the target lets through, where it is a finding."""
+    """Give an input to a target.
+
+    Raises AssertionError, or whatever the target lets through, where it is a finding.
+    """
     try:
         TARGETS[name][0](content)
     except ConfigError as error:
@@ -229,7 +258,9 @@ def fuzz(name: str, options: list[str]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("targets", nargs="*", default=list(TARGETS), metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument(
+        "targets", nargs="*", default=list(TARGETS), metavar="TARGET", help=", ".join(TARGETS)
+    )
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -243,13 +274,23 @@ def main() -> int:
             corpus.mkdir()
             for i, content in enumerate(TARGETS[name][1]()):
                 (corpus / str(i)).write_bytes(content)
-            options = [f"-max_total_time={asked.seconds}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=8192"]
+            options = [
+                f"-max_total_time={asked.seconds}",
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+                "-max_len=8192",
+            ]
             done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.fuzz", "--one", name, "--", str(corpus), *options],
-                capture_output=True, text=True, errors="replace", check=False, env=os.environ | {"TMPDIR": scratch},
+                [sys.executable, "-m", "benchmarks.fuzz", "--one", name, "--", str(corpus),
+                 *options],
+                capture_output=True, text=True, errors="replace", check=False,
+                env=os.environ | {"TMPDIR": scratch},
             )  # fmt: skip
         tried = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("Done")]
-        print(f"{name}: {f'{int(tried[0]):,} inputs' if tried and not done.returncode else 'FAILED'}", flush=True)
+        print(
+            f"{name}: {f'{int(tried[0]):,} inputs' if tried and not done.returncode else 'FAILED'}",
+            flush=True,
+        )
         if done.returncode:
             failed.append(name)
             print(done.stderr[-4000:], flush=True)

@@ -1,4 +1,6 @@
-"""The peers that regbench's engine is measured against, each trained as its users would write it."""
+"""The peers that regbench's engine is measured against, each trained as its users would write
+it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,13 @@ def network(run: Run, image: tuple[int, int, int], classes: int) -> nn.Sequentia
 
     for outputs in getattr(run.model, "channels", []):
         layers.append(
-            nn.Conv2d(channels, outputs, run.model.kernel, padding="same", bias="batch_norm" not in techniques)
+            nn.Conv2d(
+                channels,
+                outputs,
+                run.model.kernel,
+                padding="same",
+                bias="batch_norm" not in techniques,
+            )
         )
         behind(outputs, maps=True)
         layers.append(nn.MaxPool2d(2))
@@ -59,7 +67,9 @@ def penalty(run: Run, weights: list[Tensor]) -> Tensor | float:
 
 
 class Eager:
-    """The tuned eager loop: tensors in memory, fused Adam, one run at a time; convolutions in channels_last."""
+    """The tuned eager loop: tensors in memory, fused Adam, one run at a time; convolutions in
+    channels_last.
+    """
 
     def __init__(self, run: Run, images: Images, index: Any, labels: Any) -> None:
         torch.manual_seed(run.seed)
@@ -79,8 +89,12 @@ class Eager:
         self.optimizer = torch.optim.Adam(self.net.parameters(), run.train.optimizer.lr, fused=True)
 
     def scaled(self, pixels: Any, mean: Any, deviation: Any) -> Tensor:
-        x = torch.from_numpy(((pixels / 255 - mean) / deviation).astype(np.float32)).permute(0, 3, 1, 2)
-        return x.contiguous(memory_format=torch.channels_last if self.maps else torch.contiguous_format)
+        x = torch.from_numpy(((pixels / 255 - mean) / deviation).astype(np.float32)).permute(
+            0, 3, 1, 2
+        )
+        return x.contiguous(
+            memory_format=torch.channels_last if self.maps else torch.contiguous_format
+        )
 
     def steps(self, count: int) -> float:
         """Take `count` steps; return the seconds they took."""
@@ -108,7 +122,9 @@ class Eager:
 
 
 class Tutorial:
-    """The tutorial's loop: a torchvision dataset of PIL images, transforms, DataLoader, Adam; all cores for one run."""
+    """The tutorial's loop: a torchvision dataset of PIL images, transforms, DataLoader, Adam; all
+    cores for one run.
+    """
 
     def __init__(self, run: Run, images: Images, index: Any, labels: Any, workers: int) -> None:
         from PIL import Image
@@ -119,12 +135,17 @@ class Tutorial:
         _, height, width, channels = images.train_images.shape
         self.net = network(run, (channels, height, width), len(images.classes))
         mean, deviation = channel_moments(images.train_images)
-        to_tensor = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean.tolist(), deviation.tolist())])
+        to_tensor = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize(mean.tolist(), deviation.tolist())]
+        )
 
         class Digits(datasets.VisionDataset):  # type: ignore[misc]  # as torchvision.datasets.MNIST reads an image
             def __init__(self) -> None:
                 super().__init__(root=None, transform=to_tensor)
-                self.data, self.targets = images.train_images[index].squeeze(-1), labels.astype(int).tolist()
+                self.data, self.targets = (
+                    images.train_images[index].squeeze(-1),
+                    labels.astype(int).tolist(),
+                )
 
             def __getitem__(self, i: int) -> tuple[Any, int]:
                 return self.transform(Image.fromarray(self.data[i], mode=None)), self.targets[i]

@@ -1,4 +1,6 @@
-"""`make reproduce`: train again what the given reference directories hold, and report what differs."""
+"""`make reproduce`: train again what the given reference directories hold, and report what
+differs.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def reproduce(reference: Path) -> bool:
-    """Train a reference sweep anew; print what differs; return whether every verdict came out the same."""
+    """Train a reference sweep anew; print what differs; return whether every verdict came out the
+    same.
+    """
     new = ROOT / "results/reproduced" / reference.name
     config = reference / "config.yaml"
     began = time.perf_counter()
@@ -27,7 +31,10 @@ def reproduce(reference: Path) -> bool:
     took = time.perf_counter() - began
     found = changes(reference, new, comparisons(reference), comparisons(new))
     told = [*found.config, *found.dataset, *found.runs, *found.verdicts]
-    print(f"{reference.name}: {'; '.join(told) or 'every metric to the last digit, every verdict the same'}")
+    print(
+        f"{reference.name}: "
+        f"{'; '.join(told) or 'every metric to the last digit, every verdict the same'}"
+    )
     print(f"  trained in {took / 60:.1f} minutes on {cores()} cores")
     return not (found.verdicts or found.config or found.dataset)
 

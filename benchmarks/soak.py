@@ -1,8 +1,9 @@
-"""`make soak`: sweeps that are killed, stopped and starved at random moments, and what was lost by it (nothing).
+"""`make soak`: sweeps that are killed, stopped and starved at random moments, and what was lost by
+it (nothing).
 
-Each fault strikes a real `regbench sweep` at a moment drawn from the time that the whole one takes. In between, rows
-that were on the disk must stay as they are, byte for byte; at the end the metric columns must be those of a sweep that
-was never disturbed.
+Each fault strikes a real `regbench sweep` at a moment drawn from the time that the whole one takes.
+In between, rows that were on the disk must stay as they are, byte for byte; at the end the metric
+columns must be those of a sweep that was never disturbed.
 """
 
 from __future__ import annotations
@@ -39,14 +40,27 @@ probes: {steps_to: {accuracies: [0.5], every: 5}}
 
 
 def command(config: Path, out: Path) -> list[str]:
-    return [sys.executable, "-m", "regbench", "sweep", str(config), "--out", str(out), "--workers", "2"]
+    return [
+        sys.executable,
+        "-m",
+        "regbench",
+        "sweep",
+        str(config),
+        "--out",
+        str(out),
+        "--workers",
+        "2",
+    ]
 
 
 def begin(config: Path, out: Path, most_bytes: int | None = None) -> subprocess.Popen[str]:
-    """Start a sweep; `most_bytes`: how large a file it may write, as on a disk that is nearly full."""
+    """Start a sweep; `most_bytes`: how large a file it may write, as on a disk that is nearly
+    full.
+    """
     limit = (most_bytes or resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     return subprocess.Popen(
-        command(config, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        command(config, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
         env=os.environ | {"REGBENCH_CHECKPOINT_SECONDS": "0"},
         preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, limit),
     )  # fmt: skip
@@ -55,7 +69,11 @@ def begin(config: Path, out: Path, most_bytes: int | None = None) -> subprocess.
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [
+            int(pid)
+            for pid in children
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
     except OSError:
         return []
 
@@ -81,7 +99,9 @@ def metrics(out: Path) -> list[pd.DataFrame]:
 
 
 def strike(kind: str, config: Path, out: Path, after: float) -> tuple[bool, str]:
-    """Run a sweep into `out` and let a fault strike it after some seconds; return whether it did, and stderr."""
+    """Run a sweep into `out` and let a fault strike it after some seconds; return whether it did,
+    and stderr.
+    """
     full = kind == "disk full"
     size = max((path.stat().st_size for path in out.glob("*.csv")), default=0)
     process = begin(config, out, size + int(2000 * after) if full else None)
@@ -114,7 +134,9 @@ def soak(faults: int, seed: int, folder: Path) -> int:
     subprocess.run(command(config, folder / "whole"), check=True, capture_output=True)
     whole, expected = time.monotonic() - began, metrics(folder / "whole")
     injected: Counter[str] = Counter()
-    lost: Counter[str] = Counter(dict.fromkeys(("rows lost or changed", "tracebacks", "tables that differ"), 0))
+    lost: Counter[str] = Counter(
+        dict.fromkeys(("rows lost or changed", "tracebacks", "tables that differ"), 0)
+    )
     sweeps, out, known, planned = 0, folder / "struck", {}, runs_of(config)
     while injected.total() < faults or out.exists() or not sweeps:
         if injected.total() < faults:
@@ -122,13 +144,17 @@ def soak(faults: int, seed: int, folder: Path) -> int:
             struck, said = strike(kind, config, out, draw.uniform(0.1, whole))
             injected[kind] += struck
         else:
-            said = subprocess.run(command(config, out), capture_output=True, text=True, check=False).stderr
+            said = subprocess.run(
+                command(config, out), capture_output=True, text=True, check=False
+            ).stderr
         lost["tracebacks"] += "Traceback" in said
         now = rows(out)
         lost["rows lost or changed"] += sum(now.get(run) != line for run, line in known.items())
         known = now
         if known.keys() == planned:
-            subprocess.run(command(config, out), check=True, capture_output=True)  # mends what a kill left behind
+            subprocess.run(
+                command(config, out), check=True, capture_output=True
+            )  # mends what a kill left behind
             same = [a.equals(b) for a, b in zip(metrics(out), expected, strict=True)]
             lost["tables that differ"] += same.count(False)
             sweeps, known = sweeps + 1, {}

@@ -1,4 +1,6 @@
-"""`make tables` and `make check-tables`: every committed table and report, rebuilt from its CSV without training."""
+"""`make tables` and `make check-tables`: every committed table and report, rebuilt from its CSV
+without training.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,18 @@ LANGUAGE = "en"
 
 
 def claimed(found: shown.Found) -> Iterator[tuple[Path, str]]:
-    """Yield the files that show the claims: documents, pages, pictures, and what the summary table cites."""
+    """Yield the files that show the claims: documents, pages, pictures, and what the summary table
+    cites.
+    """
     folder = REFERENCE / "claims"
     yield VERDICTS, json.dumps(shown.verdicts(found), ensure_ascii=False, indent=2) + "\n"
     for lang in languages():
         spoken = words(lang)
         name = "claims.md" if lang == "en" else f"claims.{lang}.md"
-        yield ROOT / "docs" / name, shown.document(found, spoken, "../results/reference/claims/pictures")
+        yield (
+            ROOT / "docs" / name,
+            shown.document(found, spoken, "../results/reference/claims/pictures"),
+        )
         yield folder / f"report.{lang}.html", shown.page(found, spoken)
         for claim, judgement in found:
             if judgement:
@@ -50,9 +57,15 @@ def claimed(found: shown.Found) -> Iterator[tuple[Path, str]]:
 def built() -> Iterator[tuple[Path, str]]:
     """Yield every file that holds a table, with what it must hold."""
     folder = REFERENCE / "claims"
-    stated = [(claim, claims.result(claim, folder / claim.name)) for claim in claims.found(ROOT / "configs/claims")]
+    stated = [
+        (claim, claims.result(claim, folder / claim.name))
+        for claim in claims.found(ROOT / "configs/claims")
+    ]
     yield from claimed(stated)
-    held = {folder.name: comparisons(folder) for folder in sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))}
+    held = {
+        folder.name: comparisons(folder)
+        for folder in sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))
+    }
     yield REFERENCE / "README.md", contents(held)
     for name, conditions in held.items():
         folder = REFERENCE / name
@@ -69,7 +82,9 @@ def built() -> Iterator[tuple[Path, str]]:
         text = document.read_text(encoding="utf-8")
         for name in sorted(blocks.names(text, str(document)) & found.keys()):
             text, _ = blocks.fill(text, name, found[name], str(document))
-        text = LEAD.sub(lambda match: f"{match[1]}{shown.lead(stated, words(match[2]))}\n{match[3]}", text)
+        text = LEAD.sub(
+            lambda match: f"{match[1]}{shown.lead(stated, words(match[2]))}\n{match[3]}", text
+        )
         yield document, FIGURE.sub(partial(figure, found), text)
 
 
@@ -84,12 +99,16 @@ def error(comparison: Comparison, label: str) -> str:
     """Return a cell's mean test error with its interval, in percent."""
     accuracy = next(cell.accuracy for cell in comparison.cells if cell.label == label)
     digits = numbers.decimals([100 * accuracy.half_width])
-    mean, low, high = (numbers.number(100 * (1 - x), digits) for x in (accuracy.mean, accuracy.high, accuracy.low))
+    mean, low, high = (
+        numbers.number(100 * (1 - x), digits) for x in (accuracy.mean, accuracy.high, accuracy.low)
+    )
     return f"{mean} ({low} to {high})"
 
 
 def marked(conditions: Sequence[Comparison]) -> dict[str, Comparison]:
-    """Return the comparison of each condition by what its files' names have: "" for the first, then ".2", ".3"."""
+    """Return the comparison of each condition by what its files' names have: "" for the first, then
+    ".2", ".3".
+    """
     return {f".{i}" if i > 1 else "": comparison for i, comparison in enumerate(conditions, 1)}
 
 
@@ -98,7 +117,8 @@ def contents(found: Mapping[str, Sequence[Comparison]]) -> str:
     lines = [
         "# Reference results",
         "",
-        "Trained by `make reproduce`, which trains them anew and says what differs. Tables and reports are rebuilt",
+        "Trained by `make reproduce`, which trains them anew and says what differs. "
+        "Tables and reports are rebuilt",
         "from the records by `make tables` and checked in CI.",
         "",
         "| sweep | runs | processor time | trained on | tables | report |",
@@ -113,11 +133,13 @@ def contents(found: Mapping[str, Sequence[Comparison]]) -> str:
         pages = [f"report{mark}.{LANGUAGE}.html" for mark in marked(conditions)]
         links = ", ".join(f"[{page}]({name}/{page})" for page in pages)
         lines.append(
-            f"| [{name}]({name}) | {len(held.runs)} | {minutes:.0f} minutes | {machine} | {tables} | {links} |"
+            f"| [{name}]({name}) | {len(held.runs)} | {minutes:.0f} minutes | {machine} | "
+            f"{tables} | {links} |"
         )
     lines += [
         "",
-        "Processor time is that of all runs together; on two cores half of it passes on the wall, and a little more.",
+        "Processor time is that of all runs together; on two cores half of it passes on "
+        "the wall, and a little more.",
         "",
     ]
     return "\n".join(lines)
@@ -126,8 +148,8 @@ def contents(found: Mapping[str, Sequence[Comparison]]) -> str:
 def same(path: Path, old: str, new: str) -> bool:
     """Whether a file is what its records say.
 
-    Of a plot only that it is there, since its letters are a font's; of JSON's numbers, which are whole, but for what
-    another processor's logarithms change in the last digits.
+    Of a plot only that it is there, since its letters are a font's; of JSON's numbers, which are
+    whole, but for what another processor's logarithms change in the last digits.
     """
     if path.suffix == ".json":
         one, other = ([float(number) for number in NUMBER.findall(text)] for text in (old, new))
@@ -156,7 +178,10 @@ def main(mode: str) -> int:
             print(f"wrote {path.relative_to(ROOT)}")
         else:
             name = str(path.relative_to(ROOT))
-            print(f"{name} is not what its CSV says ({blocks.changes(old, text)}); `make tables` rebuilds it")
+            print(
+                f"{name} is not what its CSV says ({blocks.changes(old, text)}); `make "
+                "tables` rebuilds it"
+            )
             print("\n".join(blocks.difference(old, text, name).splitlines()[:12]))
     return 3 if different and mode == "check" else 0
 

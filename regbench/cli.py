@@ -1,4 +1,7 @@
-"""The commands. Only this module prints or exits; what takes long to import is imported inside the commands."""
+"""The commands.
+
+Only this module prints or exits; what takes long to import is imported inside the commands.
+"""
 
 from __future__ import annotations
 
@@ -27,30 +30,41 @@ if TYPE_CHECKING:
     from regbench.trackers import Tracker
 
 app = typer.Typer(
-    help="Which regularizer helps on MNIST/CIFAR, by how much, at what cost and why: with measured evidence.",
+    help="Which regularizer helps on MNIST/CIFAR, by how much, at what cost and why: with "
+    "measured evidence.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a value: --set train.epochs=5")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="override a value: --set train.epochs=5"),
 ]
 DataDir = Annotated[
-    Path | None, typer.Option(help="folder of the datasets; default: $REGBENCH_DATA, else your data folder")
+    Path | None,
+    typer.Option(help="folder of the datasets; default: $REGBENCH_DATA, else your data folder"),
 ]
 Language = Annotated[
-    Literal["en", "ko"] | None, typer.Option("--lang", help="language of tables; default: from the locale")
+    Literal["en", "ko"] | None,
+    typer.Option("--lang", help="language of tables; default: from the locale"),
 ]
 Where = Annotated[
-    str | None, typer.Option(metavar="CONDITION", help="of a sweep that varies settings: which, as the tables name it")
+    str | None,
+    typer.Option(
+        metavar="CONDITION", help="of a sweep that varies settings: which, as the tables name it"
+    ),
 ]
 PATIENCE = 60.0
 """Minutes: more than an epoch of any stack should take, less than a night."""
 REPRODUCED = ("python", "torch", "numpy", "processor", "platform", "device", "code")
 Trackers = Annotated[
     list[str] | None,
-    typer.Option("--tracker", metavar="NAME", help="show the runs there too: tensorboard, mlflow or wandb; repeatable"),
+    typer.Option(
+        "--tracker",
+        metavar="NAME",
+        help="show the runs there too: tensorboard, mlflow or wandb; repeatable",
+    ),
 ]
 
 
@@ -62,9 +76,14 @@ def as_stored(path: Path) -> Path:
 
 
 ConfigFile = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="the YAML file that says what to train", callback=as_stored)
+    Path,
+    typer.Argument(
+        metavar="CONFIG", help="the YAML file that says what to train", callback=as_stored
+    ),
 ]
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="a results directory", callback=as_stored)]
+Directory = Annotated[
+    Path, typer.Argument(metavar="DIR", help="a results directory", callback=as_stored)
+]
 Format = Annotated[
     Literal["rich", "markdown", "latex", "csv", "json"] | None,
     typer.Option("--format", help="default: rich, for the terminal"),
@@ -83,7 +102,10 @@ def version(value: bool) -> None:
 @app.callback()
 def root(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=version, is_eager=True, help="print the version and exit")
+        bool,
+        typer.Option(
+            "--version", callback=version, is_eager=True, help="print the version and exit"
+        ),
     ] = False,
 ) -> None:
     """Options of regbench itself."""
@@ -93,16 +115,23 @@ def root(
 def sweep(
     config: ConfigFile,
     overrides: Overrides = None,
-    out: Annotated[Path | None, typer.Option(help="results directory; default: results/<name>")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="results directory; default: results/<name>")
+    ] = None,
     data_dir: DataDir = None,
     executor: Annotated[
         Literal["serial", "processes", "ray"],
         typer.Option(help="processes: one a core, one thread each; ray: a cluster's"),
     ] = "processes",
     address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="of a Ray cluster; default: RAY_ADDRESS, else this machine")
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="of a Ray cluster; default: RAY_ADDRESS, else this machine"
+        ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes at a time; default: the cores")
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
     patience: Annotated[
         float | None,
@@ -112,16 +141,26 @@ def sweep(
             help=f"without the end of an epoch: then a stack is given up; default: {PATIENCE:g}",
         ),
     ] = None,
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first run that fails")] = False,
-    extend: Annotated[int | None, typer.Option(min=1, metavar="N", help="add N seeds to a finished sweep")] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="stop at the first run that fails")
+    ] = False,
+    extend: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="add N seeds to a finished sweep")
+    ] = None,
     until_decided: Annotated[
-        bool, typer.Option("--until-decided", help="add seeds by the config's rule while a verdict is undecided")
+        bool,
+        typer.Option(
+            "--until-decided", help="add seeds by the config's rule while a verdict is undecided"
+        ),
     ] = False,
     shard: Annotated[
-        str | None, typer.Option(metavar="K/N", help="train the K-th of N parts; `regbench merge` joins them")
+        str | None,
+        typer.Option(metavar="K/N", help="train the K-th of N parts; `regbench merge` joins them"),
     ] = None,
     tracker: Trackers = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and train nothing")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="show the plan and train nothing")
+    ] = False,
     lang: Language = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the table as JSON")] = False,
 ) -> None:
@@ -152,7 +191,8 @@ def sweep(
         ),
         (
             until_decided and settings.sequential is None,
-            f"--until-decided: {config} declares no rule for it, such as sequential: {{step: 5, most: 20}}; it has to "
+            f"--until-decided: {config} declares no rule for it, such as sequential: "
+            f"{{step: 5, most: 20}}; it has to "
             "stand there before the first run, since the intervals depend on it",
         ),
         (
@@ -161,25 +201,43 @@ def sweep(
         ),
         (
             executor == "serial" and (workers or 1) > 1,
-            f"--workers {workers}: the serial executor has one process; leave --executor serial out",
+            f"--workers {workers}: the serial executor has one process; leave --executor "
+            "serial out",
         ),
         (
             executor != "processes" and patience is not None,
-            f"--patience: only the executor `processes` can give up a stack that hangs, not {executor}",
+            "--patience: only the executor `processes` can give up a stack that hangs, "
+            f"not {executor}",
         ),
         (
             data_dir is not None and not data.in_folder(settings.dataset.name),
-            f"--data-dir: {settings.dataset.name} isn't read from a folder of datasets; leave the option out",
+            f"--data-dir: {settings.dataset.name} isn't read from a folder of datasets; "
+            "leave the option out",
         ),
-        (bool(part) and as_json, "--json: a part has no table of its own; `regbench merge` joins the parts"),
-        (bool(part) and lang is not None, "--lang: a part has no table of its own; `regbench merge` joins the parts"),
-        (dry_run and as_json, "--json is for the table; a dry run prints the plan, and trains nothing"),
-        (dry_run and lang is not None, "--lang is for the table; a dry run prints the plan, in English"),
+        (
+            bool(part) and as_json,
+            "--json: a part has no table of its own; `regbench merge` joins the parts",
+        ),
+        (
+            bool(part) and lang is not None,
+            "--lang: a part has no table of its own; `regbench merge` joins the parts",
+        ),
+        (
+            dry_run and as_json,
+            "--json is for the table; a dry run prints the plan, and trains nothing",
+        ),
+        (
+            dry_run and lang is not None,
+            "--lang is for the table; a dry run prints the plan, in English",
+        ),
     )
     if extend:
         if sweeps.pending(settings, directory) and len(settings.rounds) > 1:
             # The same command goes on where it was interrupted.
-            say(f"the {settings.rounds[-1]} seeds that were added last are not finished; they come first, and alone")
+            say(
+                f"the {settings.rounds[-1]} seeds that were added last are not finished; "
+                "they come first, and alone"
+            )
         else:
             settings = settings.extended(extend)
     if dry_run:
@@ -190,14 +248,21 @@ def sweep(
             estimate.show(settings, trials(settings), stdout(), workers, data_dir)
             stdout().print("\nThen, each with the settings that were chosen:")
         outlined = tuning.outlined(settings)
-        estimate.show(settings, part_of(outlined, *part) if part else outlined, stdout(), workers, data_dir)
+        estimate.show(
+            settings, part_of(outlined, *part) if part else outlined, stdout(), workers, data_dir
+        )
         return
     kinds = tuple(chosen(tracker or []))
     if executor == "ray":
         count, chip = workers or 0, "cuda" if device == "cuda" else "cpu"
     else:
         count, chip = workers or sweeps.cores(), sweeps.choose_device(device)
-        refuse((chip == "cuda" and (workers or 1) > 1, f"--workers {workers}: a GPU is used by one process"))
+        refuse(
+            (
+                chip == "cuda" and (workers or 1) > 1,
+                f"--workers {workers}: a GPU is used by one process",
+            )
+        )
     minutes = PATIENCE if patience is None else patience
     how = How(executor, count, chip, data_dir, fail_fast, kinds, address, 60 * minutes)
     while True:
@@ -221,14 +286,19 @@ def say(text: str) -> None:
 
 
 def refuse(*rules: tuple[bool, str]) -> None:
-    """Raise UsageError with the first sentence whose condition holds: options that can't be obeyed together."""
+    """Raise UsageError with the first sentence whose condition holds: options that can't be obeyed
+    together.
+    """
     for holds, said in rules:
         if holds:
             raise UsageError(said)
 
 
 def share(text: str) -> tuple[int, int]:
-    """Return what --shard names: 2 and 5 for "2/5". Raises UsageError where it is none of N parts."""
+    """Return what --shard names: 2 and 5 for "2/5".
+
+    Raises UsageError where it is none of N parts.
+    """
     part, _, parts = text.partition("/")
     if part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts):
         return int(part), int(parts)
@@ -250,7 +320,8 @@ class How:
 
 
 def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | None = None) -> int:
-    """Train what `directory` lacks of a config, its trials first; return how many runs diverged or failed.
+    """Train what `directory` lacks of a config, its trials first; return how many runs diverged or
+    failed.
 
     `part`: of the plan, such as (2, 5), the second of five; by default the whole.
 
@@ -269,10 +340,13 @@ def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | N
             try:
                 return sweeps.run(settings, plan, into, progress=progress, **vars(how))
             except KeyboardInterrupt:
-                progress.note(f"stopped; what is finished is kept in {directory}. Go on with: {again()}")
+                progress.note(
+                    f"stopped; what is finished is kept in {directory}. Go on with: {again()}"
+                )
                 raise typer.Exit(130) from None
 
-    # Once a cell has trained with what its trials chose, they have had their say: a failed one is not tried again.
+    # Once a cell has trained with what its trials chose, they have had their say: a failed one is
+    # not tried again.
     if settings.tune and trials(settings).cells and not records.finished(directory):
         say("trials first; what validation chooses is then trained on fresh seeds")
         each(trials(settings), directory / tuning.FOLDER, replace(how, trackers=()))
@@ -282,7 +356,9 @@ def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | N
 
 @app.command()
 def merge(
-    parts: Annotated[list[Path], typer.Argument(metavar="DIR", help="results directories of one config")],
+    parts: Annotated[
+        list[Path], typer.Argument(metavar="DIR", help="results directories of one config")
+    ],
     out: Annotated[Path, typer.Option(help="where the joined results go")],
 ) -> None:
     """Join the parts of a sweep; exit with 4 where a run is still missing or failed."""
@@ -304,7 +380,10 @@ def merge(
             say(note)
         done = results.finished()
     wanted = {run.id for run in tuning.planned(settings, out).runs}
-    print(f"{out} holds {len(wanted & done)} of {len(wanted)} runs; see them with: regbench table {out}")
+    print(
+        f"{out} holds {len(wanted & done)} of {len(wanted)} runs; see them with: regbench "
+        f"table {out}"
+    )
     if wanted - done:
         command = shlex.join(["regbench", "sweep", str(out / "config.yaml"), "--out", str(out)])
         say(f"{len(wanted - done)} runs are missing or failed; this trains them: {command}")
@@ -334,13 +413,24 @@ def table(
     directory: Directory,
     form: Format = None,
     lang: Language = None,
-    svg: Annotated[Path | None, typer.Option(help="write the terminal's picture of the table here instead")] = None,
-    width: Annotated[int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")] = None,
-    write: Annotated[Path | None, typer.Option(metavar="FILE", help="fill this document's table blocks")] = None,
-    check: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="exit with 3 where this document's tables are out of date")
+    svg: Annotated[
+        Path | None, typer.Option(help="write the terminal's picture of the table here instead")
     ] = None,
-    summary: Annotated[bool, typer.Option("--summary", help="append the tables to the CI job's summary page")] = False,
+    width: Annotated[
+        int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="fill this document's table blocks")
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="exit with 3 where this document's tables are out of date"
+        ),
+    ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="append the tables to the CI job's summary page")
+    ] = False,
     where: Where = None,
 ) -> None:
     """Print the summary table and all cells, rebuilt from a results directory."""
@@ -353,8 +443,14 @@ def table(
             (bool(into) and value is not None, f"{into} and {name}: {name} is for {others}")
             for name, value in given.items()
         ),
-        (bool(svg and form), "--svg and --format: the picture has a format of its own; leave one of the two out"),
-        (width is not None and form not in (None, "rich"), f"--width: a table as {form} has no width; leave it out"),
+        (
+            bool(svg and form),
+            "--svg and --format: the picture has a format of its own; leave one of the two out",
+        ),
+        (
+            width is not None and form not in (None, "rich"),
+            f"--width: a table as {form} has no width; leave it out",
+        ),
         (
             form == "csv" and lang is not None,
             "--lang: a table as CSV has names and numbers in no language; leave it out",
@@ -374,22 +470,33 @@ def document(directory: Path, write: Path | None, check: Path | None, where: str
     from regbench.report import blocks
     from regbench.results import records
 
-    comparison, name = compared(directory, where), str(records.read(directory).config.get("name", directory.name))
+    comparison, name = (
+        compared(directory, where),
+        str(records.read(directory).config.get("name", directory.name)),
+    )
     for file in filter(None, (write, check)):
         try:
-            with file.open(encoding="utf-8", newline="") as opened:  # line ends are the document's own
+            with file.open(
+                encoding="utf-8", newline=""
+            ) as opened:  # line ends are the document's own
                 old = opened.read()
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"can't read {file} ({getattr(error, 'strerror', 'it is not UTF-8 text')})") from None
+            raise UsageError(
+                f"can't read {file} ({getattr(error, 'strerror', 'it is not UTF-8 text')})"
+            ) from None
         new, count = blocks.fill(old, name, comparison, str(file))
         if not count:
             raise UsageError(
-                f"{file} has no place for the tables of {name}; put these two lines where they belong: "
+                f"{file} has no place for the tables of {name}; put these two lines where "
+                "they belong: "
                 f"<!-- table {name} en --> and <!-- /table -->"
             )
         if file is check and new != old:
             print(blocks.difference(old, new, str(file)))
-            say(f"{file}: {blocks.changes(old, new)}; regbench table {directory} --write {file} rebuilds it")
+            say(
+                f"{file}: {blocks.changes(old, new)}; regbench table {directory} --write "
+                f"{file} rebuilds it"
+            )
             raise typer.Exit(3)
         if file is write and new != old:
             files.put_text(file, new)
@@ -414,7 +521,9 @@ def append_summary(directory: Path, lang: str, where: str | None) -> None:
 @app.command(name="report")
 def report_(
     directory: Directory,
-    out: Annotated[Path | None, typer.Option(help="where to write it; default: DIR/report.LANG.html")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="where to write it; default: DIR/report.LANG.html")
+    ] = None,
     lang: Language = None,
     where: Where = None,
 ) -> None:
@@ -447,12 +556,16 @@ def page(directory: Path, comparison: Comparison, lang: str) -> str:
     }
     given = found.config.get("replicates")
     replicates = Replicates.model_validate(given) if given else None
-    return pages.html(comparison, found.epochs, found.details, found.probes, words(lang), name, about, replicates)
+    return pages.html(
+        comparison, found.epochs, found.details, found.probes, words(lang), name, about, replicates
+    )
 
 
 @app.command()
 def audit(directory: Directory) -> None:
-    """Show that runs of one seed shared split, initial weights and batch order; exit with 3 where they did not."""
+    """Show that runs of one seed shared split, initial weights and batch order; exit with 3 where
+    they did not.
+    """
     from regbench.analysis.pairing import hashes
     from regbench.commands.listing import grid
     from regbench.config import config
@@ -469,7 +582,8 @@ def audit(directory: Directory) -> None:
     rows, broken = [], []
     for each in found:
         same = [
-            f"{one_line(values[0])} ✓" if len(values) == 1 else f"✗ {len(values)} different" for values in each.values()
+            f"{one_line(values[0])} ✓" if len(values) == 1 else f"✗ {len(values)} different"
+            for values in each.values()
         ]
         rows.append((*([each.condition] if varied else []), str(each.seed), str(each.runs), *same))
         if any(len(values) != 1 for values in each.values()):
@@ -485,11 +599,15 @@ def audit(directory: Directory) -> None:
 def versus(
     directory: Directory,
     one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, as the table names it")],
-    other: Annotated[str, typer.Argument(metavar="CELL", help="the cell to compare it with")] = "baseline",
+    other: Annotated[
+        str, typer.Argument(metavar="CELL", help="the cell to compare it with")
+    ] = "baseline",
     lang: Language = None,
     where: Where = None,
 ) -> None:
-    """Compare any two cells: the paired difference, and McNemar's test on the test images, seed by seed."""
+    """Compare any two cells: the paired difference, and McNemar's test on the test images, seed by
+    seed.
+    """
     from regbench.analysis.pairing import versus as pair
     from regbench.config import config
     from regbench.locale import words
@@ -507,7 +625,9 @@ def diff(
     one: Annotated[Path, typer.Argument(metavar="A", help="a results directory")],
     other: Annotated[Path, typer.Argument(metavar="B", help="another")],
 ) -> None:
-    """Say what changed between two results directories: config, environment, data, metrics, verdicts."""
+    """Say what changed between two results directories: config, environment, data, metrics,
+    verdicts.
+    """
     from regbench.analysis.changes import changes
 
     found = changes(one, other, comparisons(one), comparisons(other))
@@ -518,14 +638,20 @@ def diff(
     print("no difference in config, environment, data, metrics or verdicts")
 
 
-claims = typer.Typer(help="Every statement of the note, tested: list, run or explain.", no_args_is_help=False)
+claims = typer.Typer(
+    help="Every statement of the note, tested: list, run or explain.", no_args_is_help=False
+)
 app.add_typer(claims, name="claims")
 CLAIMS, OWN = Path("configs/claims"), Path("results/claims")
 CHECKOUT = Path(__file__).resolve().parents[1] / CLAIMS
 """Where the claims are in a checkout from which regbench is installed so that it can be edited."""
 Folder = Annotated[
     Path | None,
-    typer.Option("--claims", metavar="DIR", help="folder of YAML files; default: configs/claims, else what came along"),
+    typer.Option(
+        "--claims",
+        metavar="DIR",
+        help="folder of YAML files; default: configs/claims, else what came along",
+    ),
 ]
 
 
@@ -534,15 +660,21 @@ def claims_(
     context: typer.Context,
     folder: Folder = None,
     form: Annotated[
-        Literal["rich", "markdown"] | None, typer.Option("--format", help="default: rich, for the terminal")
+        Literal["rich", "markdown"] | None,
+        typer.Option("--format", help="default: rich, for the terminal"),
     ] = None,
     lang: Language = None,
 ) -> None:
-    """List the claims with their verdicts, from your own results where there are any, else the committed ones."""
+    """List the claims with their verdicts, from your own results where there are any, else the
+    committed ones.
+    """
     if command := context.invoked_subcommand:
         refuse(
             *(
-                (value is not None, f"{name} stands before {command}: give it behind, if {command} has it")
+                (
+                    value is not None,
+                    f"{name} stands before {command}: give it behind, if {command} has it",
+                )
                 for name, value in {"--claims": folder, "--format": form, "--lang": lang}.items()
             )
         )
@@ -562,22 +694,31 @@ def claims_(
 
 @claims.command(name="run")
 def claims_run(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="which; default: all")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="which; default: all")
+    ] = None,
     folder: Folder = None,
     out: Annotated[
-        Path | None, typer.Option(help=f"where each claim's results go, a folder each; default: {OWN}")
+        Path | None,
+        typer.Option(help=f"where each claim's results go, a folder each; default: {OWN}"),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="a smoke test of two seeds, one epoch: no verdicts, nothing kept")
+        bool,
+        typer.Option(
+            "--quick", help="a smoke test of two seeds, one epoch: no verdicts, nothing kept"
+        ),
     ] = False,
     data_dir: DataDir = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes at a time; default: the cores")
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")] = "auto",
     lang: Language = None,
 ) -> None:
     """Run the experiments of claims; what is finished is not run again.
 
-    A run that diverges is a result, such as that of a learning rate too many; only a claim without enough seeds is not.
+    A run that diverges is a result, such as that of a learning rate too many; only a claim without
+    enough seeds is not.
     """
     from regbench.claims import claims as stated
     from regbench.locale import words
@@ -585,14 +726,25 @@ def claims_run(
     from regbench.runner import sweep as sweeps
 
     refuse(
-        (quick and out is not None, "--quick and --out: of a smoke test nothing is kept; leave one of the two out"),
-        (quick and (workers or 1) > 1, f"--quick and --workers {workers}: a smoke test takes one process"),
+        (
+            quick and out is not None,
+            "--quick and --out: of a smoke test nothing is kept; leave one of the two out",
+        ),
+        (
+            quick and (workers or 1) > 1,
+            f"--quick and --workers {workers}: a smoke test takes one process",
+        ),
     )
     spoken = words(printable(language(lang)))
     # A smoke test trains for less time than a worker needs to start.
     executor = "serial" if quick else "processes"
     how = How(executor, workers or sweeps.cores(), sweeps.choose_device(device), data_dir)
-    refuse((how.device == "cuda" and (workers or 1) > 1, f"--workers {workers}: a GPU is used by one process"))
+    refuse(
+        (
+            how.device == "cuda" and (workers or 1) > 1,
+            f"--workers {workers}: a GPU is used by one process",
+        )
+    )
     out, lacking = out or OWN, False
     with ExitStack() as stack:
         if quick:
@@ -635,21 +787,29 @@ def claims_show(
 
 
 def claims_folder(given: Path | None) -> Path:
-    """Return the folder of claims: the one given, that of the working directory, or what came with the package.
+    """Return the folder of claims: the one given, that of the working directory, or what came with
+    the package.
 
     Raises UsageError where it holds none.
     """
     came = Path(sysconfig.get_path("data")) / "share/regbench/claims"
     folder = given or next((place for place in (CLAIMS, came, CHECKOUT) if place.is_dir()), CLAIMS)
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}; name the one that holds your claims with --claims")
+        raise UsageError(
+            f"there is no folder {folder}; name the one that holds your claims with --claims"
+        )
     if not any(folder.glob("*.yaml")):
-        raise UsageError(f"{folder} holds no claim, a file such as dropout-helps.yaml; name another with --claims")
+        raise UsageError(
+            f"{folder} holds no claim, a file such as dropout-helps.yaml; name another "
+            "with --claims"
+        )
     return folder
 
 
 def judgement(claim: Claim) -> Judgement | None:
-    """Return what your own results say of a claim, else the project's, or None where neither are finished."""
+    """Return what your own results say of a claim, else the project's, or None where neither are
+    finished.
+    """
     from regbench.claims import claims as stated
 
     return stated.result(claim, OWN / claim.name) or stated.shipped(claim)
@@ -665,7 +825,9 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     settings = configs.load(config, overrides or [])
     planned = tuning.outlined(settings)
     skipped = f", {len(planned.skips)} skipped" if planned.skips else ""
-    first = f", after {len(trials(settings).runs)} that choose their settings" if settings.tune else ""
+    first = (
+        f", after {len(trials(settings).runs)} that choose their settings" if settings.tune else ""
+    )
     print(f"{config}: fine: {len(planned.cells)} cells, {len(planned.runs)} runs{first}{skipped}")
 
 
@@ -684,7 +846,9 @@ def schema(
 
 @app.command()
 def init(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="where to write it")] = Path("config.yaml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="where to write it")] = Path(
+        "config.yaml"
+    ),
 ) -> None:
     """Write a commented config to start from."""
     from regbench.config import config as configs
@@ -693,7 +857,9 @@ def init(
         with file.open("x", encoding="utf-8") as opened:
             opened.write(configs.starter())
     except FileExistsError:
-        raise UsageError(f"{file} exists already; name another file: regbench init other.yaml") from None
+        raise UsageError(
+            f"{file} exists already; name another file: regbench init other.yaml"
+        ) from None
     except OSError as error:
         raise UsageError(f"can't write {file} ({error.strerror}); choose another folder") from None
     print(f"wrote {file}; now: regbench sweep {file}")
@@ -701,14 +867,21 @@ def init(
 
 @app.command(name="list")
 def list_(
-    what: Annotated[Literal["techniques", "models", "datasets", "probes"], typer.Argument(help="what to list")],
+    what: Annotated[
+        Literal["techniques", "models", "datasets", "probes"], typer.Argument(help="what to list")
+    ],
     data_dir: DataDir = None,
     lang: Language = None,
 ) -> None:
     """List the techniques, models, datasets or probes, with their settings."""
     from regbench.commands import listing
 
-    refuse((data_dir is not None and what != "datasets", f"--data-dir is for datasets; {what} lie in no folder"))
+    refuse(
+        (
+            data_dir is not None and what != "datasets",
+            f"--data-dir is for datasets; {what} lie in no folder",
+        )
+    )
     if what != "techniques" and lang not in (None, "en"):
         say(f"{what} are listed in English only")
     stdout().print(getattr(listing, what)(printable(language(lang)), data_dir))
@@ -742,7 +915,9 @@ def show(
     width: int | None = None,
     where: str | None = None,
 ) -> None:
-    """Print the tables of a results directory, those of every condition if none is named, or write a picture."""
+    """Print the tables of a results directory, those of every condition if none is named, or write
+    a picture.
+    """
     from regbench import files, report
 
     if picture:
@@ -763,12 +938,19 @@ def show(
 
 def undecided(directory: Path) -> int:
     """Return how many comparisons of a results directory have no verdict yet."""
-    effects = [cell.effect for comparison in comparisons(directory) for cell in comparison.cells if cell.effect]
+    effects = [
+        cell.effect
+        for comparison in comparisons(directory)
+        for cell in comparison.cells
+        if cell.effect
+    ]
     return sum(effect.verdict in ("undecided", "too_few") for effect in effects)
 
 
 def compared(directory: Path, where: str | None = None) -> Comparison:
-    """Return the comparison of a results directory: where several conditions were trained, that of the one named."""
+    """Return the comparison of a results directory: where several conditions were trained, that of
+    the one named.
+    """
     from regbench.config.wording import closest
 
     found = {comparison.condition: comparison for comparison in comparisons(directory)}
@@ -777,15 +959,20 @@ def compared(directory: Path, where: str | None = None) -> Comparison:
     if where in found:
         return found[where]
     meant = closest(where, found) if where else ""
-    said = f"there is no condition {where!r}" if where else "this sweep trained in several conditions"
+    said = (
+        f"there is no condition {where!r}" if where else "this sweep trained in several conditions"
+    )
     hint = f"; did you mean {meant}?" if meant else ""
     raise UsageError(
-        f"{said}; name one with --where: {'; '.join(map(repr, filter(None, found))) or 'it has none'}{hint}"
+        f"{said}; name one with --where: "
+        f"{'; '.join(map(repr, filter(None, found))) or 'it has none'}{hint}"
     )
 
 
 def comparisons(directory: Path) -> list[Comparison]:
-    """Return the comparison of each condition in a results directory, of the cells that its own config asks for."""
+    """Return the comparison of each condition in a results directory, of the cells that its own
+    config asks for.
+    """
     from regbench.analysis import compare
     from regbench.config import config
     from regbench.planning import tuning
@@ -807,7 +994,9 @@ def comparisons(directory: Path) -> list[Comparison]:
         replace(
             comparison,
             digest=found.digest(),
-            ledger=tuple(choice for choice in ledger or () if choice.chosen.condition == comparison.condition),
+            ledger=tuple(
+                choice for choice in ledger or () if choice.chosen.condition == comparison.condition
+            ),
         )
         for comparison in compared
     ]
@@ -826,20 +1015,30 @@ def language(asked: str | None) -> str:
 
 
 def output_encoding() -> str:
-    """Return what standard output is written in; a stream that takes text as it is has no encoding."""
+    """Return what standard output is written in; a stream that takes text as it is has no
+    encoding.
+    """
     return sys.stdout.encoding or "utf-8"
 
 
 def printable(lang: str) -> str:
-    """Return the language to print in: English, which is said, where what is printed to has no Hangul."""
+    """Return the language to print in: English, which is said, where what is printed to has no
+    Hangul.
+    """
     if lang == "ko" and not signs.encodes("가", output_encoding()):
-        say(f"{output_encoding()} has no Hangul, so this is in English; PYTHONIOENCODING=utf-8 would have it")
+        say(
+            f"{output_encoding()} has no Hangul, so this is in English; "
+            "PYTHONIOENCODING=utf-8 would have it"
+        )
         return "en"
     return lang
 
 
 def stdout(width: int | None = None) -> Console:
-    """Return the console of results. Where there is no terminal nothing is cut: lines are 120 columns, or $COLUMNS."""
+    """Return the console of results.
+
+    Where there is no terminal nothing is cut: lines are 120 columns, or $COLUMNS.
+    """
     from rich.console import Console
 
     if width is None and not sys.stdout.isatty() and "COLUMNS" not in os.environ:
@@ -849,7 +1048,9 @@ def stdout(width: int | None = None) -> Console:
 
 
 def main() -> None:
-    """Run the command line; errors that the user can mend are one sentence on stderr and an exit code."""
+    """Run the command line; errors that the user can mend are one sentence on stderr and an exit
+    code.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started this process
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
@@ -866,5 +1067,9 @@ def main() -> None:
         if error.filename is None:  # no file or folder of the user's
             raise
         why = error.strerror or type(error).__name__
-        say(sentence(f"can't use {os.fsdecode(error.filename)} ({why}); look at its name and permissions"))
+        say(
+            sentence(
+                f"can't use {os.fsdecode(error.filename)} ({why}); look at its name and permissions"
+            )
+        )
         sys.exit(RegbenchError.exit_code)

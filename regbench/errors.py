@@ -7,8 +7,12 @@ LONGEST = 1000
 
 
 def sentence(text: str) -> str:
-    """Return `text` as a terminal may show it: what can't be printed is spelt out, and it is cut in the middle."""
-    if len(text) > LONGEST:  # a key of a megabyte, say: the place stands in front, the remedy at the end
+    """Return `text` as a terminal may show it: what can't be printed is spelt out, and it is cut in
+    the middle.
+    """
+    if (
+        len(text) > LONGEST
+    ):  # a key of a megabyte, say: the place stands in front, the remedy at the end
         text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
@@ -29,7 +33,9 @@ class UsageError(RegbenchError):
 
 
 class ConfigError(RegbenchError):
-    """A config that can't be used; `problems` holds every one of them, already placed as file:line:column."""
+    """A config that can't be used; `problems` holds every one of them, already placed as
+    file:line:column.
+    """
 
     exit_code = 2
 

@@ -21,10 +21,12 @@ BEGINNING = 4096
 
 
 def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Make or replace a file, so that a kill or a full disk leaves the old one or the new one, whole.
+    """Make or replace a file, so that a kill or a full disk leaves the old one or the new one,
+    whole.
 
-    `write` is given the file to write to. A link stays a link, and permissions stay what they were; what is no ordinary
-    file, such as /dev/stdout, is written to directly. Raises OSError, with nothing changed.
+    `write` is given the file to write to. A link stays a link, and permissions stay what they were;
+    what is no ordinary file, such as /dev/stdout, is written to directly. Raises OSError, with
+    nothing changed.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
@@ -61,11 +63,14 @@ def clear_parts(folder: Path) -> None:
 
 def nearest(folder: Path) -> Path:
     """Return a folder, or the nearest one above it that is there."""
-    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
+    return next(
+        place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir()
+    )
 
 
 def on_disk(path: Path) -> Path:
-    """Return a path as the file system spells it: macOS takes names apart, into letters and accents, others don't.
+    """Return a path as the file system spells it: macOS takes names apart, into letters and
+    accents, others don't.
 
     What is not there stays as it is given.
     """
@@ -74,11 +79,15 @@ def on_disk(path: Path) -> Path:
     folder = on_disk(path.parent)
     name = unicodedata.normalize("NFC", path.name)
     others = folder.iterdir() if folder.is_dir() and not name.isascii() else ()
-    return next((item for item in others if unicodedata.normalize("NFC", item.name) == name), folder / path.name)
+    return next(
+        (item for item in others if unicodedata.normalize("NFC", item.name) == name),
+        folder / path.name,
+    )
 
 
 def put_text(path: Path, text: str, mark: str = "", remedy: str = "choose another place") -> None:
-    """Write text, in UTF-8, to a file that a person named: a new one, or one that holds `mark` where ours does.
+    """Write text, in UTF-8, to a file that a person named: a new one, or one that holds `mark`
+    where ours does.
 
     Raises UsageError where the file is somebody else's, or can't be written.
     """

@@ -8,12 +8,21 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 
 
 class Settings(BaseModel):
-    """A validated section of the config. `true` is not a number, "1" is not 1, and an unknown key is an error."""
+    """A validated section of the config.
+
+    `true` is not a number, "1" is not 1, and an unknown key is an error.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
     later: ClassVar[frozenset[str]] = frozenset()
-    """Settings that older records lack: where they are None nothing is said of them, so that ids stay as they were."""
+    """Settings that older records lack: where they are None nothing is said of them, so that ids
+    stay as they were.
+    """
 
     @model_serializer(mode="wrap")
     def _without_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in handler(self).items() if value is not None or key not in self.later}
+        return {
+            key: value
+            for key, value in handler(self).items()
+            if value is not None or key not in self.later
+        }

@@ -1,7 +1,7 @@
 """Signs that an encoding lacks, and what stands in their place there.
 
-Not every terminal, pipe or file speaks UTF-8: a Korean Windows speaks cp949, a bare container ASCII. Output must not
-end in an error over a minus sign, after hours of training.
+Not every terminal, pipe or file speaks UTF-8: a Korean Windows speaks cp949, a bare container
+ASCII. Output must not end in an error over a minus sign, after hours of training.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from functools import cache, partial
 from typing import TextIO
 
 INSTEAD: dict[str, tuple[str, ...]] = {
-    "−": ("-",), "–": ("-",), "—": ("-",), "·": ("-",), "•": ("-",), "±": ("+/-",), "×": ("x",), "→": ("->",),
-    "²": ("^2",), "Δ": ("d",), "†": ("*",), "✓": ("√", "ok"), "✗": ("×", "x"), "▲": ("^",), "▼": ("v",),
+    "−": ("-",), "–": ("-",), "—": ("-",), "·": ("-",), "•": ("-",), "±": ("+/-",), "×": ("x",),
+    "→": ("->",),
+    "²": ("^2",), "Δ": ("d",), "†": ("*",), "✓": ("√", "ok"), "✗": ("×", "x"), "▲": ("^",),
+    "▼": ("v",),
     "…": ("...",), "‘": ("'",), "’": ("'",), "“": ('"',), "”": ('"',), "\xa0": (" ",),
     "─": ("-",), "━": ("=",), "│": ("|",), "┃": ("|",), **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼╇╸╺", ("+",)),
 }  # fmt: skip
@@ -30,7 +32,9 @@ def encodes(text: str, encoding: str) -> bool:
 
 
 def settle(stream: TextIO | None) -> None:
-    """Let a stream write whatever it is given: signs that it lacks as others, other characters as `\\uXXXX`."""
+    """Let a stream write whatever it is given: signs that it lacks as others, other characters as
+    `\\uXXXX`.
+    """
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors=_handler(stream.encoding))
 
@@ -51,7 +55,9 @@ def _handler(encoding: str) -> str:
 def _replace(error: UnicodeError, encoding: str) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(_instead(sign, encoding) for sign in error.object[error.start : error.end]), error.end
+    return "".join(
+        _instead(sign, encoding) for sign in error.object[error.start : error.end]
+    ), error.end
 
 
 def _instead(sign: str, encoding: str) -> str:

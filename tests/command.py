@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 
-def regbench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def regbench(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "regbench", *map(str, arguments)],
         capture_output=True, text=True, cwd=cwd,
@@ -24,7 +26,9 @@ exec(setup)
 said = []
 for encoding, command in [(e, c) for e in encodings for c in commands]:
     sys.argv[1:] = command
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
+    out, err = (
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2)
+    )
     sys.stdout, sys.stderr = out, err
     code = 0
     try:
@@ -39,17 +43,28 @@ json.dump(said, sys.stdout)
 
 
 def several(
-    *commands: list[str], cwd: Path, encodings: tuple[str, ...] = ("utf-8",), setup: str = "", **environment: str
+    *commands: list[str],
+    cwd: Path,
+    encodings: tuple[str, ...] = ("utf-8",),
+    setup: str = "",
+    **environment: str,
 ) -> list[tuple[int, str, str]]:
-    """Exit code, stdout and stderr of each command, in one process, written to a terminal of each encoding in turn."""
+    """Exit code, stdout and stderr of each command, in one process, written to a terminal of each
+    encoding in turn.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", SEVERAL], input=json.dumps([commands, encodings, setup]), capture_output=True, text=True,
+        [sys.executable, "-c", SEVERAL], input=json.dumps([commands, encodings, setup]),
+         capture_output=True, text=True,
         cwd=cwd, env=os.environ | {"COLUMNS": "100"} | environment, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [tuple(said) for said in json.loads(done.stdout)]
 
 
-def sweep(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`regbench sweep` in one process, which starts sooner: for what does not depend on the executor."""
+def sweep(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`regbench sweep` in one process, which starts sooner: for what does not depend on the
+    executor.
+    """
     return regbench("sweep", *arguments, "--executor", "serial", cwd=cwd, **environment)

@@ -1,4 +1,5 @@
-"""What all tests share: one thread, hypothesis without deadlines (a first call imports torch), no colours, English.
+"""What all tests share: one thread, hypothesis without deadlines (a first call imports torch), no
+colours, English.
 
 And verdicts on claims that stay as they are, whatever the committed ones say.
 """
@@ -18,7 +19,8 @@ from hypothesis import settings  # noqa: E402
 from regbench import data  # noqa: E402
 from regbench.analysis import evidence  # noqa: E402
 
-# The same examples in every run: a commit that has nothing to do with it is not to fail for a new one.
+# The same examples in every run: a commit that has nothing to do with it is not to fail for a new
+# one.
 settings.register_profile("regbench", deadline=None, print_blob=True, derandomize=True)
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=500)
 settings.load_profile("regbench")
@@ -30,7 +32,8 @@ evidence.VERDICTS = Path(__file__).with_name("verdicts.json")
 def images() -> data.Images:
     """A few real digits, small enough for a CNN in float64, with a little noise.
 
-    On a flat background a max-pool meets equal values, and which of them gets the gradient is anybody's choice.
+    On a flat background a max-pool meets equal values, and which of them gets the gradient is
+    anybody's choice.
     """
     full = data.load("mnist5k")
     digits = full.train_images[::10, ::2, ::2]

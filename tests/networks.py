@@ -1,4 +1,6 @@
-"""A model's stack beside a plain PyTorch function of one run's parameters: the same logits, the same gradients."""
+"""A model's stack beside a plain PyTorch function of one run's parameters: the same logits, the
+same gradients.
+"""
 
 from __future__ import annotations
 
@@ -34,16 +36,25 @@ class Network:
         module, self.image, self.seeds = models()[model], image, list(seeds)
         self.settings = module.Settings(**settings)
         assert module.misfit(self.settings, image) is None
-        chosen = {techniques()[key]: [techniques()[key].Settings(**given)] * len(seeds) for key, given in used.items()}
+        chosen = {
+            techniques()[key]: [techniques()[key].Settings(**given)] * len(seeds)
+            for key, given in used.items()
+        }
         self.stack = Stack(seeds, chosen, dtype=torch.float64)
-        self.forward: Callable[..., Tensor] = module.build(self.stack, self.settings, image, CLASSES)
-        with torch.no_grad():  # away from starts that would hide a mistake: scales of 1, shifts of 0
+        self.forward: Callable[..., Tensor] = module.build(
+            self.stack, self.settings, image, CLASSES
+        )
+        with (
+            torch.no_grad()
+        ):  # away from starts that would hide a mistake: scales of 1, shifts of 0
             for number, p in enumerate(p for p in self.stack.parameters if p.kind == "norm"):
                 p.tensor.add_(random(*p.tensor.shape, seed=number), alpha=0.1)
 
     def of_run(self, m: int) -> dict[str, Tensor]:
         """Return run m's parameters, as leaves of their own."""
-        return {p.name: p.tensor[m].detach().clone().requires_grad_() for p in self.stack.parameters}
+        return {
+            p.name: p.tensor[m].detach().clone().requires_grad_() for p in self.stack.parameters
+        }
 
     def images(self, batch: int, seed: int = 0) -> Tensor:
         """Return normalized images, (seeds, B, H, W, C)."""
@@ -51,7 +62,9 @@ class Network:
         return random(len(self.stack.seeds), batch, height, width, channels, seed=seed)
 
     def check(self, reference: Reference, batch: int = 5, seed: int = 0, **options: Any) -> None:
-        """Compare the logits of a batch, and the gradients of a weighted sum of them, with those of each run alone."""
+        """Compare the logits of a batch, and the gradients of a weighted sum of them, with those of
+        each run alone.
+        """
         images = self.images(batch, seed)
         weight = random(CLASSES, batch, seed=9)
         with torch.set_grad_enabled(self.stack.training):
@@ -65,10 +78,14 @@ class Network:
             expected = reference(mine, images[s], self.seeds[m]).T
             torch.testing.assert_close(logits[m].detach(), expected.detach(), rtol=1e-9, atol=1e-10)
             if self.stack.training:
-                found = torch.autograd.grad((expected * weight).sum(), list(mine.values()), allow_unused=True)
+                found = torch.autograd.grad(
+                    (expected * weight).sum(), list(mine.values()), allow_unused=True
+                )
                 for p, gradient in zip(self.stack.parameters, found, strict=True):
                     gradient = torch.zeros_like(p.tensor[m]) if gradient is None else gradient
-                    torch.testing.assert_close(p.gradient[m], gradient, rtol=1e-8, atol=1e-9, msg=p.name)
+                    torch.testing.assert_close(
+                        p.gradient[m], gradient, rtol=1e-8, atol=1e-9, msg=p.name
+                    )
 
 
 class Drops:
@@ -79,7 +96,9 @@ class Drops:
 
     def __call__(self, place: str, shape: tuple[int, ...]) -> Tensor:
         threshold = round(self.rate * 65536)
-        draws = stream(self.seed, f"dropout/{place}").integers(65536, size=math.prod(shape), dtype=np.uint16)
+        draws = stream(self.seed, f"dropout/{place}").integers(
+            65536, size=math.prod(shape), dtype=np.uint16
+        )
         return torch.from_numpy((draws.reshape(shape) >= threshold) / (1 - threshold / 65536))
 
 

@@ -1,6 +1,8 @@
-"""A run trained the plain way: one network of torch.nn layers, torch.optim, penalties in the loss, autograd.
+"""A run trained the plain way: one network of torch.nn layers, torch.optim, penalties in the loss,
+autograd.
 
-It shares with regbench the documented random streams and nothing of the engine: layers, layout, penalties or loop.
+It shares with regbench the documented random streams and nothing of the engine: layers, layout,
+penalties or loop.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ class Net(nn.Module):
         self.blocks = []
         for i, outputs in enumerate(getattr(run.model, "channels", []), start=1):
             self.add(
-                f"block{i}", nn.Conv2d(inputs, outputs, run.model.kernel, padding="same"), (outputs, height, width)
+                f"block{i}",
+                nn.Conv2d(inputs, outputs, run.model.kernel, padding="same"),
+                (outputs, height, width),
             )
             self.blocks.append(f"block{i}")
             inputs, height, width = outputs, height // 2, width // 2
@@ -46,7 +50,9 @@ class Net(nn.Module):
         for kind, tensor in (("weight", layer.weight), ("bias", layer.bias)):
             draw, shape = stream(self.run.seed, f"init/{name}.{kind}"), tuple(tensor.shape)
             if sd := getattr(self.run.model, "init", None):
-                tensor.data = torch.from_numpy(draw.normal(0, sd, shape) if kind == "weight" else np.zeros(shape))
+                tensor.data = torch.from_numpy(
+                    draw.normal(0, sd, shape) if kind == "weight" else np.zeros(shape)
+                )
             else:
                 tensor.data = torch.from_numpy(draw.uniform(-bound, bound, shape))
         norm = self.technique.get("batch_norm")
@@ -64,7 +70,10 @@ class Net(nn.Module):
     def mask(self, place: str, shape: tuple[int, ...], rate: float) -> Tensor:
         draws = self.draws.setdefault(place, stream(self.run.seed, f"dropout/{place}"))
         threshold = round(rate * 65536)
-        kept = draws.integers(65536, size=math.prod(shape), dtype=np.uint16).reshape(shape) >= threshold
+        kept = (
+            draws.integers(65536, size=math.prod(shape), dtype=np.uint16).reshape(shape)
+            >= threshold
+        )
         return torch.from_numpy(kept / (1 - threshold / 65536))
 
     def drop(self, x: Tensor, name: str) -> Tensor:
@@ -109,14 +118,22 @@ class Net(nn.Module):
         return self.layers["output"](x)
 
     def weights(self, include: str = "weights") -> list[nn.Parameter]:
-        return list(self.parameters()) if include == "all" else [layer.weight for layer in self.layers.values()]
+        return (
+            list(self.parameters())
+            if include == "all"
+            else [layer.weight for layer in self.layers.values()]
+        )
 
     def penalty(self) -> Tensor:
         total = torch.zeros((), dtype=torch.float64)
         if settings := self.technique.get("l1"):
-            total = total + settings.strength * sum(w.abs().sum() for w in self.weights(settings.include))
+            total = total + settings.strength * sum(
+                w.abs().sum() for w in self.weights(settings.include)
+            )
         if settings := self.technique.get("l2"):
-            total = total + settings.strength * sum((w**2).sum() for w in self.weights(settings.include))
+            total = total + settings.strength * sum(
+                (w**2).sum() for w in self.weights(settings.include)
+            )
         return total
 
 
@@ -124,11 +141,22 @@ def optimizer(settings: Any, net: Net) -> torch.optim.Optimizer:
     plain: dict[str, Any] = {"foreach": False, "fused": False}
     if settings.name == "sgd":
         return torch.optim.SGD(
-            net.parameters(), settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, **plain
+            net.parameters(),
+            settings.lr,
+            momentum=settings.momentum,
+            nesterov=settings.nesterov,
+            **plain,
         )
     more = {"weight_decay": settings.weight_decay} if settings.name == "adamw" else {}
     make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.name]
-    return make(net.parameters(), settings.lr, (settings.beta1, settings.beta2), settings.eps, **more, **plain)
+    return make(
+        net.parameters(),
+        settings.lr,
+        (settings.beta1, settings.beta2),
+        settings.eps,
+        **more,
+        **plain,
+    )
 
 
 def train_plainly(run: Any, images: data.Images) -> dict[str, float]:
@@ -140,7 +168,12 @@ def train_plainly(run: Any, images: data.Images) -> dict[str, float]:
     _, height, width, channels = images.train_images.shape
     d, t = run.dataset, run.train
     split = data.split(
-        images.train_labels, len(images.classes), run.seed, d.train_size, d.validation_share, d.label_noise
+        images.train_labels,
+        len(images.classes),
+        run.seed,
+        d.train_size,
+        d.validation_share,
+        d.label_noise,
     )
     y = torch.from_numpy(split.train_labels.astype(np.int64))
     net = Net(run, (channels, height, width), len(images.classes))
@@ -155,7 +188,11 @@ def train_plainly(run: Any, images: data.Images) -> dict[str, float]:
             loss = (
                 loss
                 + net.penalty()
-                - (l1.strength * sum(w.abs().sum() for w in net.weights(l1.include)) if proximal else 0)
+                - (
+                    l1.strength * sum(w.abs().sum() for w in net.weights(l1.include))
+                    if proximal
+                    else 0
+                )
             )
             step.zero_grad()
             loss.backward()

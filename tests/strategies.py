@@ -1,4 +1,6 @@
-"""Configs as a user may write them, drawn from the registries: a new technique or model is covered by itself."""
+"""Configs as a user may write them, drawn from the registries: a new technique or model is covered
+by itself.
+"""
 
 from typing import Any
 
@@ -27,7 +29,9 @@ def values(shape: Any) -> st.SearchStrategy[Any]:
             return st.integers(least, shape.get("maximum", least + 500))
         case {"type": "number"}:
             least = shape.get("minimum", shape.get("exclusiveMinimum", -1e6))
-            most = shape.get("maximum", shape.get("exclusiveMaximum", 0.9))  # a rate times a decay must stay under 1
+            most = shape.get(
+                "maximum", shape.get("exclusiveMaximum", 0.9)
+            )  # a rate times a decay must stay under 1
             above, below = "exclusiveMinimum" in shape, "exclusiveMaximum" in shape
             return st.floats(least, most, exclude_min=above, exclude_max=below)
         case {"type": "array"}:
@@ -40,7 +44,9 @@ def values(shape: Any) -> st.SearchStrategy[Any]:
     raise NotImplementedError(shape)
 
 
-def settings(kind: type[BaseModel], whole: tuple[str, ...] = ()) -> st.SearchStrategy[dict[str, Any]]:
+def settings(
+    kind: type[BaseModel], whole: tuple[str, ...] = ()
+) -> st.SearchStrategy[dict[str, Any]]:
     """Some of a kind's settings, those in `whole` and the required ones always."""
     fields = {name: values(wording.shape_of(kind, name)) for name in kind.model_fields}  # type: ignore[arg-type]
     needed = {name for name, info in kind.model_fields.items() if info.is_required()} | {*whole}
@@ -68,7 +74,9 @@ def strengths(draw: st.DrawFn, key: str, places: bool = True) -> Any:
         return draw(main)
     mapping = {name: draw(of(name)) for name in draw(settings(technique.Settings))}
     if form == "grid":
-        mapping = {name: draw(st.lists(of(name), min_size=1, max_size=2, unique=True)) for name in mapping}
+        mapping = {
+            name: draw(st.lists(of(name), min_size=1, max_size=2, unique=True)) for name in mapping
+        }
     needed = any(info.is_required() for info in technique.Settings.model_fields.values())
     return None if form == "nothing" and not needed else mapping
 
@@ -76,24 +84,38 @@ def strengths(draw: st.DrawFn, key: str, places: bool = True) -> Any:
 @st.composite
 def configs(draw: st.DrawFn) -> dict[str, Any]:
     """A config file's data, always valid."""
-    listed = draw(st.lists(st.sampled_from(list(techniques())), min_size=1, max_size=4, unique=True))
+    listed = draw(
+        st.lists(st.sampled_from(list(techniques())), min_size=1, max_size=4, unique=True)
+    )
     source = draw(st.sampled_from(list(sources())))
     dataset = {"name": source, "validation_share": draw(st.floats(0.005, 0.5))}
     if sources()[source].NEEDS_PATH:
         dataset["path"] = "data/mine.npz"
     if draw(st.booleans()):
-        dataset |= {"train_size": draw(st.integers(100, 1000)), "label_noise": draw(st.sampled_from([0, 0.2, 1.0]))}
+        dataset |= {
+            "train_size": draw(st.integers(100, 1000)),
+            "label_noise": draw(st.sampled_from([0, 0.2, 1.0])),
+        }
     kinds = [optim.Sgd, optim.Adam, optim.AdamW], [optim.Constant, optim.StepDecay, optim.Cosine]
-    optimizer, schedule = (draw(st.sampled_from(of).flatmap(lambda kind: settings(kind, ("name",)))) for of in kinds)
+    optimizer, schedule = (
+        draw(st.sampled_from(of).flatmap(lambda kind: settings(kind, ("name",)))) for of in kinds
+    )
     if optimizer["name"] == "adamw" and "weight_decay" in listed:
         optimizer["weight_decay"] = 0
     if optimizer.get("nesterov"):
         optimizer["momentum"] = 0.9
-    train = {"epochs": draw(st.integers(1, 100)), "optimizer": optimizer, "schedule": schedule, "select": "best"}
+    train = {
+        "epochs": draw(st.integers(1, 100)),
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "select": "best",
+    }
     image = sources()[source].IMAGE or (3, 32, 32)
     fitting = {
         name: settings(module.Settings, ("name",)).filter(
-            lambda values, module=module: not module.misfit(module.Settings.model_validate(values), image)
+            lambda values, module=module: (
+                not module.misfit(module.Settings.model_validate(values), image)
+            )
         )
         for name, module in models().items()
     }
@@ -104,17 +126,24 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         "dataset": dataset,
         "model": model,
         "train": train,
-        "seeds": draw(st.integers(1, 4) | st.lists(st.integers(0, 2**40), min_size=1, max_size=4, unique=True)),
+        "seeds": draw(
+            st.integers(1, 4) | st.lists(st.integers(0, 2**40), min_size=1, max_size=4, unique=True)
+        ),
         "techniques": {key: draw(strengths(key, places)) for key in listed},
         "combine": draw(st.sampled_from(MODES[:2] if len(listed) > 2 else MODES)),
     }
     if draw(st.booleans()):
-        # The single technique at the end is there so that something is left when all other cells are contradictions.
+        # The single technique at the end is there so that something is left when all other cells
+        # are contradictions.
         names = st.lists(st.sampled_from(listed), unique=True)
-        own = st.sampled_from(listed).flatmap(lambda key: strengths(key, places).map(lambda value: {key: value}))
+        own = st.sampled_from(listed).flatmap(
+            lambda key: strengths(key, places).map(lambda value: {key: value})
+        )
         config["combine"] = [*draw(st.lists(names | own, max_size=3)), [listed[0]]]
     if len(listed) > 1 and config["combine"] != "leave_one_out":
-        rules = st.lists(st.sampled_from(listed), min_size=2, unique=True) | st.just({listed[0]: None, listed[1]: {}})
+        rules = st.lists(st.sampled_from(listed), min_size=2, unique=True) | st.just(
+            {listed[0]: None, listed[1]: {}}
+        )
         config["exclude"] = draw(st.lists(rules, max_size=2))
     if draw(st.booleans()):
         chosen = draw(st.lists(st.sampled_from(list(probes())), unique=True, max_size=3))

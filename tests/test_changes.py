@@ -55,7 +55,9 @@ def test_metrics_that_differ_are_counted_and_measured(tmp_path: Path) -> None:
     other = copied(tmp_path)
     header, first, *rest = (other / "runs.csv").read_text().splitlines(keepends=True)
     accuracy = first.split(",")[header.split(",").index("test_accuracy")]
-    (other / "runs.csv").write_text(header + first.replace(f",{accuracy},", ",0.5,", 1) + "".join(rest))
+    (other / "runs.csv").write_text(
+        header + first.replace(f",{accuracy},", ",0.5,", 1) + "".join(rest)
+    )
     done = regbench("diff", QUICKSTART, other)
     assert "runs: 120 in both, 119 of them equal to the last digit" in done.stdout
     assert "runs: test_accuracy differs in 1 runs, by up to 0.31" in done.stdout
@@ -66,5 +68,7 @@ def test_data_told_from_another_folder_are_no_difference(tmp_path: Path) -> None
     one, two = (shutil.copytree(QUICKSTART, tmp_path / name) for name in ("a", "b/deeper"))
     for directory, path in ((one, "../own.npz"), (two, "../../own.npz")):
         config = directory / "config.yaml"
-        config.write_text(config.read_text().replace("name: mnist5k, path: null", f"name: npz, path: {path}"))
+        config.write_text(
+            config.read_text().replace("name: mnist5k, path: null", f"name: npz, path: {path}")
+        )
     assert changes(one, two, cli.comparisons(one), cli.comparisons(two)).config == ()

@@ -1,4 +1,6 @@
-"""Checkpoints: what is loaded is what was saved, and a stack that goes on ends where it would have ended."""
+"""Checkpoints: what is loaded is what was saved, and a stack that goes on ends where it would have
+ended.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,22 @@ from regbench.results.records import Rows
 from tests.test_train import CELLS, MODELS, OF_OTHERS, runs
 
 ARRAYS = st.sampled_from(
-    [np.arange(3), np.zeros((0, 2)), np.array([1.5, math.nan]), torch.ones(2, 3), torch.tensor(4.0), np.array([True])]
+    [
+        np.arange(3),
+        np.zeros((0, 2)),
+        np.array([1.5, math.nan]),
+        torch.ones(2, 3),
+        torch.tensor(4.0),
+        np.array([True]),
+    ]
 )
 TREES = st.dictionaries(
     st.text(max_size=5),
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | ARRAYS,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        ),
         max_leaves=8,
     ),
     max_size=4,
@@ -49,7 +60,9 @@ def plain(node: Any) -> Any:
 
 
 @given(tree=TREES)
-def test_what_is_loaded_is_what_was_saved(tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_is_loaded_is_what_was_saved(
+    tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("kept") / "deep" / "x.safetensors"
     checkpoint.save(path, tree, "mine")
     assert plain(checkpoint.load(path, "mine")) == plain(tree)
@@ -58,7 +71,9 @@ def test_what_is_loaded_is_what_was_saved(tree: dict[str, Any], tmp_path_factory
 
 
 @given(noise=st.binary(max_size=200), at=st.integers(0, 400))
-def test_a_damaged_file_is_no_checkpoint(noise: bytes, at: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_damaged_file_is_no_checkpoint(
+    noise: bytes, at: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("kept") / "x.safetensors"
     assert checkpoint.load(path, "mine") is None, "there is none"
     tree = {"a": [torch.arange(4)], "b": {"c": 1}}
@@ -132,15 +147,24 @@ def resumed(wanted: list[Run], dataset: Dataset, keep: Path, after: int) -> Rows
     return rows
 
 
-PROBES = "{steps_to: {accuracies: [0.5], every: 3}, activations: {every: 2}, gradient_shift: {every: 2}, noise: }"
+PROBES = (
+    "{steps_to: {accuracies: [0.5], every: 3}, activations: {every: 2}, gradient_shift: "
+    "{every: 2}, noise: }"
+)
 
 
 @pytest.mark.parametrize(
     ("model", "cell", "optimizer", "select"),
     [
         *(("mlp", cell, "adam", "last") for cell in CELLS),
-        *((model, "{dropout: 0.5, batch_norm: {}}", "adam", "last") for model in [*MODELS, *OF_OTHERS]),
-        *(("mlp", "{dropout: 0.5, l1: 1.0e-3}", optimizer, "best") for optimizer in ("sgd", "adamw")),
+        *(
+            (model, "{dropout: 0.5, batch_norm: {}}", "adam", "last")
+            for model in [*MODELS, *OF_OTHERS]
+        ),
+        *(
+            ("mlp", "{dropout: 0.5, l1: 1.0e-3}", optimizer, "best")
+            for optimizer in ("sgd", "adamw")
+        ),
     ],
 )
 def test_a_stack_that_goes_on_ends_as_one_that_was_never_stopped(
@@ -163,8 +187,10 @@ def test_probes_go_on_as_well(tmp_path: Path, images: data.Images) -> None:
 
     file = tmp_path / "probed.yaml"
     file.write_text(
-        "dataset: {name: mnist5k, train_size: 100, validation_share: 0.2}\nmodel: {name: mlp, widths: [9, 8]}\n"
-        f"train: {{epochs: 4, batch_size: 32}}\nseeds: [0, 7]\ntechniques: {{dropout: 0.5}}\nprobes: {PROBES}\n"
+        "dataset: {name: mnist5k, train_size: 100, validation_share: 0.2}\nmodel: {name: "
+        "mlp, widths: [9, 8]}\n"
+        f"train: {{epochs: 4, batch_size: 32}}\nseeds: [0, 7]\ntechniques: {{dropout: "
+        f"0.5}}\nprobes: {PROBES}\n"
     )
     wanted = [run for run in plan(config.load(file)).runs if run.cell.techniques]
     dataset = Dataset(images)

@@ -1,4 +1,6 @@
-"""Claims: read with every mistake in its place, judged by their own rule, run and shown by the command line."""
+"""Claims: read with every mistake in its place, judged by their own rule, run and shown by the
+command line.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ claim:
   arms: {plain: baseline, dropout: dropout(p=0.5), strengths: "l2(*)"}
   statistics:
     gain: {value: 100 * (test_accuracy(dropout) - test_accuracy(plain)), says: {en: points, ko: 점}}
-    most: {value: 100 * (most(test_accuracy(strengths)) - test_accuracy(plain)), says: {en: points, ko: 점}}
+    most:
+      value: 100 * (most(test_accuracy(strengths)) - test_accuracy(plain))
+      says: {en: points, ko: 점}
   rule: {supported: gain > 1, refuted: gain < 0}
 experiments:
   mlp:
@@ -63,10 +67,14 @@ def held(claim: claims.Claim, accuracy: dict[str, float], lost: int = 0) -> clai
     return claims.Held(claim, runs.assign(experiment="mlp"))
 
 
-CELLS = dict.fromkeys(("baseline", "l2(strength=0.001)", "l2(strength=0.01)", "dropout(p=0.5)"), 0.8)
+CELLS = dict.fromkeys(
+    ("baseline", "l2(strength=0.001)", "l2(strength=0.01)", "dropout(p=0.5)"), 0.8
+)
 
 
-@pytest.mark.parametrize(("gain", "outcome"), [(0.02, "supported"), (-0.01, "refuted"), (0.005, "undecided")])
+@pytest.mark.parametrize(
+    ("gain", "outcome"), [(0.02, "supported"), (-0.01, "refuted"), (0.005, "undecided")]
+)
 def test_the_rule_decides_by_whole_intervals(tmp_path: Path, gain: float, outcome: str) -> None:
     claim = claims.load(written(tmp_path))
     found = held(claim, CELLS | {"dropout(p=0.5)": 0.8 + gain, "l2(strength=0.01)": 0.81})
@@ -85,7 +93,10 @@ def test_fewer_than_ten_seeds_give_no_verdict(tmp_path: Path) -> None:
 
 def test_equal_values_have_an_interval_without_width(tmp_path: Path) -> None:
     claim = claims.load(
-        written(tmp_path, CLAIM.replace("test_accuracy(dropout) - test_accuracy(plain)", "exact_zeros(dropout)"))
+        written(
+            tmp_path,
+            CLAIM.replace("test_accuracy(dropout) - test_accuracy(plain)", "exact_zeros(dropout)"),
+        )
     )
     found = held(claim, CELLS)
     found.runs["exact_zeros"] = 0.5
@@ -103,17 +114,23 @@ MEASURES = """\
 
 def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
     text = CLAIM.replace("  statistics:\n", MEASURES + "  statistics:\n").replace(
-        "experiments:\n  mlp:\n", "experiments:\n  mlp:\n    probes: {noise: , steps_to: {accuracies: [0.9]}}\n"
+        "experiments:\n  mlp:\n",
+        "experiments:\n  mlp:\n    probes: {noise: , steps_to: {accuracies: [0.9]}}\n",
     )
     claim = claims.load(written(tmp_path, text))
     runs = records(plan(claim.experiments["mlp"])).assign(experiment="mlp")
     rows = []
     for run, seed in zip(runs.run, runs.seed, strict=True):
-        rows += [(run, "noise", "accuracy", 0.1, 0.8), (run, "noise", "accuracy", 0.3, 0.5 + seed / 100)]
+        rows += [
+            (run, "noise", "accuracy", 0.1, 0.8),
+            (run, "noise", "accuracy", 0.3, 0.5 + seed / 100),
+        ]
         rows += [(run, "steps_to", "steps", 0.9, 10.0 if seed else float("nan"))]
     probes = pd.DataFrame(rows, columns=["run", "probe", "name", "at", "value"])
     found = claims.Held(claim, runs, probes)
-    assert found.measure("noisy", "plain").tolist() == pytest.approx([0.5 + seed / 100 for seed in range(10)])
+    assert found.measure("noisy", "plain").tolist() == pytest.approx(
+        [0.5 + seed / 100 for seed in range(10)]
+    )
     assert found.measure("worst", "dropout").tolist() == [0.8] * 10
     assert found.measure("steps", "plain").tolist() == [99.0] + [10.0] * 9
     assert found.measure("noisy", "strengths").shape == (10, 2)
@@ -134,14 +151,22 @@ def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
         ("gain > 1", "gian > 1", "rule.supported: there is no statistic gian"),
         ("gain > 1", "gain > most", "is no comparison of a statistic with a number"),
         ("gain > 1", "import os", "can't be read as arithmetic"),
-        ("test_accuracy(dropout)", "test_acuracy(dropout)", "there is neither a function nor a measure test_acuracy"),
+        (
+            "test_accuracy(dropout)",
+            "test_acuracy(dropout)",
+            "there is neither a function nor a measure test_acuracy",
+        ),
         ("test_accuracy(dropout)", "test_accuracy(drop)", "there is no arm drop"),
         ("ko: 드롭아웃은 도움이 됨.", "fr: oui", "claim.statement has no words in ko"),
         ("  cited: {", "  scaled: {", "claims/dropout-helps.yaml:4:11: points without `cited`"),
         ("where:", "were:", "unknown key 'were'"),
         ("read: notes", "read: rumours", "can't be the text 'rumours'"),
         ("dropout: 0.5, l2", "dropot: 0.5, l2", "there is no technique 'dropot'"),
-        ("experiments:", "experiment:", "a claim has the sections `claim` and `experiments`, and no other"),
+        (
+            "experiments:",
+            "experiment:",
+            "a claim has the sections `claim` and `experiments`, and no other",
+        ),
     ],
 )
 def test_a_mistake_is_said_with_its_place(tmp_path: Path, old: str, new: str, problem: str) -> None:
@@ -149,14 +174,19 @@ def test_a_mistake_is_said_with_its_place(tmp_path: Path, old: str, new: str, pr
     with pytest.raises(ConfigError) as raised:
         claims.load(written(tmp_path, CLAIM.replace(old, new)))
     assert any(problem in text for text in raised.value.problems), raised.value.problems
-    assert all(text.startswith(f"{tmp_path}/claims/dropout-helps.yaml") for text in raised.value.problems)
+    assert all(
+        text.startswith(f"{tmp_path}/claims/dropout-helps.yaml") for text in raised.value.problems
+    )
 
 
 def test_an_arm_that_names_no_cell_and_runs_that_are_missing_are_said(tmp_path: Path) -> None:
     claim = claims.load(written(tmp_path, CLAIM.replace("dropout(p=0.5)", "dropout(p=0.4)")))
     with pytest.raises(UsageError, match="no cell is called"):
         claims.judge(claim, held(claim, CELLS))
-    assert regbench("sweep", ROOT / "configs/quickstart.yaml", "--dry-run", cwd=tmp_path).returncode == 0
+    assert (
+        regbench("sweep", ROOT / "configs/quickstart.yaml", "--dry-run", cwd=tmp_path).returncode
+        == 0
+    )
     with pytest.raises(RecordsError, match=r"holds no runs\.csv"):
         claims.held(claim, tmp_path)
 
@@ -174,7 +204,9 @@ def test_the_command_runs_lists_and_explains(tmp_path: Path) -> None:
     assert "runs to train" in done[2]  # a smoke test is no result
     runs = tmp_path / "results/claims/dropout-helps/mlp/runs.csv"
     before = runs.read_bytes()
-    (runs.parent / "epochs.csv").unlink()  # a claim whose runs are finished needs no more than what decides it
+    (
+        runs.parent / "epochs.csv"
+    ).unlink()  # a claim whose runs are finished needs no more than what decides it
     again, listed, told, wrong = several(
         ["claims", "run", "dropout-helps", *where],
         ["claims", *where, "--lang", "ko"],
@@ -185,7 +217,10 @@ def test_the_command_runs_lists_and_explains(tmp_path: Path) -> None:
     assert (again[1], runs.read_bytes()) == (done[1], before)
     assert "드롭아웃은 도움이 됨." in listed[1]
     assert "supported: `gain > 1`" in told[1]
-    assert (wrong[0], "there is no claim 'nothing'; there are dropout-helps" in wrong[2]) == (2, True)
+    assert (wrong[0], "there is no claim 'nothing'; there are dropout-helps" in wrong[2]) == (
+        2,
+        True,
+    )
 
 
 def probed(claim: claims.Claim, runs: pd.DataFrame) -> pd.DataFrame:
@@ -213,9 +248,13 @@ def test_every_committed_claim_is_complete(path: Path) -> None:
     assert claim.experiments
     for settings in claim.experiments.values():
         assert len(settings.seeds) >= claims.FEWEST_SEEDS
-    plans = {name: plan(settings) for name, settings in claim.experiments.items() if not settings.tune}
+    plans = {
+        name: plan(settings) for name, settings in claim.experiments.items() if not settings.tune
+    }
     if len(plans) == len(claim.experiments):
-        runs = pd.concat([records(planned).assign(experiment=name) for name, planned in plans.items()])
+        runs = pd.concat(
+            [records(planned).assign(experiment=name) for name, planned in plans.items()]
+        )
         runs["weight_norm"] *= np.random.default_rng(0).uniform(0.5, 1, len(runs))
         judged = claims.judge(claim, claims.Held(claim, runs, probed(claim, runs)))
         assert judged.seeds >= claims.FEWEST_SEEDS, "every statistic has a value a seed"

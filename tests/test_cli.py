@@ -40,7 +40,9 @@ def test_check_says_what_a_config_asks_for_without_loading_torch() -> None:
 
 
 def test_a_bad_config_is_every_problem_a_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text("dataset: {name: mnist5}\nmodel: {name: mlp}\ntechniques: {dropuot: 0.5}\n")
+    (tmp_path / "bad.yaml").write_text(
+        "dataset: {name: mnist5}\nmodel: {name: mlp}\ntechniques: {dropuot: 0.5}\n"
+    )
     done = regbench("sweep", "bad.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -83,7 +85,9 @@ def test_the_dry_run_shows_cells_runs_stacks_parameters_time_and_reasons(tmp_pat
 
 
 def test_the_committed_schema_is_the_one_that_is_printed() -> None:
-    assert json.loads(regbench("schema").stdout) == json.loads((ROOT / "configs/schema.json").read_text())
+    assert json.loads(regbench("schema").stdout) == json.loads(
+        (ROOT / "configs/schema.json").read_text()
+    )
 
 
 def test_init_writes_a_config_that_checks_and_never_overwrites(tmp_path: Path) -> None:
@@ -97,7 +101,8 @@ def test_init_writes_a_config_that_checks_and_never_overwrites(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("what", "named"), [("techniques", "max_norm"), ("models", "cnn"), ("datasets", "kmnist"), ("probes", "steps_to")]
+    ("what", "named"),
+    [("techniques", "max_norm"), ("models", "cnn"), ("datasets", "kmnist"), ("probes", "steps_to")],
 )
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_list_names_what_there_is(what: str, named: str, lang: str) -> None:
@@ -115,7 +120,8 @@ def test_a_directory_without_records_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_model_that_does_not_fit_the_images_is_refused_before_training(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
-        "dataset: {name: mnist5k}\nmodel: {name: cnn, channels: [4, 4, 4, 4, 4]}\ntechniques: {dropout: 0.5}\n"
+        "dataset: {name: mnist5k}\nmodel: {name: cnn, channels: [4, 4, 4, 4, "
+        "4]}\ntechniques: {dropout: 0.5}\n"
     )
     done = regbench("check", "a.yaml", cwd=tmp_path)
     assert done.returncode == 2
@@ -135,7 +141,9 @@ def test_a_decay_that_takes_whole_weights_is_refused(tmp_path: Path) -> None:
 def test_what_is_typed_is_found_in_the_other_unicode_form(tmp_path: Path) -> None:
     """As macOS, or an archive from there, has names: taken apart."""
     name = "드롭아웃"
-    shutil.copytree(ROOT / "results/reference/quickstart", tmp_path / unicodedata.normalize("NFD", name))
+    shutil.copytree(
+        ROOT / "results/reference/quickstart", tmp_path / unicodedata.normalize("NFD", name)
+    )
     shutil.copy(QUICKSTART, tmp_path / unicodedata.normalize("NFD", f"{name}.yaml"))
     for command in (["check", f"{name}.yaml"], ["audit", name]):
         done = regbench(*command, cwd=tmp_path)
@@ -150,7 +158,9 @@ def test_output_that_nobody_reads_is_no_error() -> None:
     assert (quiet.returncode, quiet.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", [["table"], ["report"], ["audit"], ["sweep", QUICKSTART, "--out"]])
+@pytest.mark.parametrize(
+    "command", [["table"], ["report"], ["audit"], ["sweep", QUICKSTART, "--out"]]
+)
 def test_a_name_that_no_system_takes_is_one_sentence(command: list[object]) -> None:
     done = regbench(*command, "가" * 100)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)

@@ -1,4 +1,6 @@
-"""Sweeps on a Ray cluster of two nodes: the records of a sweep at home, also where a node is killed."""
+"""Sweeps on a Ray cluster of two nodes: the records of a sweep at home, also where a node is
+killed.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,18 @@ def cluster() -> Iterator[Any]:
 
 def swept(file: Path, out: Path, address: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "regbench", "sweep", str(file), "--out", str(out), "--executor", "ray",
+        [sys.executable, "-m", "regbench", "sweep", str(file), "--out", str(out), "--executor",
+         "ray",
          "--address", address],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 
-def test_a_node_that_is_killed_costs_nothing(cluster: Any, whole: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_a_node_that_is_killed_costs_nothing(
+    cluster: Any,
+    whole: tuple[Path, Path],  # noqa: F811
+    tmp_path: Path,
+) -> None:
     file, untouched = whole
     process = swept(file, tmp_path / "out", cluster.address)
     wait_for_rows(tmp_path / "out", 1)
@@ -62,7 +69,10 @@ def test_ctrl_c_keeps_what_is_finished(cluster: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--executor", "ray", "--address", "127.0.0.1:1"], "no Ray cluster answers at 127.0.0.1:1"),
+        (
+            ["--executor", "ray", "--address", "127.0.0.1:1"],
+            "no Ray cluster answers at 127.0.0.1:1",
+        ),
         (["--address", "auto"], "--address is that of a Ray cluster: it goes with --executor ray"),
     ],
 )
@@ -74,7 +84,9 @@ def test_what_can_not_be_is_one_sentence(tmp_path: Path, arguments: list[str], s
     assert said in done.stderr
 
 
-def test_without_ray_the_command_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_the_command_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "ray.py").write_text("raise ImportError\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     done = regbench("sweep", written(tmp_path, TINY), "--executor", "ray", cwd=tmp_path)

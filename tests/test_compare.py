@@ -54,7 +54,9 @@ def test_differences_are_paired_by_seed(folder: Path) -> None:
         effect = of(compared(plan, runs), label).effect
         assert effect is not None
         low, high = test.confidence_interval(0.95)
-        assert (effect.accuracy.low, effect.accuracy.high, effect.p) == pytest.approx((low, high, test.pvalue))
+        assert (effect.accuracy.low, effect.accuracy.high, effect.p) == pytest.approx(
+            (low, high, test.pvalue)
+        )
 
 
 def test_gap_and_time_are_paired_too(folder: Path) -> None:
@@ -75,7 +77,9 @@ def test_holm_is_over_all_cells_but_the_baseline(folder: Path) -> None:
     effects = [cell.effect for cell in comparison.cells if cell.effect]
     assert comparison.family == len(effects) == 4
     assert [e.p_holm for e in effects] == pytest.approx(stats.holm([e.p for e in effects]))
-    assert [e.equivalence_p_holm for e in effects] == pytest.approx(stats.holm([e.equivalence_p for e in effects]))
+    assert [e.equivalence_p_holm for e in effects] == pytest.approx(
+        stats.holm([e.equivalence_p for e in effects])
+    )
 
 
 def test_order_of_rows_changes_nothing(folder: Path) -> None:
@@ -139,7 +143,10 @@ def test_rows_of_the_summary_are_the_notes_then_the_others(folder: Path) -> None
 
 def test_a_lost_run_takes_its_pair_along_and_is_listed(folder: Path) -> None:
     plan, runs = small(folder)
-    runs.loc[(runs.cell == "baseline") & (runs.seed == 1), ["status", "reason"]] = "failed", "out of memory"
+    runs.loc[(runs.cell == "baseline") & (runs.seed == 1), ["status", "reason"]] = (
+        "failed",
+        "out of memory",
+    )
     lost = (runs.cell == "batch_norm") & (runs.seed.isin([2, 3]))
     runs.loc[lost, ["status", "reason"]] = "diverged", "not finite"
     runs = runs[~((runs.cell == "batch_norm") & (runs.seed == 4))]
@@ -158,7 +165,9 @@ def test_a_lost_run_takes_its_pair_along_and_is_listed(folder: Path) -> None:
     kept = runs[(runs.status == "ok") & runs.seed.isin([0, 5])].pivot(
         index="seed", columns="cell", values="test_accuracy"
     )
-    assert batch_norm.effect.accuracy.mean == pytest.approx((kept["batch_norm"] - kept["baseline"]).mean())
+    assert batch_norm.effect.accuracy.mean == pytest.approx(
+        (kept["batch_norm"] - kept["baseline"]).mean()
+    )
 
 
 def test_a_finished_run_without_test_accuracy_counts_as_lost(folder: Path) -> None:
@@ -174,7 +183,11 @@ def test_an_unknown_gap_or_time_leaves_accuracy_alone(folder: Path) -> None:
     runs.loc[(runs.cell == "batch_norm") & (runs.seed == 2), ["gap", "seconds"]] = np.nan
     batch_norm = of(compared(plan, runs), "batch_norm")
     assert batch_norm.effect is not None
-    assert (batch_norm.effect.accuracy.n, batch_norm.effect.gap.n, batch_norm.effect.time.n) == (6, 5, 5)
+    assert (batch_norm.effect.accuracy.n, batch_norm.effect.gap.n, batch_norm.effect.time.n) == (
+        6,
+        5,
+        5,
+    )
 
 
 def test_records_of_other_configs_are_left_out_and_counted(folder: Path) -> None:
@@ -195,7 +208,9 @@ def test_equal_means_share_a_rank(folder: Path) -> None:
     plan, runs = small(folder)
     strong = runs[runs.cell == "dropout(p=0.5)"].set_index("seed").test_accuracy
     weak = runs.cell == "dropout(p=0.2)"
-    runs.loc[weak, "test_accuracy"] = runs[weak].seed.map(strong.sort_values(ascending=False).reset_index(drop=True))
+    runs.loc[weak, "test_accuracy"] = runs[weak].seed.map(
+        strong.sort_values(ascending=False).reset_index(drop=True)
+    )
     cells = compared(plan, runs).cells
     assert [cell.rank for cell in cells] == [1, 1, 3, 4, 5]
     assert [cell.label for cell in cells[:2]] == ["dropout(p=0.2)", "dropout(p=0.5)"]
@@ -246,7 +261,9 @@ def test_time_is_unknown_where_one_stack_charged_both_alike(folder: Path) -> Non
     assert batch_norm.time.n == 6
 
 
-def test_an_undecided_cell_says_how_many_more_seeds_and_a_decided_one_does_not(folder: Path) -> None:
+def test_an_undecided_cell_says_how_many_more_seeds_and_a_decided_one_does_not(
+    folder: Path,
+) -> None:
     plan, runs = small(folder)
     runs.loc[runs.cell == "batch_norm", "test_accuracy"] += 0.005
     comparison = compared(plan, runs)
@@ -259,7 +276,9 @@ def test_an_undecided_cell_says_how_many_more_seeds_and_a_decided_one_does_not(f
     }
     undecided = effects["batch_norm"]
     d = undecided.accuracy
-    assert undecided.more_seeds == stats.more_seeds(6, d.mean, d.sd, 0.002, 0.05 / 1)  # three of four are rejected
+    assert undecided.more_seeds == stats.more_seeds(
+        6, d.mean, d.sd, 0.002, 0.05 / 1
+    )  # three of four are rejected
     assert effects["dropout(p=0.5)"].more_seeds is None
 
 
@@ -273,6 +292,12 @@ def test_a_wide_margin_makes_small_differences_equivalent(folder: Path) -> None:
 def test_the_fast_half_never_imports_torch() -> None:
     code = (
         "import sys, regbench.compare, regbench.report, regbench.report.terminal, regbench.locale; "
-        "print([m for m in ('torch', 'torchvision', 'matplotlib', 'scipy.stats') if m in sys.modules])"
+        "print([m for m in ('torch', 'torchvision', 'matplotlib', 'scipy.stats') if m in "
+        "sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout
+        == "[]\n"
+    )

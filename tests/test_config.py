@@ -1,4 +1,6 @@
-"""The config: what is read, what is refused and where, overrides, the schema, and the project's own config files."""
+"""The config: what is read, what is refused and where, overrides, the schema, and the project's own
+config files.
+"""
 
 # ruff: noqa: E501  # a message stands on one line here, as it does on the screen
 
@@ -72,13 +74,18 @@ def listed(config: Config, key: str, setting: str) -> list[Any]:
     return [getattr(settings, setting) for settings in config.techniques[key]]
 
 
-# --- what is read ---------------------------------------------------------------------------------------------------
+# --- what is read
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_minimal_config_gets_every_default(folder: Path) -> None:
     config = loaded(folder, WITH_DROPOUT)
     assert (config.name, config.combine, config.exclude) == ("a", "one_at_a_time", [])
-    assert (config.dataset.train_size, config.dataset.validation_share, config.dataset.label_noise) == (None, 0.1, 0)
+    assert (
+        config.dataset.train_size,
+        config.dataset.validation_share,
+        config.dataset.label_noise,
+    ) == (None, 0.1, 0)
     assert (config.model.name, config.model.activation) == ("mlp", "relu")
     assert (config.train.optimizer, config.train.schedule) == (optim.Adam(), optim.Constant())
     assert (config.train.select, config.train.evaluate_every) == ("last", 1)
@@ -94,7 +101,8 @@ def test_the_name_is_made_from_the_file_where_it_is_not_given(folder: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "stems", [("가중치_감쇠", "최대_노름"), ("실험", "실험2"), ("a" * 80, "a" * 79), ("가" * 70, "가" * 71)]
+    "stems",
+    [("가중치_감쇠", "최대_노름"), ("실험", "실험2"), ("a" * 80, "a" * 79), ("가" * 70, "가" * 71)],
 )
 def test_files_of_other_names_make_other_names(folder: Path, stems: tuple[str, str]) -> None:
     names = []
@@ -123,7 +131,9 @@ def test_a_file_whose_name_makes_none_is_asked_for_one(folder: Path, stem: str) 
 
 
 def test_where_data_are_is_told_from_where_the_config_is_written(folder: Path) -> None:
-    (folder / "own.yaml").write_text(WITH_DROPOUT.replace("{name: mnist5k}", "{name: npz, path: data/own.npz}"))
+    (folder / "own.yaml").write_text(
+        WITH_DROPOUT.replace("{name: mnist5k}", "{name: npz, path: data/own.npz}")
+    )
     config = load(folder / "own.yaml")
     resolved = config.resolved(folder / "results" / "own")
     assert resolved["dataset"]["path"] == "../../data/own.npz"
@@ -174,7 +184,9 @@ def test_techniques_come_in_the_order_of_tables_however_they_are_listed(folder: 
     assert one.text() == other.text()
 
 
-def test_a_path_starts_from_the_config_file_and_in_an_override_from_the_working_directory(folder: Path) -> None:
+def test_a_path_starts_from_the_config_file_and_in_an_override_from_the_working_directory(
+    folder: Path,
+) -> None:
     text = "dataset: {name: npz, path: ../data/x.npz}\nmodel: {name: mlp}\ntechniques: {l2: 0.1}\n"
     assert loaded(folder, text).dataset.path == folder.parent / "data" / "x.npz"
     assert loaded(folder, text, "dataset.path=x.npz").dataset.path == Path.cwd() / "x.npz"
@@ -197,7 +209,16 @@ def test_combine_decides_which_techniques_meet(folder: Path) -> None:
 
     assert keys("one_at_a_time") == ["", "l1", "l2", "l2", "dropout"]
     pairs = ["l1+l2", "l1+l2", "l1+dropout", "l2+dropout", "l2+dropout"]
-    assert keys("factorial") == ["", "l1", "l2", "l2", "dropout", *pairs, "l1+l2+dropout", "l1+l2+dropout"]
+    assert keys("factorial") == [
+        "",
+        "l1",
+        "l2",
+        "l2",
+        "dropout",
+        *pairs,
+        "l1+l2+dropout",
+        "l1+l2+dropout",
+    ]
     assert keys("leave_one_out") == ["", *pairs, "l1+l2+dropout", "l1+l2+dropout"]
     assert keys("[[dropout, l1], [l2]]") == ["", "l2", "l2", "l1+dropout"]
     assert keys("[[]]") == [""], "the baseline alone may be asked for"
@@ -205,12 +226,17 @@ def test_combine_decides_which_techniques_meet(folder: Path) -> None:
 
 def test_a_cell_of_ones_own_may_bring_its_own_strengths(folder: Path) -> None:
     text = "techniques: {l2: [0.2, 0.3], dropout: 0.5}\ncombine: [{dropout: 0.1, l2: 0.4}, [dropout], {dropout: 0.5}]"
-    assert cells(loaded(folder, MINIMAL + text)) == [{}, {"dropout": [0.5]}, {"l2": [0.4], "dropout": [0.1]}]
+    assert cells(loaded(folder, MINIMAL + text)) == [
+        {},
+        {"dropout": [0.5]},
+        {"l2": [0.4], "dropout": [0.1]},
+    ]
 
 
 def test_excluded_cells_hold_all_of_a_rule_and_say_so(folder: Path) -> None:
     text = (
-        GRID + "combine: factorial\nexclude: [[l1, l2], {dropout: 0.5, l2: {}}, {l1: [1e-4, 1e-3], dropout: {p: 0.2}}]"
+        GRID
+        + "combine: factorial\nexclude: [[l1, l2], {dropout: 0.5, l2: {}}, {l1: [1e-4, 1e-3], dropout: {p: 0.2}}]"
     )
     reasons = {
         ("+".join(combination), getattr(combination.get("dropout"), "p", None)): reason
@@ -230,14 +256,23 @@ def test_a_rule_may_give_several_strengths(folder: Path) -> None:
 
 def test_contradictions_are_left_out_with_the_techniques_own_reason(folder: Path) -> None:
     text = MINIMAL + "techniques: {batch_norm: , layer_norm: }\ncombine: factorial"
-    reasons = {"+".join(combination): reason for combination, reason in loaded(folder, text).combinations()}
-    assert reasons.pop("batch_norm+layer_norm") == techniques()["batch_norm"].conflicts["layer_norm"]
+    reasons = {
+        "+".join(combination): reason for combination, reason in loaded(folder, text).combinations()
+    }
+    assert (
+        reasons.pop("batch_norm+layer_norm") == techniques()["batch_norm"].conflicts["layer_norm"]
+    )
     assert set(reasons.values()) == {None}
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+@hypothesis_settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60,
+)
 @given(data=configs())
-def test_a_config_is_accepted_by_the_schema_and_resolves_to_itself(folder: Path, data: dict[str, Any]) -> None:
+def test_a_config_is_accepted_by_the_schema_and_resolves_to_itself(
+    folder: Path, data: dict[str, Any]
+) -> None:
     config = loaded(folder, dump(data))
     again = loaded(folder, config.text())
     assert again == config
@@ -247,7 +282,8 @@ def test_a_config_is_accepted_by_the_schema_and_resolves_to_itself(folder: Path,
     validator.validate(config.resolved())
 
 
-# --- what is refused ------------------------------------------------------------------------------------------------
+# --- what is refused
+# ------------------------------------------------------------------------------------------------
 
 WRONG_HERE = {
     # text in the place of a section -> the one problem
@@ -328,7 +364,9 @@ WRONG_HERE = {
     "probes: [noise]": (
         "a.yaml:4:9: probes can't be a list of 1 value; allowed: a mapping such as {steps_to: {accuracies: [0.9]}}"
     ),
-    "probes: {noise: 0.1}": ("a.yaml:4:17: probes.noise can't be 0.1; allowed: its settings {key: value}, or nothing"),
+    "probes: {noise: 0.1}": (
+        "a.yaml:4:17: probes.noise can't be 0.1; allowed: its settings {key: value}, or nothing"
+    ),
     "probes: {noise: {levels: [0.1, 0]}}": (
         "a.yaml:4:32: a value in probes.noise.levels can't be 0; allowed: a number above 0"
     ),
@@ -378,7 +416,9 @@ def test_a_mistake_is_one_sentence_at_its_place(folder: Path, text: str, problem
         ("[dropout]", "a.yaml:3:13: techniques can't be a list of 1 value; allowed: a mapping such as {{dropout: 0.5, l2: 0.01}}"),
     ],
 )  # fmt: skip
-def test_a_wrong_strength_is_one_sentence_at_its_place(folder: Path, strengths: str, problem: str | None) -> None:
+def test_a_wrong_strength_is_one_sentence_at_its_place(
+    folder: Path, strengths: str, problem: str | None
+) -> None:
     text = MINIMAL + f"techniques: {strengths}"
     if problem is None:
         assert loaded(folder, text)
@@ -406,7 +446,9 @@ def test_a_wrong_dataset_is_one_sentence_at_its_place(
     folder: Path, dataset: str, problem: str, seen_by_schema: bool
 ) -> None:
     text = f"dataset: {dataset}\nmodel: {{name: mlp}}\ntechniques: {{dropout: 0.5}}\n"
-    assert problems(folder, text) == [problem.format(known=", ".join(sources()), either=either(sources()))]
+    assert problems(folder, text) == [
+        problem.format(known=", ".join(sources()), either=either(sources()))
+    ]
     assert validates(text) is not seen_by_schema
 
 
@@ -496,11 +538,15 @@ def test_a_wrong_model_is_one_sentence_at_its_place(folder: Path, model: str, pr
         ("a: [", "a.yaml:1:5: a value is missing here"),
     ],
 )  # fmt: skip
-def test_what_only_the_whole_shows_is_one_sentence_too(folder: Path, text: str, problem: str) -> None:
+def test_what_only_the_whole_shows_is_one_sentence_too(
+    folder: Path, text: str, problem: str
+) -> None:
     assert problems(folder, text) == [problem]
 
 
-def test_probes_are_none_where_nothing_is_measured_and_filled_with_defaults_where_something_is(folder: Path) -> None:
+def test_probes_are_none_where_nothing_is_measured_and_filled_with_defaults_where_something_is(
+    folder: Path,
+) -> None:
     for text in ("", "probes:\n", "probes: {}\n"):
         assert loaded(folder, WITH_DROPOUT + text).probes is None
     found = loaded(folder, WITH_DROPOUT + "probes: {steps_to: {accuracies: [0.9]}, noise: }").probes
@@ -513,7 +559,10 @@ def test_probes_are_none_where_nothing_is_measured_and_filled_with_defaults_wher
 
 
 def test_adamw_without_its_own_decay_goes_with_the_technique(folder: Path) -> None:
-    text = MINIMAL + "techniques: {weight_decay: 0.1}\ntrain: {optimizer: {name: adamw, weight_decay: 0}}"
+    text = (
+        MINIMAL
+        + "techniques: {weight_decay: 0.1}\ntrain: {optimizer: {name: adamw, weight_decay: 0}}"
+    )
     assert loaded(folder, text).train.optimizer == optim.AdamW(weight_decay=0)
 
 
@@ -528,7 +577,9 @@ seeds: 0
 techniques: {droput: 0.5, l1: -1}
 exclude: [[l2]]
 """
-    places = [problem.split(": ")[0] for problem in problems(folder, text, "train.batch_size=0", "x")]
+    places = [
+        problem.split(": ")[0] for problem in problems(folder, text, "train.batch_size=0", "x")
+    ]
     lines = ["2:17", "2:39", "3:34", "3:39", "5:11", "6:3", "7:8", "8:14", "8:31", "9:12"]
     assert places == [*(f"a.yaml:{line}" for line in lines), "--set x", "--set train.batch_size=0"]
 
@@ -538,30 +589,50 @@ def test_a_file_that_is_not_there(folder: Path) -> None:
         load(folder / "missing.yaml")
 
 
-# --- overrides ------------------------------------------------------------------------------------------------------
+# --- overrides
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_an_override_takes_the_place_of_what_the_file_says(folder: Path) -> None:
     config = loaded(
-        folder, GRID, "train.epochs=5", "train.optimizer.lr=1e-4", "train.optimizer.name=sgd", "model.widths=[8]"
+        folder,
+        GRID,
+        "train.epochs=5",
+        "train.optimizer.lr=1e-4",
+        "train.optimizer.name=sgd",
+        "model.widths=[8]",
     )
-    assert (config.train.epochs, config.train.optimizer, config.model.widths) == (5, optim.Sgd(lr=1e-4), [8])
-    with pytest.raises(ConfigError, match=r"this takes the place of --set train.epochs=5; leave one of the two out"):
+    assert (config.train.epochs, config.train.optimizer, config.model.widths) == (
+        5,
+        optim.Sgd(lr=1e-4),
+        [8],
+    )
+    with pytest.raises(
+        ConfigError, match=r"this takes the place of --set train.epochs=5; leave one of the two out"
+    ):
         loaded(folder, GRID, "train.epochs=5", "train.epochs=6")
     assert listed(loaded(folder, GRID, "techniques={dropout: 0.3}"), "dropout", "p") == [0.3]
     assert loaded(folder, GRID, "name=1e4x").name == "1e4x"
 
 
 def test_an_override_creates_what_is_not_there(folder: Path) -> None:
-    config = loaded(folder, WITH_DROPOUT, "techniques.l2=[0.1, 0.2]", "train.schedule.name=cosine", "seeds=[0]")
+    config = loaded(
+        folder, WITH_DROPOUT, "techniques.l2=[0.1, 0.2]", "train.schedule.name=cosine", "seeds=[0]"
+    )
     assert listed(config, "l2", "strength") == [0.1, 0.2]
     assert (config.train.schedule, config.seeds) == (optim.Cosine(), [0])
 
 
 def test_a_setting_can_join_a_bare_strength(folder: Path) -> None:
-    config = loaded(folder, MINIMAL + "techniques: {dropout: [0.2, 0.5], layer_norm: }", "techniques.dropout.input=0.1")
+    config = loaded(
+        folder,
+        MINIMAL + "techniques: {dropout: [0.2, 0.5], layer_norm: }",
+        "techniques.dropout.input=0.1",
+    )
     assert [(s.p, s.input) for s in config.techniques["dropout"]] == [(0.2, 0.1), (0.5, 0.1)]  # type: ignore[attr-defined]
-    config = loaded(folder, MINIMAL + "techniques: {layer_norm: }", "techniques.layer_norm.eps=1e-3")
+    config = loaded(
+        folder, MINIMAL + "techniques: {layer_norm: }", "techniques.layer_norm.eps=1e-3"
+    )
     assert listed(config, "layer_norm", "eps") == [1e-3]
 
 
@@ -597,7 +668,8 @@ def test_a_wrong_override_is_named(folder: Path, override: str, problem: str | N
         assert found == [f"{place}: {problem}"]
 
 
-# --- nothing raises but ConfigError ---------------------------------------------------------------------------------
+# --- nothing raises but ConfigError
+# ---------------------------------------------------------------------------------
 
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
@@ -607,17 +679,25 @@ def test_a_wrong_override_is_named(folder: Path, override: str, problem: str | N
     st.text("ab01 :-[]{}'\"&*!\n#\t~é", max_size=6)
     | st.sampled_from(["null", "true", "[]", "{}", "-1", ".nan", "1e999"]),
 )
-def test_a_damaged_file_is_read_or_refused_with_places(folder: Path, at: int, cut: int, put: str) -> None:
+def test_a_damaged_file_is_read_or_refused_with_places(
+    folder: Path, at: int, cut: int, put: str
+) -> None:
     found = verdict(folder, STARTER[:at] + put + STARTER[at + cut :])
-    assert isinstance(found, Config) or (found and all(problem.startswith("a.yaml:") for problem in found))
+    assert isinstance(found, Config) or (
+        found and all(problem.startswith("a.yaml:") for problem in found)
+    )
 
 
 ANYTHING = st.recursive(
-    st.sampled_from([None, True, 0, -1, 2, 0.5, 1e300, float("nan"), "", "dropout", "adam", "mnist", "last"]),
+    st.sampled_from(
+        [None, True, 0, -1, 2, 0.5, 1e300, float("nan"), "", "dropout", "adam", "mnist", "last"]
+    ),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["name", "dropout", "l1", "p", "lr", "path", "x", "optimizer"]), inner, max_size=3
+            st.sampled_from(["name", "dropout", "l1", "p", "lr", "path", "x", "optimizer"]),
+            inner,
+            max_size=3,
         )
     ),
     max_leaves=6,
@@ -632,8 +712,14 @@ KEYS = [
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(KEYS), ANYTHING), min_size=1, max_size=4))
-def test_any_value_anywhere_is_read_or_refused(folder: Path, overrides: list[tuple[str, Any]]) -> None:
-    found = verdict(folder, GRID, *(f"{key}={dump(value).removesuffix('...' + chr(10))}" for key, value in overrides))
+def test_any_value_anywhere_is_read_or_refused(
+    folder: Path, overrides: list[tuple[str, Any]]
+) -> None:
+    found = verdict(
+        folder,
+        GRID,
+        *(f"{key}={dump(value).removesuffix('...' + chr(10))}" for key, value in overrides),
+    )
     assert found
     assert isinstance(found, list) or loaded(folder, found.text()) == found
 
@@ -647,7 +733,13 @@ EXTREMES = [
 
 def inner(node: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The places of all values in plain data."""
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    items = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
     return [at, *(place for key, value in items for place in inner(value, (*at, key)))]
 
 
@@ -673,16 +765,22 @@ replicates: {source: x, theirs: {en: y}}
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.data())
-def test_a_config_with_extreme_values_in_it_is_planned_or_refused(folder: Path, data: st.DataObject) -> None:
+def test_a_config_with_extreme_values_in_it_is_planned_or_refused(
+    folder: Path, data: st.DataObject
+) -> None:
     changed = copy.deepcopy(FULL)
     for _ in range(data.draw(st.integers(1, 2))):
         *path, last = data.draw(st.sampled_from(inner(changed)[1:]))
         node = changed
         for key in path:
             node = node[key]
-        value = data.draw(st.sampled_from(EXTREMES) | st.sampled_from(inner(FULL)).map(part_of_full))
+        value = data.draw(
+            st.sampled_from(EXTREMES) | st.sampled_from(inner(FULL)).map(part_of_full)
+        )
         if isinstance(node, dict) and data.draw(st.booleans()):
-            last = data.draw(st.sampled_from(["x", "name", "lr", "train.optimizer.lr", "train.x.y", "model"]))
+            last = data.draw(
+                st.sampled_from(["x", "name", "lr", "train.optimizer.lr", "train.x.y", "model"])
+            )
         node[last] = copy.deepcopy(value)
     found = verdict(folder, dump(changed))
     if isinstance(found, Config):
@@ -709,7 +807,13 @@ def test_a_varied_optimizer_is_planned_with_every_learning_rate_that_is_tuned(fo
 def test_of_very_many_problems_the_first_are_told(folder: Path) -> None:
     found = problems(folder, MINIMAL + "".join(f"key{i}: 1\n" for i in range(3000)))
     assert len(found) == PROBLEMS + 1
-    assert sum(problem.endswith(f"mend these {PROBLEMS}, and the rest will be told") for problem in found) == 1
+    assert (
+        sum(
+            problem.endswith(f"mend these {PROBLEMS}, and the rest will be told")
+            for problem in found
+        )
+        == 1
+    )
 
 
 def test_a_very_long_key_is_shortened_between_its_place_and_the_remedy(folder: Path) -> None:
@@ -719,7 +823,8 @@ def test_a_very_long_key_is_shortened_between_its_place_and_the_remedy(folder: P
     assert len(found) < 1100
 
 
-# --- schema, starter and the configs that come with the project -----------------------------------------------------
+# --- schema, starter and the configs that come with the project
+# -----------------------------------------------------
 
 
 def test_the_schema_is_one() -> None:
@@ -753,7 +858,9 @@ def test_every_committed_config_loads_and_is_named_like_its_file(path: Path) -> 
     config = load(path)
     assert config.name == path.stem
     assert validates(path.read_text(encoding="utf-8"))
-    assert path.read_text(encoding="utf-8").startswith("# "), "a config says at its top what it shows"
+    assert path.read_text(encoding="utf-8").startswith("# "), (
+        "a config says at its top what it shows"
+    )
 
 
 def test_reading_a_config_and_planning_loads_nothing_heavy() -> None:
@@ -762,5 +869,7 @@ def test_reading_a_config_and_planning_loads_nothing_heavy() -> None:
         "plan.plan(config.load(Path('configs/quickstart.yaml'))); config.schema();"
         "print({'torch', 'torchvision', 'pandas', 'scipy', 'sklearn', 'matplotlib', 'mlxtend'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     assert done.stdout == "set()\n"

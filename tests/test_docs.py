@@ -1,4 +1,6 @@
-"""The pages say what the code says: every key, setting, default, proof and column; and their examples work."""
+"""The pages say what the code says: every key, setting, default, proof and column; and their
+examples work.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ from regbench.runner import sweep
 from regbench.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-PAGES = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in ROOT.glob("docs/*.md")}
+PAGES = {
+    page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
+    for page in ROOT.glob("docs/*.md")
+}
 PAGES["CONTRIBUTING.md"] = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -42,19 +47,26 @@ EXAMPLE = "docs/add-a-technique.md"
 
 def section(name: str, heading: str) -> str:
     """What stands between a heading and the next, without blocks of code."""
-    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", PROSE[name], re.DOTALL | re.MULTILINE)
+    found = re.search(
+        rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", PROSE[name], re.DOTALL | re.MULTILINE
+    )
     assert found, f"{name} has no heading {heading!r}"
     return found[1]
 
 
 def rows(text: str) -> dict[str, list[str]]:
     """The rows of the tables in a text, by the name (as code) that they begin with."""
-    table = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
-    found = [(re.match("`([^`]+)`", row[0].strip()), [cell.strip() for cell in row]) for row in table]
+    table = [
+        re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")
+    ]
+    found = [
+        (re.match("`([^`]+)`", row[0].strip()), [cell.strip() for cell in row]) for row in table
+    ]
     return {name[1]: cells for name, cells in found if name}
 
 
-# --- settings ---------------------------------------------------------------------------------------------------------
+# --- settings
+# ------------------------------------------------------------------------------------------
 
 SECTIONS: dict[str, type[Settings]] = {
     "dataset": config.Dataset,
@@ -64,7 +76,10 @@ SECTIONS: dict[str, type[Settings]] = {
     "replicates": config.Replicates,
     "tune": config.Tune,
     **{name: module.Settings for name, module in models().items()},
-    **{kind().name: kind for kind in (optim.Sgd, optim.Adam, optim.AdamW, optim.Constant, optim.Cosine)},
+    **{
+        kind().name: kind
+        for kind in (optim.Sgd, optim.Adam, optim.AdamW, optim.Constant, optim.Cosine)
+    },
     "step": optim.StepDecay,
 }
 
@@ -85,13 +100,19 @@ def check_table(described: dict[str, list[str]], kind: type[Settings]) -> None:
             assert default == ("required" if field.is_required() else "none"), name
         else:
             value = parse(default.strip("`"), name).data
-            assert getattr(kind.model_validate(needed(kind) | {name: value}), name) == field.default, name
+            assert (
+                getattr(kind.model_validate(needed(kind) | {name: value}), name) == field.default
+            ), name
 
 
 def needed(kind: type[Settings]) -> dict[str, Any]:
     """Values for the settings that have no default."""
     values = {"every": 1, "trials": 2, "lengths": [1], "theirs": {"en": "x"}}
-    return {name: values.get(name, "x") for name, field in kind.model_fields.items() if field.is_required()}
+    return {
+        name: values.get(name, "x")
+        for name, field in kind.model_fields.items()
+        if field.is_required()
+    }
 
 
 def test_every_optimizer_and_schedule_is_among_the_sections() -> None:
@@ -145,7 +166,9 @@ def test_every_setting_and_proof_of_a_technique_is_described(key: str) -> None:
     described = rows(text)
     check_table(described, technique.Settings)
     assert described.keys() == technique.Settings.model_fields.keys()
-    assert [name for name, cells in described.items() if cells[0].endswith("(main)")] == [technique.main]
+    assert [name for name, cells in described.items() if cells[0].endswith("(main)")] == [
+        technique.main
+    ]
     assert technique.paper in text.replace("\n", " ")
     for name in proofs(technique):
         assert f"`{key}.{name}`" in text
@@ -155,7 +178,9 @@ def test_every_setting_and_proof_of_a_technique_is_described(key: str) -> None:
 def test_every_setting_and_row_of_a_probe_is_described(key: str) -> None:
     probe, text = probes()[key], section("docs/probes.md", f"`{key}`")
     described = rows(text)
-    settings = {name: cells for name, cells in described.items() if name in probe.Settings.model_fields}
+    settings = {
+        name: cells for name, cells in described.items() if name in probe.Settings.model_fields
+    }
     check_table(settings, probe.Settings)
     assert {name: cells[1] for name, cells in described.items() if len(cells) == 2} == probe.names
     assert settings.keys() | probe.names.keys() == described.keys()
@@ -184,15 +209,28 @@ def proofs(technique: type[Technique]) -> Iterator[str]:
         yield "penalty_share"
 
 
-# --- records ----------------------------------------------------------------------------------------------------------
+# --- records
+# ------------------------------------------------------------------------------------------
 
-KINDS = {"text": "text", "json": "JSON", "count": "whole number", "whole": "whole number", "number": "number"}
+KINDS = {
+    "text": "text",
+    "json": "JSON",
+    "count": "whole number",
+    "whole": "whole number",
+    "number": "number",
+}
 
 
-@pytest.mark.parametrize(("file", "columns"), [("runs.csv", records.RUNS), *(records.BESIDE | records.PROBED).items()])
-def test_every_column_is_described_in_its_order_with_its_kind(file: str, columns: dict[str, records.Kind]) -> None:
+@pytest.mark.parametrize(
+    ("file", "columns"), [("runs.csv", records.RUNS), *(records.BESIDE | records.PROBED).items()]
+)
+def test_every_column_is_described_in_its_order_with_its_kind(
+    file: str, columns: dict[str, records.Kind]
+) -> None:
     described = rows(section("docs/records.md", f"`{file}`"))
-    assert {name: cells[1] for name, cells in described.items()} == {name: KINDS[k] for name, k in columns.items()}
+    assert {name: cells[1] for name, cells in described.items()} == {
+        name: KINDS[k] for name, k in columns.items()
+    }
     assert list(described) == list(columns)
     assert all(meaning for *_, meaning in described.values())
 
@@ -206,13 +244,24 @@ def test_what_environment_json_holds_is_described() -> None:
 
 def test_the_exit_codes_of_errors_are_described() -> None:
     described = re.findall(r"^\| (\d+) \|", section("docs/records.md", "Exit codes"), re.MULTILINE)
-    kinds: list[type[errors.RegbenchError]] = [errors.RegbenchError, *errors.RegbenchError.__subclasses__()]
+    kinds: list[type[errors.RegbenchError]] = [
+        errors.RegbenchError,
+        *errors.RegbenchError.__subclasses__(),
+    ]
     assert {str(kind.exit_code) for kind in kinds} <= set(described)
 
 
-def test_the_way_to_read_the_csv_files_gives_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_way_to_read_the_csv_files_gives_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tricky = "1234e5678901"  # an id that is a number to pandas
-    common = {"cell": "baseline", "techniques": {}, "stack": "00000000000012", "stack_size": 1, "dataset": "NA"}
+    common = {
+        "cell": "baseline",
+        "techniques": {},
+        "stack": "00000000000012",
+        "stack_size": 1,
+        "dataset": "NA",
+    }
     row = common | {"run": tricky, "seed": 0, "reason": "None"}
     other = common | {"run": "000000000001", "seed": 1, "status": "ok", "test_accuracy": 0.1 + 0.2}
     with records.Results(tmp_path / "results" / "quickstart", {}, {}, {}) as results:
@@ -220,7 +269,9 @@ def test_the_way_to_read_the_csv_files_gives_what_was_written(tmp_path: Path, mo
         results.append(records.Rows([row | {"status": "ok", "test_accuracy": 1 / 3}, other]))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    ours, theirs, paired = (text for page, lang, text in BLOCKS if (page, lang) == ("docs/records.md", "python"))
+    ours, theirs, paired = (
+        text for page, lang, text in BLOCKS if (page, lang) == ("docs/records.md", "python")
+    )
     exec(ours, names)
     checked = names["runs"]
     for block in (theirs, paired):
@@ -233,7 +284,8 @@ def test_the_way_to_read_the_csv_files_gives_what_was_written(tmp_path: Path, mo
     assert names["difference"]["baseline"].tolist() == [0, 0]
 
 
-# --- examples ---------------------------------------------------------------------------------------------------------
+# --- examples
+# ------------------------------------------------------------------------------------------
 
 MINIMAL = {
     "dataset": "{name: mnist5k}",
@@ -243,13 +295,19 @@ MINIMAL = {
 """What completes an example that shows a part of a config."""
 
 WRONG, FUTURE = "# wrong on purpose\n", "# with spatial_dropout\n"
-YAML = [text for _, language, text in BLOCKS if language == "yaml" and not text.startswith((WRONG, FUTURE))]
+YAML = [
+    text
+    for _, language, text in BLOCKS
+    if language == "yaml" and not text.startswith((WRONG, FUTURE))
+]
 
 
 def completed(folder: Path, text: str) -> Path:
     given = parse(text, "example").data or {}
     path = folder / "config.yaml"
-    path.write_text(text + "".join(f"{key}: {value}\n" for key, value in MINIMAL.items() if key not in given))
+    path.write_text(
+        text + "".join(f"{key}: {value}\n" for key, value in MINIMAL.items() if key not in given)
+    )
     return path
 
 
@@ -259,7 +317,9 @@ def test_every_config_loads(tmp_path: Path, text: str) -> None:
 
 
 ANSWERED = re.findall(
-    r"^```yaml\n((?:[^`].*\n)+)```\n\n```text\n((?:.+\n)+?)```$", PAGES["docs/config.md"], re.MULTILINE
+    r"^```yaml\n((?:[^`].*\n)+)```\n\n```text\n((?:.+\n)+?)```$",
+    PAGES["docs/config.md"],
+    re.MULTILINE,
 )
 
 
@@ -277,7 +337,9 @@ def test_a_config_gives_the_cells_or_the_errors_that_are_shown(
         assert [cell.label for cell in plan(config.load(path)).cells] == answer.splitlines()
 
 
-CONSOLE = [line[2:] for _, language, text in BLOCKS if language == "console" for line in text.splitlines()]
+CONSOLE = [
+    line[2:] for _, language, text in BLOCKS if language == "console" for line in text.splitlines()
+]
 INLINE = [code for text in PROSE.values() for code in re.findall("`([^`\n]+)`", text)]
 
 
@@ -292,7 +354,12 @@ def test_every_override_is_accepted(tmp_path: Path) -> None:
 def test_every_command_and_option_exists() -> None:
     commands: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
     options = {
-        name: {o for each in (command, *getattr(command, "commands", {}).values()) for p in each.params for o in p.opts}
+        name: {
+            o
+            for each in (command, *getattr(command, "commands", {}).values())
+            for p in each.params
+            for o in p.opts
+        }
         for name, command in commands.items()
     }
     everywhere = {"--version", "--help"}.union(*options.values())
@@ -315,7 +382,9 @@ def test_every_make_target_exists() -> None:
 def test_every_file_and_test_that_is_named_exists() -> None:
     own = re.findall("^`([^`]+)`:$", PROSE[EXAMPLE], re.MULTILINE)
     for text in PROSE.values():
-        for path, test in re.findall(r"`((?:tests|regbench|docs|configs)/[\w./-]*)(?:::(\w+))?`", text):
+        for path, test in re.findall(
+            r"`((?:tests|regbench|docs|configs)/[\w./-]*)(?:::(\w+))?`", text
+        ):
             if path not in own:
                 assert (ROOT / path).exists(), path
                 assert not test or f"def {test}(" in (ROOT / path).read_text(), test
@@ -326,27 +395,47 @@ def test_every_link_leads_somewhere() -> None:
         for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text):
             page = (ROOT / name).parent / target if target else ROOT / name
             assert page.exists(), target
-            headings = re.findall("^#+ (.*)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
-            slugs = {re.sub("[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            headings = re.findall(
+                "^#+ (.*)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE
+            )
+            slugs = {
+                re.sub("[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-")
+                for heading in headings
+            }
             assert not anchor or anchor in slugs, f"{target}#{anchor}"
 
 
-# --- the technique that docs/add-a-technique.md adds ------------------------------------------------------------------
+# --- the technique that docs/add-a-technique.md adds
+# ------------------------------------------------------------------
 
 
-def test_the_added_technique_is_one_file_that_lists_checks_trains_and_passes_its_test(tmp_path: Path) -> None:
+def test_the_added_technique_is_one_file_that_lists_checks_trains_and_passes_its_test(
+    tmp_path: Path,
+) -> None:
     shutil.copytree(ROOT / "regbench", tmp_path / "regbench")
-    files = re.findall(r"^`([^`]+)`:\n\n```python\n(.*?)^```$", PAGES[EXAMPLE], re.DOTALL | re.MULTILINE)
+    files = re.findall(
+        r"^`([^`]+)`:\n\n```python\n(.*?)^```$", PAGES[EXAMPLE], re.DOTALL | re.MULTILINE
+    )
     for name, text in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    (future,) = (text for _, language, text in BLOCKS if language == "yaml" and text.startswith(FUTURE))
+    (future,) = (
+        text for _, language, text in BLOCKS if language == "yaml" and text.startswith(FUTURE)
+    )
     (tmp_path / "config.yaml").write_text(future)
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = os.environ | {
+        "PYTHONPATH": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
 
     def run(*command: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", *command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+            [sys.executable, "-m", *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -360,16 +449,27 @@ def test_the_added_technique_is_one_file_that_lists_checks_trains_and_passes_its
     assert results.runs["stack_size"].max() > 1
     for cell, proof in zip(results.runs["cell"], results.runs["proof"], strict=True):
         if rate := re.search(r"spatial_dropout\(p=([\d.]+)\)", cell):
-            assert json.loads(proof)["spatial_dropout.p_observed"] == pytest.approx(float(rate[1]), abs=0.02)
+            assert json.loads(proof)["spatial_dropout.p_observed"] == pytest.approx(
+                float(rate[1]), abs=0.02
+            )
     described = PROSE["docs/records.md"]
     for name in [*(path.name for path in results.directory.iterdir()), *results.dataset]:
         assert f"`{name}`" in described
     test = next(name for name, _ in files if name.startswith("tests/"))
     run("pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist", test)
-    run("ruff", "check", "--quiet", "--config", str(ROOT / "pyproject.toml"), *(name for name, _ in files))
+    run(
+        "ruff",
+        "check",
+        "--quiet",
+        "--config",
+        str(ROOT / "pyproject.toml"),
+        *(name for name, _ in files),
+    )
 
 
 def section_blocks(heading: str) -> str:
-    """What stands between a heading of the example's page and the next heading, blocks of code included."""
+    """What stands between a heading of the example's page and the next heading, blocks of code
+    included.
+    """
     start = PAGES[EXAMPLE].index(f"## {heading}\n")
     return PAGES[EXAMPLE][start : PAGES[EXAMPLE].index("\n## ", start)]

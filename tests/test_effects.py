@@ -1,4 +1,6 @@
-"""Main effects and interactions against least squares, hand-solved grids, and what must not matter."""
+"""Main effects and interactions against least squares, hand-solved grids, and what must not
+matter.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,11 @@ from regbench.analysis.stats import Array
 
 
 def factorial(*keys: str) -> list[dict[str, float]]:
-    return [dict.fromkeys(on, 1.0) for n in range(len(keys) + 1) for on in itertools.combinations(keys, n)]
+    return [
+        dict.fromkeys(on, 1.0)
+        for n in range(len(keys) + 1)
+        for on in itertools.combinations(keys, n)
+    ]
 
 
 def found(cells: list[dict[str, float]], accuracy: Array) -> Effects:
@@ -46,7 +52,10 @@ def test_a_full_factorial_gives_the_coefficients_of_least_squares(keys: str) -> 
         assert vars(contrast.estimate) == pytest.approx(vars(expected))
         assert contrast.contexts == 2 ** (len(keys) - 1)
     for i, j in itertools.combinations(range(len(keys)), 2):
-        contrast, expected = by_name(result.interactions)[keys[i], keys[j]], stats.estimate(4 * coefficients[i, j])
+        contrast, expected = (
+            by_name(result.interactions)[keys[i], keys[j]],
+            stats.estimate(4 * coefficients[i, j]),
+        )
         assert vars(contrast.estimate) == pytest.approx(vars(expected))
         assert contrast.contexts == 2 ** (len(keys) - 2)
 
@@ -75,7 +84,12 @@ def test_a_grid_solved_by_hand() -> None:
     assert result.interactions[0].estimate.mean == ((1 - 4) + (1 - 6)) / 2
     given_b, given_a = result.given
     assert (given_b.technique, given_b.other, given_b.off.mean, given_b.on.mean) == ("a", "b", 5, 1)
-    assert (given_a.technique, given_a.other, given_a.off.mean, given_a.on.mean) == ("b", "a", 2, -2)
+    assert (given_a.technique, given_a.other, given_a.off.mean, given_a.on.mean) == (
+        "b",
+        "a",
+        2,
+        -2,
+    )
 
 
 def test_techniques_that_exclude_each_other_have_no_interaction() -> None:
@@ -104,22 +118,38 @@ def test_every_strength_is_a_context_with_its_own_partner() -> None:
     cells = [{}, {"a": 1.0}, {"a": 2.0}, {"b": 1.0}, {"a": 1.0, "b": 1.0}, {"a": 2.0, "b": 1.0}]
     accuracy = np.array([[0.0], [1.0], [3.0], [10.0], [12.0], [15.0]])
     result = found(cells, accuracy)
-    assert [(c.contexts, c.estimate.mean) for c in result.main] == [(4, (1 + 3 + 2 + 5) / 4), (3, (10 + 11 + 12) / 3)]
+    assert [(c.contexts, c.estimate.mean) for c in result.main] == [
+        (4, (1 + 3 + 2 + 5) / 4),
+        (3, (10 + 11 + 12) / 3),
+    ]
     assert result.interactions[0].estimate.mean == ((2 - 1) + (5 - 3)) / 2
 
 
 def test_a_partner_has_the_same_settings_of_everything_else() -> None:
-    # The cell of a beside b at 2 has no partner with b at 2, so that it is in no contrast of a, nor of the pair.
+    # The cell of a beside b at 2 has no partner with b at 2, so that it is in no contrast of a, nor
+    # of the pair.
     cells = [{}, {"a": 1.0}, {"b": 1.0}, {"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 2.0}]
     result = found(cells, np.array([[0.0], [1.0], [10.0], [12.0], [100.0]]))
-    assert [(c.contexts, c.estimate.mean) for c in result.main] == [(2, (1 + 2) / 2), (3, (10 + 11 + 99) / 3)]
+    assert [(c.contexts, c.estimate.mean) for c in result.main] == [
+        (2, (1 + 2) / 2),
+        (3, (10 + 11 + 99) / 3),
+    ]
     assert [(c.contexts, c.estimate.mean) for c in result.interactions] == [(1, 2 - 1)]
 
 
 @pytest.mark.parametrize(
-    "cells", [[], [{}], [{}, {"a": 1}, {"b": 1}], [{"a": 1}, {"b": 1}, {"a": 1, "b": 1}], [{}, {"a": 1}, {"a": 2}]]
+    "cells",
+    [
+        [],
+        [{}],
+        [{}, {"a": 1}, {"b": 1}],
+        [{"a": 1}, {"b": 1}, {"a": 1, "b": 1}],
+        [{}, {"a": 1}, {"a": 2}],
+    ],
 )
-def test_without_all_four_cells_of_a_pair_there_is_no_factorial(cells: list[dict[str, float]]) -> None:
+def test_without_all_four_cells_of_a_pair_there_is_no_factorial(
+    cells: list[dict[str, float]],
+) -> None:
     assert effects(cells, np.zeros((len(cells), 5))) is None
 
 
@@ -142,7 +172,10 @@ def test_a_missing_run_takes_its_seed_out_of_the_contrasts_that_need_it_alone() 
         whole.interactions[1].estimate,
     )
     rest = found(cells, np.delete(accuracy, 3, axis=1))
-    assert (result.interactions[0].estimate, result.given[:2]) == (rest.interactions[0].estimate, rest.given[:2])
+    assert (result.interactions[0].estimate, result.given[:2]) == (
+        rest.interactions[0].estimate,
+        rest.given[:2],
+    )
 
 
 def test_a_contrast_that_no_seed_finished_is_unknown_and_in_no_family() -> None:
@@ -175,7 +208,9 @@ def test_effects_that_add_up_within_each_seed_have_no_interaction() -> None:
     cells = factorial("a", "b", "c")
     rng = np.random.default_rng(6)
     each, luck = rng.normal(0.01, 0.005, (3, 6)), rng.normal(0.9, 0.01, 6)
-    result = found(cells, np.array([luck + sum(each["abc".index(key)] for key in cell) for cell in cells]))
+    result = found(
+        cells, np.array([luck + sum(each["abc".index(key)] for key in cell) for cell in cells])
+    )
     for contrast, values in zip(result.main, each, strict=True):
         assert vars(contrast.estimate) == pytest.approx(vars(stats.estimate(values)))
     for contrast in result.interactions:
@@ -192,7 +227,11 @@ def test_p_values_are_adjusted_within_their_family() -> None:
         assert [c.p_holm for c in family] == pytest.approx(stats.holm([c.p for c in family]))
 
 
-@given(st.integers(0, 1000), st.permutations(range(8)), st.lists(st.floats(-1, 1), min_size=4, max_size=4))
+@given(
+    st.integers(0, 1000),
+    st.permutations(range(8)),
+    st.lists(st.floats(-1, 1), min_size=4, max_size=4),
+)
 @settings(max_examples=30, deadline=None)
 def test_neither_the_order_of_cells_nor_the_luck_of_a_seed_matters(
     key: int, order: list[int], luck: list[float]
@@ -209,13 +248,22 @@ def test_neither_the_order_of_cells_nor_the_luck_of_a_seed_matters(
             assert vars(left[pair]) == pytest.approx(vars(right[pair]), abs=1e-9)
 
 
-def by_definition(cells: list[dict[str, float]], accuracy: Array, *keys: str) -> tuple[int, list[float]]:
-    """Return how many contexts a contrast has, and its values in the seeds that finished all of them."""
+def by_definition(
+    cells: list[dict[str, float]], accuracy: Array, *keys: str
+) -> tuple[int, list[float]]:
+    """Return how many contexts a contrast has, and its values in the seeds that finished all of
+    them.
+    """
     contexts = []
     for cell in cells:
         if all(key in cell for key in keys):
-            subsets = [set(s) for n in range(len(keys) + 1) for s in itertools.combinations(keys, n)]
-            corners = [({k: v for k, v in cell.items() if k not in off}, (-1) ** len(off)) for off in subsets]
+            subsets = [
+                set(s) for n in range(len(keys) + 1) for s in itertools.combinations(keys, n)
+            ]
+            corners = [
+                ({k: v for k, v in cell.items() if k not in off}, (-1) ** len(off))
+                for off in subsets
+            ]
             if all(corner in cells for corner, _ in corners):
                 contexts.append([(cells.index(corner), sign) for corner, sign in corners])
     values = []
@@ -237,21 +285,26 @@ GRID: list[dict[str, float]] = [
     st.sets(st.tuples(st.integers(0, len(GRID) - 1), st.integers(0, 4)), max_size=4),
 )
 @settings(max_examples=100, deadline=None)
-def test_any_part_of_a_grid_gives_what_the_definition_says(rows: list[int], missing: set[tuple[int, int]]) -> None:
+def test_any_part_of_a_grid_gives_what_the_definition_says(
+    rows: list[int], missing: set[tuple[int, int]]
+) -> None:
     full = np.random.default_rng(7).normal(size=(len(GRID), 5))
     for run in missing:
         full[run] = math.nan
     cells, accuracy = [GRID[i] for i in rows], full[rows]
     keys = list(dict.fromkeys(key for cell in cells for key in cell))
     alone, pairs = (
-        {names: by_definition(cells, accuracy, *names) for names in itertools.combinations(keys, n)} for n in (1, 2)
+        {names: by_definition(cells, accuracy, *names) for names in itertools.combinations(keys, n)}
+        for n in (1, 2)
     )
     result = effects(cells, accuracy)
     if result is None:
         assert not any(contexts for contexts, _ in pairs.values())
         return
     for contrasts, definition in ((result.main, alone), (result.interactions, pairs)):
-        assert [c.techniques for c in contrasts] == [name for name, (contexts, _) in definition.items() if contexts]
+        assert [c.techniques for c in contrasts] == [
+            name for name, (contexts, _) in definition.items() if contexts
+        ]
         for c in contrasts:
             contexts, values = definition[c.techniques]
             assert c.contexts == contexts
@@ -265,7 +318,10 @@ def test_any_part_of_a_grid_gives_what_the_definition_says(rows: list[int], miss
 
 def test_names_do_not_matter() -> None:
     accuracy = np.random.default_rng(8).normal(size=(8, 5))
-    before, after = found(factorial("a", "b", "c"), accuracy), found(factorial("z", "y", "x"), accuracy)
+    before, after = (
+        found(factorial("a", "b", "c"), accuracy),
+        found(factorial("z", "y", "x"), accuracy),
+    )
     for name in ("main", "interactions"):
         left, right = getattr(before, name), getattr(after, name)
         assert [(c.estimate, c.p, c.p_holm, c.contexts) for c in left] == [

@@ -11,14 +11,18 @@ from regbench.nn.stack import Parameter
 
 
 def test_by_hand_with_two_bins() -> None:
-    # Lower bin: confidence 0.4 and 0.5, one hit: |0.9 - 1|; upper bin: 0.9 and 0.8, one hit: |1.7 - 1|; over 4 images.
+    # Lower bin: confidence 0.4 and 0.5, one hit: |0.9 - 1|; upper bin: 0.9 and 0.8, one hit: |1.7 -
+    # 1|; over 4 images.
     confidence = np.array([[0.4, 0.9, 0.5, 0.8]])
     correct = np.array([[True, True, False, False]])
     assert calibration_error(confidence, correct, bins=2) == pytest.approx([(0.1 + 0.7) / 4])
 
 
 def test_certain_and_right_is_perfect_certain_and_wrong_is_one() -> None:
-    assert calibration_error(np.ones((2, 5)), np.array([[True] * 5, [False] * 5])).tolist() == [0, 1]
+    assert calibration_error(np.ones((2, 5)), np.array([[True] * 5, [False] * 5])).tolist() == [
+        0,
+        1,
+    ]
 
 
 def test_a_run_that_gives_nan_gets_nan_and_its_neighbour_a_number() -> None:
@@ -29,11 +33,16 @@ def test_a_run_that_gives_nan_gets_nan_and_its_neighbour_a_number() -> None:
 
 def weights_of(*values: list[float]) -> list[Parameter]:
     """A stack whose runs have these weights, and biases that are none."""
-    return [Parameter("a", torch.tensor(values), "weight"), Parameter("b", torch.full((len(values), 2), 0.5), "bias")]
+    return [
+        Parameter("a", torch.tensor(values), "weight"),
+        Parameter("b", torch.full((len(values), 2), 0.5), "bias"),
+    ]
 
 
 def test_weights_are_counted_by_their_size() -> None:
-    first, second = histograms(weights_of([0.0, 1e-7, 1.05e-6, -0.15, 50.0], [1.0, -1.0, 1.2, 1.3, 2.0]))
+    first, second = histograms(
+        weights_of([0.0, 1e-7, 1.05e-6, -0.15, 50.0], [1.0, -1.0, 1.2, 1.3, 2.0])
+    )
     assert {i: n for i, n in enumerate(first) if n} == {0: 2, 1: 1, 52: 1, 70: 1}
     assert {i: n for i, n in enumerate(second) if n} == {61: 3, 62: 1, 64: 1}
 
@@ -44,16 +53,24 @@ def test_the_histogram_is_numpys() -> None:
     edges = np.r_[-np.inf, np.linspace(-6, 1, 71)]
     for mine, values in zip(histograms(weights_of(*w.tolist())), w, strict=True):
         theirs = np.histogram(np.log10(np.abs(values.astype(float))), edges)[0]
-        assert np.abs(np.array(mine) - theirs).sum() <= 2  # a weight on an edge may fall to either side
+        assert (
+            np.abs(np.array(mine) - theirs).sum() <= 2
+        )  # a weight on an edge may fall to either side
         assert sum(mine) == len(values)
 
 
-@pytest.mark.parametrize("shape", [(3, 12), (3, 6), (3, 2, 3, 3)], ids=["linear", "row", "convolution"])
+@pytest.mark.parametrize(
+    "shape", [(3, 12), (3, 6), (3, 2, 3, 3)], ids=["linear", "row", "convolution"]
+)
 def test_filters_are_the_first_layers_weights_as_pictures(shape: tuple[int, ...]) -> None:
     w = torch.linspace(-2, 1, 2 * int(np.prod(shape))).view(2, *shape)
-    found = filters([Parameter("first", w, "weight"), Parameter("second", w * 9, "weight")], 1, (3, 2, 2))
+    found = filters(
+        [Parameter("first", w, "weight"), Parameter("second", w * 9, "weight")], 1, (3, 2, 2)
+    )
     pixels = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8).reshape(found["shape"])
     back = (pixels / 127.5 - 1) * found["scale"]
-    expected = w[1].numpy().reshape(3, -1, 2, 3) if len(shape) == 2 else w[1].permute(0, 2, 3, 1).numpy()
+    expected = (
+        w[1].numpy().reshape(3, -1, 2, 3) if len(shape) == 2 else w[1].permute(0, 2, 3, 1).numpy()
+    )
     assert back.shape == expected.shape
     assert np.abs(back - expected).max() <= found["scale"] / 255 + 1e-6

@@ -43,23 +43,31 @@ def measured(comparison: Comparison, point: str, key: str) -> Evidence:
     return found
 
 
-def test_each_point_is_the_paired_comparison_of_its_measure(runs: tuple[Comparison, pd.DataFrame]) -> None:
+def test_each_point_is_the_paired_comparison_of_its_measure(
+    runs: tuple[Comparison, pd.DataFrame],
+) -> None:
     comparison, frame = runs
     table = {name: frame.pivot(index="seed", columns="cell", values=name) for name in frame}
     dropout, ln, bn = "dropout(p=0.5)", "layer_norm", "batch_norm"
     gap = table["gap"][dropout] - table["gap"]["baseline"]
     assert measured(comparison, "overfitting", "dropout").estimate.mean == pytest.approx(gap.mean())
     ratio = np.log(table["seconds"][dropout] / table["seconds"]["baseline"])
-    assert measured(comparison, "time", "dropout").estimate.mean == pytest.approx(math.exp(ratio.mean()))
+    assert measured(comparison, "time", "dropout").estimate.mean == pytest.approx(
+        math.exp(ratio.mean())
+    )
     zeros = table["near_zeros"]["l1(strength=0.001)"] - table["near_zeros"]["baseline"]
     assert measured(comparison, "sparsity", "l1").estimate.mean == pytest.approx(zeros.mean())
     norms = np.log(table["weight_norm"]["l2(strength=0.01)"] / table["weight_norm"]["baseline"])
     chosen = of(comparison, "l2").cell
     assert chosen is not None
     if chosen.label == "l2(strength=0.01)":
-        assert measured(comparison, "small_weights", "l2").estimate.mean == pytest.approx(math.exp(norms.mean()))
+        assert measured(comparison, "small_weights", "l2").estimate.mean == pytest.approx(
+            math.exp(norms.mean())
+        )
     behind = table["test_accuracy"][ln] - table["test_accuracy"][bn]
-    assert measured(comparison, "behind_batch_norm", "layer_norm").estimate.mean == pytest.approx(behind.mean())
+    assert measured(comparison, "behind_batch_norm", "layer_norm").estimate.mean == pytest.approx(
+        behind.mean()
+    )
     strengths = [table["test_accuracy"][f"l2(strength={s})"] for s in (0.01, 0.1)]
     apart = abs((strengths[0] - strengths[1]).mean())
     assert measured(comparison, "tuning", "l2").estimate.mean == pytest.approx(apart)
@@ -67,8 +75,16 @@ def test_each_point_is_the_paired_comparison_of_its_measure(runs: tuple[Comparis
 
 def test_what_the_sweep_has_nothing_of_is_none(runs: tuple[Comparison, pd.DataFrame]) -> None:
     comparison, _ = runs
-    for point, key in (("tuning", "dropout"), ("in_rnns", "batch_norm"), ("overfitting", "max_norm")):
-        technique = TechniqueResult("max_norm", "absent", None, 0) if key == "max_norm" else of(comparison, key)
+    for point, key in (
+        ("tuning", "dropout"),
+        ("in_rnns", "batch_norm"),
+        ("overfitting", "max_norm"),
+    ):
+        technique = (
+            TechniqueResult("max_norm", "absent", None, 0)
+            if key == "max_norm"
+            else of(comparison, key)
+        )
         assert evidence(point, technique, comparison) is None
 
 
@@ -114,7 +130,12 @@ def test_the_summary_says_of_each_point_what_was_measured_or_that_it_was_not(
     assert dropout[0] == "strong regularization"
     assert dropout[1].startswith("✓ gap −")
     assert dropout[2:4] == ["like averaging many thinned networks", "(not measured here)"]
-    assert dropout[4].startswith("✓ claim: error of 50 sampled networks"), "a claim about the point has its verdict"
-    assert [line.text for line in rows["L1/L2"][3]][:2] == ["easy to build in", "(from the literature, not tested)"]
+    assert dropout[4].startswith("✓ claim: error of 50 sampled networks"), (
+        "a claim about the point has its verdict"
+    )
+    assert [line.text for line in rows["L1/L2"][3]][:2] == [
+        "easy to build in",
+        "(from the literature, not tested)",
+    ]
     penalties = [line.text for line in rows["L1/L2"][3]]
     assert [text.split(":")[0] for text in penalties[3:]] == ["✓ L1", "✓ L2"]

@@ -59,7 +59,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 @pytest.fixture
 def case(trained: Trained, tmp_path: Path) -> Path:
     """A fresh copy of the cases, without results."""
-    return shutil.copytree(trained[0], tmp_path / "case", ignore=shutil.ignore_patterns("results", "fresh", "a"))
+    return shutil.copytree(
+        trained[0], tmp_path / "case", ignore=shutil.ignore_patterns("results", "fresh", "a")
+    )
 
 
 @pytest.fixture
@@ -81,7 +83,9 @@ def test_01_a_folder_of_the_users_own_is_no_results_directory(case: Path) -> Non
     (case / "checkpoints").mkdir()
     (case / "checkpoints/mine.txt").write_text("mine\n")
     before = sorted(case.rglob("*"))
-    assert "choose an --out that is new or empty" in refused(sweep("one.yaml", "--out", ".", cwd=case), 1)
+    assert "choose an --out that is new or empty" in refused(
+        sweep("one.yaml", "--out", ".", cwd=case), 1
+    )
     assert sorted(case.rglob("*")) == before
     assert (case / "checkpoints/mine.txt").read_text() == "mine\n"
 
@@ -118,18 +122,33 @@ ENCODINGS = ("cp949", "euc-kr", "cp1252", "ascii")
 
 
 def test_05_output_has_the_signs_that_its_encoding_has(one: Path) -> None:
-    commands = [["table", "results/one", "--lang", "ko"], ["sweep", "one.yaml"], ["audit", "results/one"], ["schema"]]
-    commands += [["table", "results/one", "--format", "json"], ["doctor"], ["claims"], ["check", "nowhere.yaml"]]
+    commands = [
+        ["table", "results/one", "--lang", "ko"],
+        ["sweep", "one.yaml"],
+        ["audit", "results/one"],
+        ["schema"],
+    ]
+    commands += [
+        ["table", "results/one", "--format", "json"],
+        ["doctor"],
+        ["claims"],
+        ["check", "nowhere.yaml"],
+    ]
     codes = [0, 0, 0, 0, 0, None, 0, 2]
     said = several(*commands, cwd=one, encodings=ENCODINGS)
     for i, encoding in enumerate(ENCODINGS):
         here = said[i * len(commands) : (i + 1) * len(commands)]
         for command, expected, (code, out, err) in zip(commands, codes, here, strict=True):
-            assert code == (("->" in out or "→" in out) if command == ["doctor"] else expected), (command, err)
+            assert code == (("->" in out or "→" in out) if command == ["doctor"] else expected), (
+                command,
+                err,
+            )
             if "json" not in command and "schema" not in command:
                 assert r"\u" not in out + err, command
         assert ("드롭아웃" in here[0][1]) == (encoding in ("cp949", "euc-kr"))
-        assert json.loads(here[3][1]) == json.loads((FIELD.parents[1] / "configs/schema.json").read_text())
+        assert json.loads(here[3][1]) == json.loads(
+            (FIELD.parents[1] / "configs/schema.json").read_text()
+        )
         assert json.loads(here[4][1])["cells"]
         assert "torch with torchvision" in here[5][1]
         assert "l1-zeros" in here[6][1]  # the claims are found outside the checkout too
@@ -137,13 +156,16 @@ def test_05_output_has_the_signs_that_its_encoding_has(one: Path) -> None:
 
 def test_05_a_pipe_of_another_encoding_gets_a_table(one: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "regbench", "table", "results/one", "--lang", "ko"], capture_output=True, cwd=one,
+        [sys.executable, "-m", "regbench", "table", "results/one", "--lang", "ko"],
+         capture_output=True, cwd=one,
         env=os.environ | {"PYTHONIOENCODING": "cp949"}, check=True,
     )  # fmt: skip
     assert "드롭아웃" in done.stdout.decode("cp949")
 
 
-def test_06_too_small_a_validation_share_is_said_before_anything_trains_and_binds_nobody(trained: Trained) -> None:
+def test_06_too_small_a_validation_share_is_said_before_anything_trains_and_binds_nobody(
+    trained: Trained,
+) -> None:
     code, _, err = trained[1]["few"]
     assert (code, len(err.splitlines()), "it takes at least 0.2" in err) == (2, 1, True)
     code, _, err = trained[1]["enough"]
@@ -154,12 +176,21 @@ def test_06_too_small_a_validation_share_is_said_before_anything_trains_and_bind
 def test_07_a_network_that_the_last_step_ruined_has_diverged(trained: Trained) -> None:
     code, _, err = trained[1]["nan"]
     runs = (trained[0] / "results/nan/runs.csv").read_text()
-    assert (code, runs.count(",diverged,"), "15 diverged" in err, ",inf," in runs) == (4, 15, True, False)
+    assert (code, runs.count(",diverged,"), "15 diverged" in err, ",inf," in runs) == (
+        4,
+        15,
+        True,
+        False,
+    )
 
 
 def test_08_conditions_are_paired_in_themselves(trained: Trained) -> None:
     done = regbench("audit", "results/sizes", cwd=trained[0])
-    assert (done.returncode, done.stdout.count("train_size=100"), "✗" in done.stdout) == (0, 2, False)
+    assert (done.returncode, done.stdout.count("train_size=100"), "✗" in done.stdout) == (
+        0,
+        2,
+        False,
+    )
 
 
 def test_09_line_ends_are_the_documents_own(one: Path) -> None:
@@ -172,7 +203,9 @@ def test_09_line_ends_are_the_documents_own(one: Path) -> None:
 
 def test_10_a_space_behind_a_mark_hides_no_block(one: Path) -> None:
     asked = ["table", "results/one"]
-    written, checked = several([*asked, "--write", "blank.md"], [*asked, "--check", "blank.md"], cwd=one)
+    written, checked = several(
+        [*asked, "--write", "blank.md"], [*asked, "--check", "blank.md"], cwd=one
+    )
     text = (one / "blank.md").read_text()
     assert (written[0], checked[0], "| 99 % | helps |" in text) == (0, 0, False)
     assert "<!-- table one en --> \n" in text
@@ -188,7 +221,9 @@ def test_11_a_summary_has_the_condition_that_is_asked_for(trained: Trained) -> N
 
 
 def test_12_folders_of_two_unicode_forms_are_one_class(trained: Trained) -> None:
-    names = {unicodedata.is_normalized("NFC", path.name) for path in (trained[0] / "nfd").glob("*/*")}
+    names = {
+        unicodedata.is_normalized("NFC", path.name) for path in (trained[0] / "nfd").glob("*/*")
+    }
     assert names == {True, False}  # else this file system changed what images.py made
     code, _, err = trained[1]["nfd"]
     assert code == 0, err
@@ -202,7 +237,8 @@ def test_13_a_cache_that_can_not_be_written_stops_nothing(trained: Trained) -> N
 
 AS_A_USER = """
 import ctypes
-for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH of linux/capability.h: root's right to all files
+# CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH of linux/capability.h: root's right to all files
+for capability in (1, 2):
     mask = (ctypes.c_uint32 * 6)()
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     assert ctypes.CDLL(None).capget(header, mask) == 0
@@ -241,7 +277,9 @@ def test_14_what_is_locked_is_one_sentence(case: Path) -> None:
         assert (len(err.splitlines()), "Permission denied" in err) == (1, True), (command, err)
 
 
-def test_15_the_records_own_config_works_where_a_project_is_moved_to(trained: Trained, tmp_path: Path) -> None:
+def test_15_the_records_own_config_works_where_a_project_is_moved_to(
+    trained: Trained, tmp_path: Path
+) -> None:
     moved = shutil.copytree(trained[0] / "a", tmp_path / "b")
     done = sweep("results/own/config.yaml", "--out", "again", cwd=moved)
     assert done.returncode == 0, done.stderr
@@ -274,7 +312,9 @@ def test_20_a_byte_order_mark_is_no_foreign_column(one: Path) -> None:
     path = one / "results/one/runs.csv"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     before, after, again = several(
-        *(["table", place, "--format", "csv"] for place in ("as it was", "results/one")), ["sweep", "one.yaml"], cwd=one
+        *(["table", place, "--format", "csv"] for place in ("as it was", "results/one")),
+        ["sweep", "one.yaml"],
+        cwd=one,
     )
     assert (before[0], before[1]) == (after[0], after[1])
     assert "15 of 15 runs were finished before" in again[2]
@@ -291,14 +331,18 @@ def test_22_folders_with_other_names_for_train_and_test_are_named(case: Path) ->
 
 
 def test_23_a_download_that_fails_leaves_no_folder(case: Path) -> None:
-    done = sweep("mnist.yaml", "--data-dir", "no-such-folder", cwd=case, https_proxy="http://127.0.0.1:9")
+    done = sweep(
+        "mnist.yaml", "--data-dir", "no-such-folder", cwd=case, https_proxy="http://127.0.0.1:9"
+    )
     assert "can't be downloaded" in refused(done, 1)
     assert not (case / "no-such-folder").exists()
 
 
 def test_24_a_folder_of_claims_that_is_not_there_is_said_to_be_missing(case: Path) -> None:
     commands = (["claims"], ["claims", "run"], ["claims", "show", "x"])
-    for code, out, err in several(*([*words, "--claims", "no-such-folder"] for words in commands), cwd=case):
+    for code, out, err in several(
+        *([*words, "--claims", "no-such-folder"] for words in commands), cwd=case
+    ):
         assert (code, out, len(err.splitlines())) == (2, "", 1)
         assert "there is no folder no-such-folder" in err
 
@@ -312,8 +356,12 @@ def test_25_a_technique_that_is_switched_on_is_told_how_it_is_written(case: Path
         "l2: false": "to leave it out, take the line away",
     }
     for i, text in enumerate(texts):
-        (case / f"{i}.yaml").write_text(f"dataset: {{name: mnist5k}}\nmodel: {{name: mlp}}\ntechniques: {{{text}}}\n")
-    said = several(["check", "bn-true.yaml"], *(["check", f"{i}.yaml"] for i in range(len(texts))), cwd=case)
+        (case / f"{i}.yaml").write_text(
+            f"dataset: {{name: mnist5k}}\nmodel: {{name: mlp}}\ntechniques: {{{text}}}\n"
+        )
+    said = several(
+        ["check", "bn-true.yaml"], *(["check", f"{i}.yaml"] for i in range(len(texts))), cwd=case
+    )
     assert said[0][2] == (
         "bn-true.yaml:3:26: techniques.batch_norm can't be true: it has no strength; "
         "write `batch_norm:` with nothing behind it\n"

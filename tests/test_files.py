@@ -21,15 +21,31 @@ from regbench.results import records
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results/reference/quickstart"
 MINE = (
-    *("config.yaml", "runs.csv", "runs.csv.part", "thesis.md", "picture.svg", "page.html", "notes/a.txt"),
-    *("checkpoints/mine.txt", "trials/mine.txt", "trials/runs.csv", "l1-zeros/mlp/mine.txt", "wandb/mine.txt"),
+    *(
+        "config.yaml",
+        "runs.csv",
+        "runs.csv.part",
+        "thesis.md",
+        "picture.svg",
+        "page.html",
+        "notes/a.txt",
+    ),
+    *(
+        "checkpoints/mine.txt",
+        "trials/mine.txt",
+        "trials/runs.csv",
+        "l1-zeros/mlp/mine.txt",
+        "wandb/mine.txt",
+    ),
 )
 """What a person may have in a folder, under names that sound like ours."""
 
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of a person's own, with a results directory of ours in which some files are theirs too."""
+    """A folder of a person's own, with a results directory of ours in which some files are theirs
+    too.
+    """
     shutil.copytree(QUICKSTART, tmp_path / "results")
     for place in MINE:
         for folder in ("", "results"):
@@ -73,7 +89,13 @@ def test_every_option_that_names_what_is_written_is_among_the_commands() -> None
         for parameter in command.params
         for option in {"--out", "--svg", "--write"} & {*parameter.opts}
     }
-    named = {(word, option) for words in WRITING for word in words for option in words if option.startswith("--")}
+    named = {
+        (word, option)
+        for words in WRITING
+        for word in words
+        for option in words
+        if option.startswith("--")
+    }
     assert found <= named
 
 
@@ -81,10 +103,13 @@ def test_no_command_takes_away_or_overwrites_what_a_person_made(
     mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (mine / "tuned.yaml").write_text(
-        "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntune: {trials: 2, seeds: 1}\ntechniques: {dropout: }\n"
+        "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntune: {trials: 2, seeds: "
+        "1}\ntechniques: {dropout: }\n"
     )
     before = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}
-    monkeypatch.setattr(cli, "page", lambda *arguments: "<title>regbench: made")  # pictures take seconds
+    monkeypatch.setattr(
+        cli, "page", lambda *arguments: "<title>regbench: made"
+    )  # pictures take seconds
     paths = {"QUICKSTART": str(ROOT / "configs/quickstart.yaml"), "TUNED": "tuned.yaml"}
     for words in WRITING:
         monkeypatch.setattr(sys, "argv", ["regbench", *(paths.get(word, word) for word in words)])
@@ -93,8 +118,16 @@ def test_no_command_takes_away_or_overwrites_what_a_person_made(
         said = capsys.readouterr()
         ours = words[1:] == ["QUICKSTART", "--out", "results"]
         assert (end.value.code == 0) == ours, (words, said.err)
-        now = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file() and path.suffix != ".lock"}
-        lost = [path for path, content in before.items() if now.get(path) != content and path.name != "config.yaml"]
+        now = {
+            path: path.read_bytes()
+            for path in mine.rglob("*")
+            if path.is_file() and path.suffix != ".lock"
+        }
+        lost = [
+            path
+            for path, content in before.items()
+            if now.get(path) != content and path.name != "config.yaml"
+        ]
         assert lost == [], words
     assert (mine / "config.yaml").read_text() == "mine: config.yaml\n"
 
@@ -111,7 +144,11 @@ def test_a_directory_is_free_if_it_is_empty_or_a_sweeps(tmp_path: Path) -> None:
 
 
 def test_checkpoints_are_cleared_and_nothing_beside_them(tmp_path: Path) -> None:
-    for name in ("0123456789ab.safetensors", "0123456789abab.safetensors", ".regbench-00aa11bb.part"):
+    for name in (
+        "0123456789ab.safetensors",
+        "0123456789abab.safetensors",
+        ".regbench-00aa11bb.part",
+    ):
         (tmp_path / name).touch()
     others = ["model.safetensors", "0123456789ab.safetensors.bak", "x.part"]
     for name in others:

@@ -47,7 +47,11 @@ def test_a_statistic_is_computed_seed_by_seed(text: str, expected: list[float]) 
     assert value(text) == pytest.approx(expected)
 
 
-@given(st.lists(st.integers(0, 9), min_size=3, max_size=6, unique=False).filter(lambda y: len(set(y)) > 1))
+@given(
+    st.lists(st.integers(0, 9), min_size=3, max_size=6, unique=False).filter(
+        lambda y: len(set(y)) > 1
+    )
+)
 def test_slope_and_rank_correlation_are_scipys(y: list[int]) -> None:
     line = np.array([y], float)
     x = np.arange(len(y))
@@ -63,7 +67,8 @@ def test_what_can_not_be_computed_is_no_number() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "__import__('os').system('true')", "accuracy.real", "[1, 2]", "lambda: 1", "'text'", "accuracy(plain)[0]",
+        "__import__('os').system('true')", "accuracy.real", "[1, 2]", "lambda: 1", "'text'",
+        "accuracy(plain)[0]",
         "1 if 2 else 3", "f'{1}'", "accuracy(arm=plain)", "1 +", "a := 1", "True", "x" * 801,
         "(" * 300 + ")" * 300,
     ],
@@ -79,7 +84,9 @@ def test_no_text_does_anything_but_compute_or_be_refused(text: str) -> None:
         formula.value(formula.parsed(text), lambda name, arm: np.zeros(2))
 
 
-@pytest.mark.parametrize("text", ["chosen(gap(grid), accuracy(plain))", "chosen(1, 2)", "chosen(gap(grid))"])
+@pytest.mark.parametrize(
+    "text", ["chosen(gap(grid), accuracy(plain))", "chosen(1, 2)", "chosen(gap(grid))"]
+)
 def test_a_cell_is_chosen_by_a_row_of_as_many(text: str) -> None:
     with pytest.raises(ValueError, match=r"two rows|neither a function"):
         value(text)
@@ -96,24 +103,31 @@ def interval(low: float, high: float) -> Estimate:
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        ("a > 0", True), ("a > 1.5", False), ("a < 3.5", True), ("a < 2", False), ("a > 0 and b < 0", True),
+        ("a > 0", True), ("a > 1.5", False), ("a < 3.5", True), ("a < 2", False),
+        ("a > 0 and b < 0", True),
         ("a > 2 or b < 0", True), ("a > 2 and b < 0", False), ("a > 0 and (b > 0 or b < 0)", True),
         ("none > -9", False), ("a > 1 / 2 + 0.4", True),
     ],
 )  # fmt: skip
-def test_a_comparison_holds_where_the_whole_interval_is_on_its_side(rule: str, expected: bool) -> None:
+def test_a_comparison_holds_where_the_whole_interval_is_on_its_side(
+    rule: str, expected: bool
+) -> None:
     nan = float("nan")
     known = {"a": interval(1, 3), "b": interval(-2, -1), "none": Estimate(1, 5, nan, nan, nan)}
     assert formula.holds(formula.parsed(rule), known) is expected
 
 
-@pytest.mark.parametrize("rule", ["a", "a > b", "1 < a", "a == 1", "unknown > 1", "a >= 1", "a > 0 > -1", "a > gap(b)"])
+@pytest.mark.parametrize(
+    "rule", ["a", "a > b", "1 < a", "a == 1", "unknown > 1", "a >= 1", "a > 0 > -1", "a > gap(b)"]
+)
 def test_a_rule_is_made_of_comparisons_of_a_statistic_with_a_number(rule: str) -> None:
     with pytest.raises(ValueError, match=r"comparison|rule|formula|measure|function"):
         formula.holds(formula.parsed(rule), {"a": interval(1, 3), "b": interval(1, 3)})
 
 
-@pytest.mark.parametrize("text", ["-" * 400 + "v", "1" + "+1" * 300, "(" * 150 + "1" + ")" * 150 + "-v" * 120])
+@pytest.mark.parametrize(
+    "text", ["-" * 400 + "v", "1" + "+1" * 300, "(" * 150 + "1" + ")" * 150 + "-v" * 120]
+)
 def test_a_formula_that_goes_too_deep_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="a formula has at most 100 levels"):
         formula.parsed(text)

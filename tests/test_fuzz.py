@@ -1,4 +1,6 @@
-"""The fuzzer's targets, a moment each: what they begin with, and that with bytes changed, cut and doubled."""
+"""The fuzzer's targets, a moment each: what they begin with, and that with bytes changed, cut and
+doubled.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,14 @@ def test_what_a_target_begins_with_is_read_to_the_end(name: str) -> None:
     assert len(refused) < len(seeds()), refused
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 @pytest.mark.parametrize("name", fuzz.TARGETS)
-def test_what_a_parser_of_ours_is_given_is_read_or_refused_in_a_sentence(name: str, data: st.DataObject) -> None:
+def test_what_a_parser_of_ours_is_given_is_read_or_refused_in_a_sentence(
+    name: str, data: st.DataObject
+) -> None:
     seed = data.draw(st.sampled_from(fuzz.TARGETS[name][1]()))
     at, cut = data.draw(st.tuples(st.integers(0, len(seed)), st.integers(0, 40)))
     fuzz.survives(name, seed[:at] + data.draw(st.binary(max_size=20)) + seed[at + cut :])

@@ -22,7 +22,9 @@ def owned(folder: Path, age: float, machine: str = "elsewhere") -> None:
 
 def test_a_machine_that_lives_keeps_others_out_and_is_named(tmp_path: Path) -> None:
     owned(tmp_path, age=30)
-    with pytest.raises(RecordsError, match=r"in use by process 7 of elsewhere, which gave a sign of life 3\d s ago"):
+    with pytest.raises(
+        RecordsError, match=r"in use by process 7 of elsewhere, which gave a sign of life 3\d s ago"
+    ):
         Lock(tmp_path)
     owned(tmp_path, age=STALE + 5)
     Lock(tmp_path).release()
@@ -61,7 +63,9 @@ def test_whoever_was_taken_for_gone_notices_and_leaves_the_other_alone(tmp_path:
     assert (tmp_path / OWNER).exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b"[" * 5000, b'{"machine": 1}', b"null"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b"\xff", b"[" * 5000, b'{"machine": 1}', b"null"]
+)
 def test_a_file_that_no_owner_wrote_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / OWNER).write_bytes(content)
     Lock(tmp_path).release()

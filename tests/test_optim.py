@@ -23,7 +23,9 @@ def test_cosine_is_torch_cosine_annealing(epochs: int, final: float) -> None:
     dummy = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     theirs = torch.optim.lr_scheduler.CosineAnnealingLR(dummy, epochs, eta_min=final)
     for epoch in range(epochs):
-        assert optim.scale(optim.Cosine(final=final), epoch, epochs) == pytest.approx(theirs.get_last_lr()[0], abs=1e-9)
+        assert optim.scale(optim.Cosine(final=final), epoch, epochs) == pytest.approx(
+            theirs.get_last_lr()[0], abs=1e-9
+        )
         dummy.step(), theirs.step()
 
 
@@ -43,9 +45,17 @@ def test_constant_is_constant() -> None:
     ("settings", "make", "options"),
     [
         (optim.Sgd(lr=0.2, momentum=0.8), torch.optim.SGD, {"momentum": 0.8}),
-        (optim.Sgd(lr=0.2, momentum=0.8, nesterov=True), torch.optim.SGD, {"momentum": 0.8, "nesterov": True}),
+        (
+            optim.Sgd(lr=0.2, momentum=0.8, nesterov=True),
+            torch.optim.SGD,
+            {"momentum": 0.8, "nesterov": True},
+        ),
         (optim.Sgd(lr=0.2, momentum=0), torch.optim.SGD, {}),
-        (optim.Adam(lr=0.2, beta1=0.8, eps=1e-4), torch.optim.Adam, {"betas": (0.8, 0.999), "eps": 1e-4}),
+        (
+            optim.Adam(lr=0.2, beta1=0.8, eps=1e-4),
+            torch.optim.Adam,
+            {"betas": (0.8, 0.999), "eps": 1e-4},
+        ),
         (optim.AdamW(lr=0.2, weight_decay=0.3), torch.optim.AdamW, {"weight_decay": 0.3}),
     ],
 )
@@ -53,7 +63,9 @@ def test_updates_are_torch_optims_at_a_learning_rate_a_run(
     settings: optim.Optimizer, make: type, options: dict[str, object]
 ) -> None:
     draw = torch.Generator().manual_seed(0)
-    ours = [torch.randn(shape, dtype=torch.float64, generator=draw) for shape in ((3, 3, 4), (3, 3))]
+    ours = [
+        torch.randn(shape, dtype=torch.float64, generator=draw) for shape in ((3, 3, 4), (3, 3))
+    ]
     update = optim.Update(settings, ours, [slice(0, 2), slice(2, 3)])
     theirs = [[t[m].clone().requires_grad_() for t in ours] for m in range(3)]
     plain = [make(tensors, lr=1.0, foreach=False, fused=False, **options) for tensors in theirs]

@@ -24,7 +24,10 @@ Effect = tuple[int, str, str, Mapping[str, str]]
 
 
 def outcome(
-    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *files: Path
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *files: Path,
 ) -> Effect:
     """What a command leaves; `files` are put back as they were."""
     before = {file: file.read_bytes() for file in files if file.exists()}
@@ -44,7 +47,9 @@ def outcome(
 
 
 def ignored(options: Mapping[str, list[str]], effect: Callable[[list[str]], Effect]) -> list[str]:
-    """The pairs of options of which one changes nothing, though alone it does, and nobody says so."""
+    """The pairs of options of which one changes nothing, though alone it does, and nobody says
+    so.
+    """
     plain = effect([])
     alone = {name: effect(given) for name, given in options.items()}
     found = []
@@ -82,7 +87,9 @@ def test_of_two_options_of_table_none_is_passed_over(
     assert options.keys() == options_of("table")
 
     def effect(given: list[str]) -> Effect:
-        return outcome(["table", str(REFERENCE), *given], capsys, monkeypatch, page, old, picture, summary)
+        return outcome(
+            ["table", str(REFERENCE), *given], capsys, monkeypatch, page, old, picture, summary
+        )
 
     assert effect(["--where", CONDITION])[0] == 0
     assert ignored(options, effect) == []
@@ -91,7 +98,9 @@ def test_of_two_options_of_table_none_is_passed_over(
 def test_of_two_options_of_sweep_none_is_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What reaches the training is its effect; a dry run trains nothing, and asks nothing of how it would."""
+    """What reaches the training is its effect; a dry run trains nothing, and asks nothing of how it
+    would.
+    """
     file = tmp_path / "a.yaml"
     file.write_text(
         "dataset: {name: mnist, train_size: 100}\nmodel: {name: mlp, widths: [8]}\n"
@@ -121,7 +130,14 @@ def test_of_two_options_of_sweep_none_is_passed_over(
 
     def trains(config: Any, plan: Any, directory: Path, *, progress: Any, **how: Any) -> int:
         workers = 1 if how["executor"] == "serial" else how.pop("workers")  # as the real one
-        reached.append((str(directory), [run.id for run in plan.runs], workers, {k: str(v) for k, v in how.items()}))
+        reached.append(
+            (
+                str(directory),
+                [run.id for run in plan.runs],
+                workers,
+                {k: str(v) for k, v in how.items()},
+            )
+        )
         return 0
 
     monkeypatch.chdir(tmp_path)
@@ -146,7 +162,11 @@ def test_of_two_options_of_sweep_none_is_passed_over(
         "--data-dir",
         "--out",
     }
-    found = [pair for pair in ignored(options, effect) if pair not in {f"{name} beside --dry-run" for name in trained}]
+    found = [
+        pair
+        for pair in ignored(options, effect)
+        if pair not in {f"{name} beside --dry-run" for name in trained}
+    ]
     assert found == []
 
 
@@ -159,10 +179,23 @@ def test_of_two_options_of_sweep_none_is_passed_over(
         (["claims", "run", "--quick", "--out", "x"], "--quick and --out"),
         (["claims", "run", "--quick", "--workers", "3"], "--quick and --workers 3"),
         (["list", "models", "--data-dir", "x"], "--data-dir is for datasets"),
-        (["sweep", "CONFIG", "--data-dir", "x"], "--data-dir: mnist5k isn't read from a folder of datasets"),
-        (["check", "CONFIG", "--set", "seeds=3", "--set", "seeds=5"], "this takes the place of --set seeds=3"),
         (
-            ["check", "CONFIG", "--set", "train.optimizer.lr=0.1", "--set", "train.optimizer={name: sgd}"],
+            ["sweep", "CONFIG", "--data-dir", "x"],
+            "--data-dir: mnist5k isn't read from a folder of datasets",
+        ),
+        (
+            ["check", "CONFIG", "--set", "seeds=3", "--set", "seeds=5"],
+            "this takes the place of --set seeds=3",
+        ),
+        (
+            [
+                "check",
+                "CONFIG",
+                "--set",
+                "train.optimizer.lr=0.1",
+                "--set",
+                "train.optimizer={name: sgd}",
+            ],
             "this takes the place of --set train.optimizer.lr=0.1",
         ),
     ],
@@ -197,6 +230,12 @@ def test_an_extension_that_is_not_finished_is_finished_first_and_that_is_said(
         "rounds: [5]", "rounds: [5, 2]"
     )
     (quickstart / "config.yaml").write_text(config)
-    said = outcome(["sweep", str(file), "--out", str(quickstart), "--extend", "3", "--dry-run"], capsys, monkeypatch)
-    assert "the 2 seeds that were added last are not finished; they come first, and alone" in said[2]
+    said = outcome(
+        ["sweep", str(file), "--out", str(quickstart), "--extend", "3", "--dry-run"],
+        capsys,
+        monkeypatch,
+    )
+    assert (
+        "the 2 seeds that were added last are not finished; they come first, and alone" in said[2]
+    )
     assert "x 7 seeds" in said[1]

@@ -22,20 +22,29 @@ IMAGES = 400
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame]:
+def found(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame]:
     """A sweep whose accuracies are those of its bits."""
     plan, config = sweep(tmp_path_factory.mktemp("configs"))
     runs = records(plan)
     rng = np.random.default_rng(0)
-    bits = {run: rng.random(IMAGES) < share for run, share in zip(runs.run, runs.test_accuracy, strict=True)}
+    bits = {
+        run: rng.random(IMAGES) < share
+        for run, share in zip(runs.run, runs.test_accuracy, strict=True)
+    }
     runs["test_accuracy"] = [bits[run].mean() for run in runs.run]
     details = pd.DataFrame({"run": list(bits), "correct": [pack(b) for b in bits.values()]})
     return compare(runs, plan, config.analysis, details, IMAGES), details, plan, runs
 
 
-def test_runs_of_a_seed_have_one_hash_each(found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame]) -> None:
+def test_runs_of_a_seed_have_one_hash_each(
+    found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame],
+) -> None:
     _, _, plan, runs = found
-    assert [(h.seed, h.runs, *map(len, h.values())) for h in hashes(runs, plan)] == [(s, 24, 1, 1, 1) for s in range(5)]
+    assert [(h.seed, h.runs, *map(len, h.values())) for h in hashes(runs, plan)] == [
+        (s, 24, 1, 1, 1) for s in range(5)
+    ]
     broken = runs.copy()
     broken.loc[(runs.seed == 3) & (runs.cell == "baseline"), "order_hash"] = "f" * 16
     assert [len(h.order) for h in hashes(broken, plan)] == [1, 1, 1, 2, 1]
@@ -43,7 +52,9 @@ def test_runs_of_a_seed_have_one_hash_each(found: tuple[Comparison, pd.DataFrame
     assert [(h.runs, len(h.order)) for h in hashes(broken, plan)][3] == (23, 1)
 
 
-def test_two_cells_are_compared_seed_by_seed(found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame]) -> None:
+def test_two_cells_are_compared_seed_by_seed(
+    found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame],
+) -> None:
     comparison, details, plan, runs = found
     result = versus(comparison, details, plan, "dropout", "l2 + batch_norm")
     table = runs.pivot(index="seed", columns="cell", values="test_accuracy")
@@ -70,7 +81,9 @@ def test_a_cell_that_is_not_there_is_said_with_what_is_meant(
         versus(comparison, details, plan, "dropout", "dropout(p=0.5)")
 
 
-def test_damaged_bits_are_refused(found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame]) -> None:
+def test_damaged_bits_are_refused(
+    found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame],
+) -> None:
     comparison, details, plan, _ = found
     for bits in ("AAAA", "no base64!", "é"):
         with pytest.raises(RecordsError, match=r"details\.csv: the bits of run .* can't be read"):
@@ -82,7 +95,8 @@ def test_the_error_from_the_test_set_is_that_of_as_many_images(
 ) -> None:
     noise = found[0].noise
     assert noise is not None
-    # Independent bits: a difference of two shares has about this standard error over the images of one seed.
+    # Independent bits: a difference of two shares has about this standard error over the images of
+    # one seed.
     assert noise.images == pytest.approx(np.sqrt(2 * 0.87 * 0.13 / IMAGES / 5), rel=0.3)
 
 

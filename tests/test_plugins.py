@@ -1,4 +1,6 @@
-"""What other packages offer through entry points: found, loaded when asked for, and never trusted to be right."""
+"""What other packages offer through entry points: found, loaded when asked for, and never trusted
+to be right.
+"""
 
 import json
 import os
@@ -70,7 +72,8 @@ def find(data_dir):
 
 def load(path, data_dir):
     labels = np.arange(60, dtype=np.uint8) % 2
-    images = (np.random.default_rng(0).integers(0, 99, (60, 4, 4, 1)) + 100 * labels[:, None, None, None]).astype("u1")
+    noise = np.random.default_rng(0).integers(0, 99, (60, 4, 4, 1))
+    images = (noise + 100 * labels[:, None, None, None]).astype("u1")
     return Images(images[:40], labels[:40], images[40:], labels[40:], ("=dim()", "bright"))
 """
 
@@ -81,7 +84,8 @@ def distribution(folder: Path, name: str, points: dict[str, dict[str, str]], **f
     about.mkdir(parents=True)
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     lines = [
-        f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in each.items()) for group, each in points.items()
+        f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in each.items())
+        for group, each in points.items()
     ]
     (about / "entry_points.txt").write_text("\n".join(lines))
     for module, text in files.items():
@@ -137,7 +141,9 @@ def test_the_documented_technique_is_found_as_the_documented_entry_point(site: P
     (site / "my_package").mkdir()
     (site / "my_package/__init__.py").touch()
     code = re.search(
-        "`regbench/regularizers/spatial_dropout.py`:\n\n```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE
+        "`regbench/regularizers/spatial_dropout.py`:\n\n```python\n(.*?)^```$",
+        page,
+        re.DOTALL | re.MULTILINE,
     )
     assert code
     (site / "my_package/spatial_dropout.py").write_text(code[1], encoding="utf-8")
@@ -145,13 +151,29 @@ def test_the_documented_technique_is_found_as_the_documented_entry_point(site: P
 
 
 BROKEN = {
-    "no module": ("", "my_gone", "can't be imported (ModuleNotFoundError: No module named 'my_gone')"),
+    "no module": (
+        "",
+        "my_gone",
+        "can't be imported (ModuleNotFoundError: No module named 'my_gone')",
+    ),
     "raises": ("1 / 0", "my_scale", "can't be imported (ZeroDivisionError: division by zero)"),
     "leaves": ("raise SystemExit(3)", "my_scale", "can't be imported (SystemExit: 3)"),
     "no syntax": ("def", "my_scale", "can't be imported (SyntaxError: "),
-    "no technique": ("x = 1", "my_scale", "it must define one class derived from regbench.regularizers.base.Technique"),
-    "a class": (TECHNIQUE.format(key="scale", noise="return x"), "my_scale:Scale", "it must name a module"),
-    "other key": (TECHNIQUE.format(key="other", noise="return x"), "my_scale", "the technique's key is 'other'"),
+    "no technique": (
+        "x = 1",
+        "my_scale",
+        "it must define one class derived from regbench.regularizers.base.Technique",
+    ),
+    "a class": (
+        TECHNIQUE.format(key="scale", noise="return x"),
+        "my_scale:Scale",
+        "it must name a module",
+    ),
+    "other key": (
+        TECHNIQUE.format(key="other", noise="return x"),
+        "my_scale",
+        "the technique's key is 'other'",
+    ),
     "no settings": (
         TECHNIQUE.format(key="scale", noise="return x").replace("class Settings", "class Setting"),
         "my_scale",
@@ -171,7 +193,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_a_broken_one_is_a_sentence_that_names_entry_point_and_distribution(site: Path, what: str) -> None:
+def test_a_broken_one_is_a_sentence_that_names_entry_point_and_distribution(
+    site: Path, what: str
+) -> None:
     text, value, reason = BROKEN[what]
     distribution(site, "mine", {"regbench.regularizers": {"scale": value}}, my_scale=text)
     found = techniques()
@@ -179,7 +203,9 @@ def test_a_broken_one_is_a_sentence_that_names_entry_point_and_distribution(site
     with pytest.raises(UsageError) as error:
         found["scale"]
     said = str(error.value)
-    assert said.startswith(f"the entry point 'scale' ({value}, group regbench.regularizers) of mine 1.0 can't be ")
+    assert said.startswith(
+        f"the entry point 'scale' ({value}, group regbench.regularizers) of mine 1.0 can't be "
+    )
     assert reason in said
     assert said.endswith("mend it, or uninstall its distribution")
     assert said.isprintable()
@@ -190,11 +216,13 @@ def test_a_broken_one_is_a_sentence_that_names_entry_point_and_distribution(site
     [
         (
             ["dropout"],
-            "'dropout' (my_x, group regbench.regularizers) of mine 1.0 has the name of regbench's own regbench.re",
+            "'dropout' (my_x, group regbench.regularizers) of mine 1.0 has the name of "
+            "regbench's own regbench.re",
         ),
         (
             ["x", "x"],
-            "'x' (my_x, group regbench.regularizers) of other 1.0 has the name of the entry point 'x' (my_x, ",
+            "'x' (my_x, group regbench.regularizers) of other 1.0 has the name of the "
+            "entry point 'x' (my_x, ",
         ),
         (["=cmd()"], "needs a name of 1 to 40 of the characters a-z, 0-9 and _: rename it"),
         (["../x"], "needs a name of 1 to 40"),
@@ -211,7 +239,9 @@ def test_a_name_that_is_taken_or_no_name_is_refused_and_both_are_named(
     assert reason in str(error.value)
 
 
-def test_a_sweep_trains_them_in_its_workers_and_records_which_one_is_at_fault(tmp_path: Path) -> None:
+def test_a_sweep_trains_them_in_its_workers_and_records_which_one_is_at_fault(
+    tmp_path: Path,
+) -> None:
     keys = {
         "scale": "return x * self.settings[0].p",
         "raises": "raise ValueError('boom')",
@@ -224,7 +254,9 @@ def test_a_sweep_trains_them_in_its_workers_and_records_which_one_is_at_fault(tm
         "regbench.probes": {"count": "my_count", "unused": "my_absent"},
     }
     files = {f"my_{key}": TECHNIQUE.format(key=key, noise=noise) for key, noise in keys.items()}
-    distribution(tmp_path / "site", "mine", points, my_wide=MODEL, my_stripes=SOURCE, my_count=PROBE, **files)
+    distribution(
+        tmp_path / "site", "mine", points, my_wide=MODEL, my_stripes=SOURCE, my_count=PROBE, **files
+    )
     (tmp_path / "c.yaml").write_text(
         "dataset: {name: stripes}\nmodel: {name: wide, widths: [4]}\ntrain: {epochs: 1}\nseeds: 2\n"
         "techniques: {dropout: 0.5, scale: 0.5, raises: , shape: }\nprobes: {count: }\n"
@@ -246,7 +278,10 @@ def test_a_sweep_trains_them_in_its_workers_and_records_which_one_is_at_fault(tm
     assert reasons["raises(p=0.5)"] == "in the technique raises: ValueError: boom"
     assert "the technique shape: noise returned the shape" in reasons["shape(p=0.5)"]
     assert set(found.probes["probe"]) == {"count"}
-    assert json.loads((tmp_path / "out/dataset.json").read_text())["classes"] == ["=dim()", "bright"]
+    assert json.loads((tmp_path / "out/dataset.json").read_text())["classes"] == [
+        "=dim()",
+        "bright",
+    ]
     assert (
         "regbench.probes: count = my_count (mine 1.0)"
         in json.loads((tmp_path / "out/environment.json").read_text())["plugins"]
@@ -255,14 +290,19 @@ def test_a_sweep_trains_them_in_its_workers_and_records_which_one_is_at_fault(tm
 
 
 def test_a_technique_that_hangs_is_named_and_costs_its_own_runs_alone(tmp_path: Path) -> None:
-    # With neutral settings it shares a stack with the baseline; the loop in C never lets Python's lock go.
+    # With neutral settings it shares a stack with the baseline; the loop in C never lets Python's
+    # lock go.
     text = TECHNIQUE.format(key="hangs", noise="return re.match('(a+)+b', 'a' * 99)")
     text = text.replace('main = "p"', 'main = "p"\n    vector = ("p",)\n    neutral = {"p": 1.0}')
     distribution(
-        tmp_path / "site", "mine", {"regbench.regularizers": {"hangs": "my_hangs"}}, my_hangs="import re" + text
+        tmp_path / "site",
+        "mine",
+        {"regbench.regularizers": {"hangs": "my_hangs"}},
+        my_hangs="import re" + text,
     )
     (tmp_path / "c.yaml").write_text(
-        "dataset: {name: mnist5k, train_size: 100}\nmodel: {name: mlp, widths: [4]}\ntrain: {epochs: 1}\nseeds: 2\n"
+        "dataset: {name: mnist5k, train_size: 100}\nmodel: {name: mlp, widths: "
+        "[4]}\ntrain: {epochs: 1}\nseeds: 2\n"
         "techniques: {dropout: 0.5, hangs: }\n"
     )
     done = subprocess.run(

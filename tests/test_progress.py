@@ -36,7 +36,12 @@ def plan(*stacks: Stack) -> Plan:
 
 def rows(stack: Stack, accuracy: float = 0.9, status: str = "ok", reason: str = ""):
     return [
-        {"cell": run.cell.label, "status": status, "reason": reason, "validation_accuracy": accuracy}
+        {
+            "cell": run.cell.label,
+            "status": status,
+            "reason": reason,
+            "validation_accuracy": accuracy,
+        }
         for run in stack.runs
     ]
 
@@ -76,7 +81,7 @@ def lines(out):
 # Plain lines
 
 
-def test_where_there_is_no_terminal_each_stack_that_finishes_is_one_whole_line_without_control_codes(
+def test_without_a_terminal_each_stack_that_finishes_is_one_whole_line_without_control_codes(
     progress, out, clock
 ):
     long = stack("long", [" + ".join(f"technique_{n}(strength=0.5)" for n in range(9)), "l1", "l2"])
@@ -89,7 +94,9 @@ def test_where_there_is_no_terminal_each_stack_that_finishes_is_one_whole_line_w
     begun, first, second = lines(out)
     assert begun == "5 runs to train, in 2 stacks"
     assert first.startswith("finished baseline and 1 more, seed 0 (2 runs); 2/5 runs, 7 runs/min, ")
-    assert second.startswith(f"finished {long.runs[0].cell.label} and 2 more, seed 0 (3 runs); 5/5 runs, ")
+    assert second.startswith(
+        f"finished {long.runs[0].cell.label} and 2 more, seed 0 (3 runs); 5/5 runs, "
+    )
     assert len(second) > 250
     assert out.getvalue().isprintable() or set(re.findall(r"[^ -~]", out.getvalue())) == {"\n"}
 
@@ -137,7 +144,10 @@ def test_at_the_end_it_says_how_long_it_took_and_what_was_lost(progress, out, cl
     clock.now = 125.0
     progress.close()
     progress.close()
-    assert lines(out)[1] == "diverged: 2 of 2 runs of baseline and 1 more, seed 0: the loss was infinite"
+    assert (
+        lines(out)[1]
+        == "diverged: 2 of 2 runs of baseline and 1 more, seed 0: the loss was infinite"
+    )
     assert "failed: 2 of 2 runs of dropout(p=0.5) and 1 more, seed 0: ValueError: no" in lines(out)
     assert lines(out)[-1] == "4 runs in 2 min 05 s, 2 diverged, 2 failed"
     assert not any(line.startswith("finished dropout") for line in lines(out))
@@ -233,7 +243,9 @@ def test_the_end_comes_no_sooner_than_that_of_the_slowest_stack_in_flight(progre
     clock.now = 10.0
     progress.epoch(quick, 10, [])
     progress.epoch(slow, 2, [])
-    assert remaining(progress) == "1 min 20 s left"  # eight epochs of ten seconds, though 0.92 of the cost is done
+    assert (
+        remaining(progress) == "1 min 20 s left"
+    )  # eight epochs of ten seconds, though 0.92 of the cost is done
 
 
 def test_slow_runs_have_seconds_a_run_for_a_rate(progress, clock):
@@ -278,8 +290,13 @@ def test_a_stack_is_called_by_its_first_cell_and_its_seeds(cells, seeds, name):
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 @pytest.mark.parametrize("height", [8, 24])
 def test_the_display_fits_the_terminal_and_keeps_its_numbers(width, height, clock):
-    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
-    stacks = [stack(f"s{n}", [f"dropout(p=0.{n}) + layer_norm + l2(strength=0.01)", "l1"]) for n in range(30)]
+    console = Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None
+    )
+    stacks = [
+        stack(f"s{n}", [f"dropout(p=0.{n}) + layer_norm + l2(strength=0.01)", "l1"])
+        for n in range(30)
+    ]
     progress = Progress(console, clock)
     progress.start(plan(*stacks), stacks, 0)
     for each in stacks[1:]:
@@ -299,8 +316,8 @@ def test_the_display_fits_the_terminal_and_keeps_its_numbers(width, height, cloc
 
 SCRIPT = """
 import sys, time
-from regbench.plan import Cell, Plan, Run, Stack
-from regbench.progress import Progress
+from regbench.planning.plan import Cell, Plan, Run, Stack
+from regbench.runner.progress import Progress
 
 class Settings:
     epochs = 10
@@ -325,10 +342,21 @@ def in_a_terminal(*arguments: str, **variables: str) -> tuple[str, str]:
     """Run SCRIPT with a terminal for stderr; return what went to stdout, and to the terminal."""
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
-    environment |= {"TERM": "xterm-256color", "PYTHONPATH": str(Path(regbench.__file__).parents[1])} | variables
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("NO_COLOR", "COLUMNS", "LINES")
+    }
+    environment |= {
+        "TERM": "xterm-256color",
+        "PYTHONPATH": str(Path(regbench.__file__).parents[1]),
+    } | variables
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *arguments], stdout=subprocess.PIPE, stderr=theirs, text=True, env=environment
+        [sys.executable, "-c", SCRIPT, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        env=environment,
     )
     os.close(theirs)
     heard = bytearray()
@@ -386,7 +414,12 @@ def test_forced_colour_puts_no_control_codes_into_a_file(monkeypatch, out):
 
 
 def test_it_imports_neither_torch_nor_pandas():
-    script = "import sys, regbench.progress; print(sorted({'torch', 'pandas', 'scipy'} & set(sys.modules)))"
+    script = (
+        "import sys, regbench.runner.progress; print(sorted({'torch', 'pandas', 'scipy'} & "
+        "set(sys.modules)))"
+    )
     environment = os.environ | {"PYTHONPATH": str(Path(regbench.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
     assert done.stdout == "[]\n"

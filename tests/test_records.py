@@ -45,11 +45,22 @@ def opened(directory, config=CONFIG, environment=ENVIRONMENT, dataset=DATASET):
 
 
 def run_row(run, status="ok", **cells):
-    return {"run": run, "cell": "baseline", "seed": 0, "status": status, "stack": "s", "stack_size": 1, **cells}
+    return {
+        "run": run,
+        "cell": "baseline",
+        "seed": 0,
+        "status": status,
+        "stack": "s",
+        "stack_size": 1,
+        **cells,
+    }
 
 
 def epoch_rows(run, epochs=3):
-    return [{"run": run, "cell": "baseline", "seed": 0, "epoch": epoch, "lr": 1e-3} for epoch in range(1, epochs + 1)]
+    return [
+        {"run": run, "cell": "baseline", "seed": 0, "epoch": epoch, "lr": 1e-3}
+        for epoch in range(1, epochs + 1)
+    ]
 
 
 def detail_row(run):
@@ -58,7 +69,10 @@ def detail_row(run):
 
 def probe_rows(run):
     common = {"run": run, "cell": "baseline", "seed": 0, "probe": "noise", "name": "accuracy"}
-    return [common | {"at": at, "value": value} for at, value in ((0, 0.5), (0.1, math.nan), (None, 0.25))]
+    return [
+        common | {"at": at, "value": value}
+        for at, value in ((0, 0.5), (0.1, math.nan), (None, 0.25))
+    ]
 
 
 def commit(results, *runs, **cells):
@@ -72,7 +86,11 @@ def commit(results, *runs, **cells):
 
 
 def commit_probed(results, *runs):
-    results.append(Rows([run_row(run) for run in runs], probes=[row for run in runs for row in probe_rows(run)]))
+    results.append(
+        Rows(
+            [run_row(run) for run in runs], probes=[row for run in runs for row in probe_rows(run)]
+        )
+    )
 
 
 def contents(directory, *more):
@@ -92,7 +110,11 @@ texts = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
     ["None", "NA", "null", "nan", "-", '"', ","]
 )
 data = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
@@ -136,14 +158,21 @@ def test_every_value_comes_back_as_it_was(rows):
         with opened(Path(folder) / "results") as results:
             results.append(Rows(*rows))
         found = records.read(Path(folder) / "results")
-        for table, written, columns in ((found.runs, rows[0], RUNS), (found.epochs, rows[1], EPOCHS)):
+        for table, written, columns in (
+            (found.runs, rows[0], RUNS),
+            (found.epochs, rows[1], EPOCHS),
+        ):
             assert list(table.columns) == list(columns)
             assert len(table) == len(written)
             for (_, read), row in zip(table.iterrows(), written, strict=True):
-                assert [name for name, kind in columns.items() if not same(read[name], row[name], kind)] == []
+                assert [
+                    name for name, kind in columns.items() if not same(read[name], row[name], kind)
+                ] == []
         with opened(Path(folder) / "results") as results:
             assert results.notes == []
-            assert results.finished() == {row["run"] for row in rows[0] if row["status"] != "failed"}
+            assert results.finished() == {
+                row["run"] for row in rows[0] if row["status"] != "failed"
+            }
 
 
 @given(data)
@@ -154,7 +183,8 @@ def test_a_config_comes_back_as_it_was(value):
 
 
 @pytest.mark.parametrize(
-    "name", ["1e4", "010", "0o17", "1_000", ".5", "-1", "+1e3", "off", "no", "null", "true", "2024-01-01"]
+    "name",
+    ["1e4", "010", "0o17", "1_000", ".5", "-1", "+1e3", "off", "no", "null", "true", "2024-01-01"],
 )
 def test_a_name_that_looks_like_something_else_is_quoted(name):
     assert f"name: '{name}'" in records._yaml({"name": name}).decode()
@@ -174,15 +204,32 @@ def test_columns_have_declared_types_also_where_everything_is_unknown(tmp_path):
 
 def test_unknown_is_an_empty_cell_and_a_float_is_its_shortest_form(tmp_path):
     with opened(tmp_path) as results:
-        commit(results, "a", train_nll=0.1, test_nll=math.nan, gap=None, seconds=1, proof={"b": 1, "a": math.inf})
-    cells = dict(zip(RUNS, (tmp_path / "runs.csv").read_text().splitlines()[1].split(","), strict=False))
-    assert (cells["train_nll"], cells["test_nll"], cells["gap"], cells["seconds"]) == ("0.1", "", "", "1.0")
+        commit(
+            results,
+            "a",
+            train_nll=0.1,
+            test_nll=math.nan,
+            gap=None,
+            seconds=1,
+            proof={"b": 1, "a": math.inf},
+        )
+    cells = dict(
+        zip(RUNS, (tmp_path / "runs.csv").read_text().splitlines()[1].split(","), strict=False)
+    )
+    assert (cells["train_nll"], cells["test_nll"], cells["gap"], cells["seconds"]) == (
+        "0.1",
+        "",
+        "",
+        "1.0",
+    )
     assert (tmp_path / "runs.csv").read_text().endswith('"{""a"":null,""b"":1}"\n')
 
 
 def test_reasons_stay_on_one_line_and_carry_no_terminal_codes(tmp_path):
     with opened(tmp_path) as results:
-        results.append(Rows([run_row("a", "failed", reason="one\ntwo\r\n\x1b[31mthree\x00 \udc80")]))
+        results.append(
+            Rows([run_row("a", "failed", reason="one\ntwo\r\n\x1b[31mthree\x00 \udc80")])
+        )
     assert records.read(tmp_path).runs["reason"].tolist() == ["one two [31mthree \\udc80"]
 
 
@@ -199,7 +246,9 @@ def test_packed_bits_are_never_quoted(tmp_path):
     bits = np.array([True] * 5 + [False] + [True] * 2)
     assert records.pack(bits).startswith("+")
     with opened(tmp_path) as results:
-        results.append(Rows([run_row("a")], [], [detail_row("a") | {"correct": records.pack(bits)}]))
+        results.append(
+            Rows([run_row("a")], [], [detail_row("a") | {"correct": records.pack(bits)}])
+        )
     assert records.unpack(records.read(tmp_path).details["correct"][0], 8).tolist() == bits.tolist()
 
 
@@ -304,7 +353,11 @@ def test_tuples_and_lists_are_the_same_config(tmp_path):
 
 
 def test_what_another_directory_holds_is_taken_to_the_last_byte_and_once(tmp_path):
-    with opened(tmp_path / "one") as one, opened(tmp_path / "two") as two, opened(tmp_path / "all") as everything:
+    with (
+        opened(tmp_path / "one") as one,
+        opened(tmp_path / "two") as two,
+        opened(tmp_path / "all") as everything,
+    ):
         commit(one, "a", "b")
         commit(two, "b", "c")
         assert [everything.take(tmp_path / name) for name in ("one", "two", "one")] == [2, 1, 0]
@@ -316,7 +369,11 @@ def test_what_another_directory_holds_is_taken_to_the_last_byte_and_once(tmp_pat
 
 
 def test_a_failure_is_taken_where_nobody_finished_the_run(tmp_path):
-    with opened(tmp_path / "one") as one, opened(tmp_path / "two") as two, opened(tmp_path / "all") as everything:
+    with (
+        opened(tmp_path / "one") as one,
+        opened(tmp_path / "two") as two,
+        opened(tmp_path / "all") as everything,
+    ):
         one.append(Rows([run_row("a", "failed"), run_row("b", "failed")]))
         commit(two, "a")
         assert [everything.take(tmp_path / name) for name in ("one", "two", "one")] == [2, 1, 0]
@@ -325,7 +382,11 @@ def test_a_failure_is_taken_where_nobody_finished_the_run(tmp_path):
 
 
 def test_other_results_of_the_same_run_are_refused_other_seconds_are_not(tmp_path):
-    with opened(tmp_path / "one") as one, opened(tmp_path / "two") as two, opened(tmp_path / "three") as three:
+    with (
+        opened(tmp_path / "one") as one,
+        opened(tmp_path / "two") as two,
+        opened(tmp_path / "three") as three,
+    ):
         commit(one, "a", test_accuracy=0.5, seconds=1.0)
         commit(two, "a", test_accuracy=0.5, seconds=2.0)
         commit(three, "a", test_accuracy=0.6, seconds=1.0)
@@ -346,19 +407,29 @@ def test_nothing_is_taken_from_a_damaged_directory(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"config": CONFIG | {"seeds": [0, 1]}}, {"environment": {"torch": "1"}}, {"dataset": {"name": "mnist"}}]
+    "other",
+    [
+        {"config": CONFIG | {"seeds": [0, 1]}},
+        {"environment": {"torch": "1"}},
+        {"dataset": {"name": "mnist"}},
+    ],
 )
 def test_directories_of_other_sweeps_are_told_apart_with_what_differs(tmp_path, other):
     with opened(tmp_path / "one"), opened(tmp_path / "two", **other), opened(tmp_path / "three"):
         pass
     one, two, three = (records.read(tmp_path / name) for name in ("one", "two", "three"))
     records.check_same(one, three)
-    with pytest.raises(RecordsError, match=f"two has another {next(iter(other))} than .*one: .* was "):
+    with pytest.raises(
+        RecordsError, match=f"two has another {next(iter(other))} than .*one: .* was "
+    ):
         records.check_same(one, two)
 
 
 def test_data_that_moved_to_another_folder_are_the_same_data(tmp_path):
-    there, here = (CONFIG | {"dataset": {"name": "npz", "path": f"{folder}/x.npz"}} for folder in ("/there", "/here"))
+    there, here = (
+        CONFIG | {"dataset": {"name": "npz", "path": f"{folder}/x.npz"}}
+        for folder in ("/there", "/here")
+    )
     with opened(tmp_path, there) as results:
         commit(results, "a")
     digest = records.read(tmp_path).digest()
@@ -377,16 +448,31 @@ def test_data_that_moved_to_another_folder_are_the_same_data(tmp_path):
     ("change", "words"),
     [
         (
-            {"config": CONFIG | {"train": {"epochs": 5, "optimizer": {"name": "adam", "lr": 1e-3}}}},
+            {
+                "config": CONFIG
+                | {"train": {"epochs": 5, "optimizer": {"name": "adam", "lr": 1e-3}}}
+            },
             ["config", "train.epochs was 30, now 5"],
         ),
         (
-            {"config": CONFIG | {"techniques": {"dropout": [{"p": 0.2}, {"p": 0.6}], "l2": [{"strength": 0.01}]}}},
-            ["techniques.dropout[1].p was 0.5, now 0.6", "techniques.l2[0].strength was absent, now 0.01"],
+            {
+                "config": CONFIG
+                | {"techniques": {"dropout": [{"p": 0.2}, {"p": 0.6}], "l2": [{"strength": 0.01}]}}
+            },
+            [
+                "techniques.dropout[1].p was 0.5, now 0.6",
+                "techniques.l2[0].strength was absent, now 0.01",
+            ],
         ),
         ({"config": CONFIG | {"seeds": [0, 1]}}, ["seeds was [0, 1, 2], now [0, 1]"]),
-        ({"dataset": DATASET | {"fingerprint": "cd34"}}, ["dataset", 'fingerprint was "ab12", now "cd34"']),
-        ({"environment": ENVIRONMENT | {"regbench": "0.2.0"}}, ["environment", 'regbench was "0.1.0", now "0.2.0"']),
+        (
+            {"dataset": DATASET | {"fingerprint": "cd34"}},
+            ["dataset", 'fingerprint was "ab12", now "cd34"'],
+        ),
+        (
+            {"environment": ENVIRONMENT | {"regbench": "0.2.0"}},
+            ["environment", 'regbench was "0.1.0", now "0.2.0"'],
+        ),
         ({"environment": ENVIRONMENT | {"device": "cuda"}}, ['device was absent, now "cuda"']),
     ],
 )
@@ -396,7 +482,9 @@ def test_a_directory_of_another_sweep_is_refused_with_what_differs(tmp_path, cha
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(RecordsError) as refused:
         opened(tmp_path, **change)
-    assert [word for word in [*words, str(tmp_path), "--out"] if word not in str(refused.value)] == []
+    assert [
+        word for word in [*words, str(tmp_path), "--out"] if word not in str(refused.value)
+    ] == []
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     opened(tmp_path).close()
 
@@ -432,7 +520,13 @@ def test_a_row_torn_at_any_byte_is_dropped_with_its_epochs_and_nothing_else_is(t
     with opened(tmp_path) as results:
         commit(results, "a", techniques={"l1": {"strength": 1}}, reason='a "quoted", reason')
         whole = contents(tmp_path)
-        commit(results, "b", techniques={"l1": {"strength": 2}}, reason='a "quoted", reason', proof={"x": 1})
+        commit(
+            results,
+            "b",
+            techniques={"l1": {"strength": 2}},
+            reason='a "quoted", reason',
+            proof={"x": 1},
+        )
     both, epochs, details = contents(tmp_path)
     for end in range(len(whole[0]), len(both)):
         (tmp_path / "runs.csv").write_bytes(both[:end])
@@ -474,15 +568,16 @@ def test_what_a_kill_left_of_a_file_that_was_replaced_goes_away(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from regbench.records import Results, Rows
+from regbench.results.records import Results, Rows
 results = Results(Path(sys.argv[1]), {}, {}, {})
 done = len(results.finished())
 while True:
     names = [f"{number:012x}" for number in range(done, done + 4)]
-    runs = [{"run": name, "cell": "x" * 3000, "seed": 0, "status": "ok", "stack_size": 4, "proof": {"run": name}}
-            for name in names]
-    epochs = [{"run": name, "cell": "baseline", "seed": 0, "epoch": epoch} for name in names for epoch in (1, 2, 3)]
-    details = [{"run": name, "cell": "baseline", "seed": 0, "correct": "A" * 2000} for name in names]
+    common = {"cell": "baseline", "seed": 0}
+    finished = {"cell": "x" * 3000, "seed": 0, "status": "ok", "stack_size": 4}
+    runs = [finished | {"run": name, "proof": {"run": name}} for name in names]
+    epochs = [common | {"run": name, "epoch": epoch} for name in names for epoch in (1, 2, 3)]
+    details = [common | {"run": name, "correct": "A" * 2000} for name in names]
     results.append(Rows(runs, epochs, details))
     done += 4
     print(done, flush=True)
@@ -504,7 +599,9 @@ def test_a_writer_killed_at_random_moments_loses_doubles_and_tears_nothing(tmp_p
         assert names == [f"{number:012x}" for number in range(len(names))]
         assert len(names) >= told
         assert [json.loads(proof)["run"] for proof in found.runs["proof"]] == names
-        assert found.epochs[["run", "epoch"]].to_numpy().tolist() == [[n, e] for n in names for e in (1, 2, 3)]
+        assert found.epochs[["run", "epoch"]].to_numpy().tolist() == [
+            [n, e] for n in names for e in (1, 2, 3)
+        ]
         assert found.details["run"].tolist() == names
 
 
@@ -513,7 +610,7 @@ def test_a_writer_killed_at_random_moments_loses_doubles_and_tears_nothing(tmp_p
 HOLDER = """
 import sys, time
 from pathlib import Path
-from regbench.records import Results, Rows
+from regbench.results.records import Results, Rows
 results = Results(Path(sys.argv[1]), {}, {}, {})
 print("open", flush=True)
 time.sleep(600)
@@ -563,7 +660,7 @@ import resource, sys
 from pathlib import Path
 from regbench.errors import RecordsError
 from regbench.lock import OWNER
-from regbench.records import Results, Rows
+from regbench.results.records import Results, Rows
 results = Results(Path(sys.argv[1]), {}, {}, {})
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 def commit(number):
@@ -599,12 +696,19 @@ def test_a_full_disk_is_one_sentence_and_costs_no_row(tmp_path, labels):
     assert str(tmp_path) in sentence
     assert "make room" in sentence
     found = records.read(tmp_path)
-    assert (len(found.runs), len(found.epochs), len(found.details), found.notes) == (*[written + 1] * 3, [])
+    assert (len(found.runs), len(found.epochs), len(found.details), found.notes) == (
+        *[written + 1] * 3,
+        [],
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(errno.ENOSPC, "make room"), (errno.EROFS, "make it writable"), (errno.EIO, "Input/output error")],
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EROFS, "make it writable"),
+        (errno.EIO, "Input/output error"),
+    ],
 )
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_failure_that_shows_only_when_the_data_reach_the_disk_takes_all_back(
@@ -684,7 +788,9 @@ def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path):
             opened(directory)
 
 
-@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere"
+)
 def test_a_directory_that_may_not_be_written_is_refused(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(RecordsError, match="make it writable"):
@@ -695,7 +801,9 @@ def test_a_directory_that_may_not_be_written_is_refused(tmp_path):
 
 
 def test_rows_are_joined_and_parted_list_by_list():
-    a, b = (Rows([run_row(run)], epoch_rows(run, 1), [detail_row(run)], probe_rows(run)) for run in "ab")
+    a, b = (
+        Rows([run_row(run)], epoch_rows(run, 1), [detail_row(run)], probe_rows(run)) for run in "ab"
+    )
     assert (a + b).without({"a"}) == b
     assert (a + b).without({"a", "b"}) == Rows()
 
@@ -710,7 +818,11 @@ def test_what_probes_measured_is_committed_with_its_run_and_comes_back(tmp_path)
     assert list(found.probes.columns) == list(PROBES)
     assert found.probes["run"].tolist() == ["a"] * 3 + ["b"] * 3 + ["c"] * 3
     assert found.probes["at"].tolist()[:2] == [0, 0.1]
-    assert found.probes[["at", "value"]].isna().to_numpy().tolist()[:3] == [[False] * 2, [False, True], [True, False]]
+    assert found.probes[["at", "value"]].isna().to_numpy().tolist()[:3] == [
+        [False] * 2,
+        [False, True],
+        [True, False],
+    ]
     assert (tmp_path / "probes.csv").read_text().splitlines()[:3] == [
         "run,cell,seed,probe,name,at,value",
         "a,baseline,0,noise,accuracy,0.0,0.5",
@@ -760,7 +872,10 @@ def test_a_missing_or_foreign_file_of_probes_is_named(tmp_path):
     for wrong, words in (
         (text.replace("probe,", "prob,", 1), "missing columns: probe"),
         (text.replace("0.25", "x"), "probes.csv:4: value is 'x'"),
-        (text + text.splitlines()[-1] + "\n", "probes.csv:5: this run and probe and name and at stand there twice"),
+        (
+            text + text.splitlines()[-1] + "\n",
+            "probes.csv:5: this run and probe and name and at stand there twice",
+        ),
     ):
         path.write_text(wrong)
         with pytest.raises(RecordsError, match=words):
@@ -803,20 +918,50 @@ def read_all(directory):
     ("file", "old", "new", "words"),
     [
         ("runs.csv", ",test_ece", "", ["runs.csv:1", "missing columns: test_ece"]),
-        ("runs.csv", "test_ece", "colour", ["missing columns: test_ece", "foreign columns: colour"]),
+        (
+            "runs.csv",
+            "test_ece",
+            "colour",
+            ["missing columns: test_ece", "foreign columns: colour"],
+        ),
         ("runs.csv", "run,cell", "cell,run", ["another order"]),
-        ("epochs.csv", "lr", "rate", ["epochs.csv:1", "missing columns: lr; foreign columns: rate"]),
-        ("runs.csv", "0.25", "a quarter", ["runs.csv:3: test_accuracy is 'a quarter', not a number"]),
+        (
+            "epochs.csv",
+            "lr",
+            "rate",
+            ["epochs.csv:1", "missing columns: lr; foreign columns: rate"],
+        ),
+        (
+            "runs.csv",
+            "0.25",
+            "a quarter",
+            ["runs.csv:3: test_accuracy is 'a quarter', not a number"],
+        ),
         ("runs.csv", "0.25", "True", ["runs.csv:3: test_accuracy is 'True', not a number"]),
         ("runs.csv", "0.25", "0.2,5", ["runs.csv:3", "32 cells where there are 31 columns"]),
         ("runs.csv", "b,baseline,", "b,", ["runs.csv:3", "30 cells"]),
-        ("runs.csv", "b,baseline,,,0", "b,baseline,,,", ["runs.csv:3: seed is '', not a whole number"]),
-        ("runs.csv", "b,baseline,,,0", "b,baseline,,,0.5", ["runs.csv:3: seed is '0.5', not a whole number"]),
+        (
+            "runs.csv",
+            "b,baseline,,,0",
+            "b,baseline,,,",
+            ["runs.csv:3: seed is '', not a whole number"],
+        ),
+        (
+            "runs.csv",
+            "b,baseline,,,0",
+            "b,baseline,,,0.5",
+            ["runs.csv:3: seed is '0.5', not a whole number"],
+        ),
         ("runs.csv", "b,baseline", "a,baseline", ["runs.csv:", "once more"]),
         ("runs.csv", ",ok,", ",done,", ["runs.csv:2", "status"]),
         ("runs.csv", "baseline", "b\udcffseline", ["runs.csv:2", "not UTF-8"]),
         ("epochs.csv", "a,baseline,0,2", "a,baseline,0,1", ["epochs.csv:3", "twice"]),
-        ("epochs.csv", "a,baseline,0,2", "a,baseline,0,two", ["epochs.csv:3: epoch is 'two', not a whole number"]),
+        (
+            "epochs.csv",
+            "a,baseline,0,2",
+            "a,baseline,0,two",
+            ["epochs.csv:3: epoch is 'two', not a whole number"],
+        ),
         ("details.csv", "weights,", "", ["details.csv:1", "missing columns: weights"]),
         ("details.csv", "b,baseline", "a,baseline", ["details.csv:3", "twice"]),
         ("config.yaml", "name:", "name: [", ["config.yaml", "can't be understood"]),
@@ -846,7 +991,9 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(directory, file, old, 
         ("config.yaml", "name:", "name: [", "can't be understood"),
     ],
 )
-def test_nothing_is_appended_to_a_damaged_directory_and_nothing_in_it_is_changed(directory, file, old, new, words):
+def test_nothing_is_appended_to_a_damaged_directory_and_nothing_in_it_is_changed(
+    directory, file, old, new, words
+):
     text = (directory / file).read_text()
     (directory / file).write_text(text.replace(old, new, 1), errors="surrogateescape")
     before = {path.name: path.read_bytes() for path in directory.iterdir()}
@@ -924,7 +1071,24 @@ def test_bits_come_back_as_they_were_packed(bits):
 
 
 CELLS = st.sampled_from(
-    ["", "1", "-2.5", "1e-3", "nan", "inf", "x", '"a,b"', '"', "0x1", " 1", "1_0", "9" * 25, "é", "None", "\t"]
+    [
+        "",
+        "1",
+        "-2.5",
+        "1e-3",
+        "nan",
+        "inf",
+        "x",
+        '"a,b"',
+        '"',
+        "0x1",
+        " 1",
+        "1_0",
+        "9" * 25,
+        "é",
+        "None",
+        "\t",
+    ]
 )
 
 
@@ -934,7 +1098,12 @@ def test_a_file_read_at_once_is_the_file_read_a_line_at_a_time(
     tmp_path: Path, rows: list[list[str]], torn: bool
 ) -> None:
     for end in ("number", "text"):
-        columns: dict[str, records.Kind] = {"run": "text", "seed": "count", "value": "number", "last": end}  # type: ignore[dict-item]
+        columns: dict[str, records.Kind] = {
+            "run": "text",
+            "seed": "count",
+            "value": "number",
+            "last": end,
+        }  # type: ignore[dict-item]
         text = "\n".join([",".join(columns), *map(",".join, rows)]) + ("" if torn else "\n")
         path = tmp_path / "rows.csv"
         path.write_text(text, encoding="utf-8")
@@ -957,13 +1126,21 @@ def rewritten(path: Path, **options) -> None:
 SPREADSHEETS = {
     "a byte-order mark": lambda path: path.write_bytes(codecs.BOM_UTF8 + path.read_bytes()),
     "other line ends": lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n")),
-    "both": lambda path: path.write_bytes(codecs.BOM_UTF8 + path.read_bytes().replace(b"\n", b"\r\n")),
+    "both": lambda path: path.write_bytes(
+        codecs.BOM_UTF8 + path.read_bytes().replace(b"\n", b"\r\n")
+    ),
     "quotes around all": lambda path: rewritten(path, quoting=csv.QUOTE_ALL),
-    "quotes, and our line ends": lambda path: rewritten(path, quoting=csv.QUOTE_ALL, lineterminator="\n"),
-    "pandas' own way": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False).to_csv(path, index=False),
+    "quotes, and our line ends": lambda path: rewritten(
+        path, quoting=csv.QUOTE_ALL, lineterminator="\n"
+    ),
+    "pandas' own way": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False).to_csv(
+        path, index=False
+    ),
 }
 SPOILT = {
-    "save with index=False": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False).to_csv(path),
+    "save with index=False": lambda path: pd.read_csv(
+        path, dtype=str, keep_default_na=False
+    ).to_csv(path),
     "separated by ';'": lambda path: rewritten(path, delimiter=";"),
     r"separated by '\t'": lambda path: rewritten(path, delimiter="\t"),
     "save it as CSV in UTF-8": lambda path: path.write_text(path.read_text(), encoding="utf-16"),
@@ -972,8 +1149,14 @@ SPOILT = {
 
 @pytest.mark.parametrize("file", ["runs.csv", *BESIDE])
 @pytest.mark.parametrize("way", SPREADSHEETS)
-def test_what_a_spreadsheet_saved_is_read_as_it_is_and_nothing_of_it_gets_lost(directory, file, way):
-    before = [records.read(directory).runs, records.read(directory).epochs, records.read(directory).details]
+def test_what_a_spreadsheet_saved_is_read_as_it_is_and_nothing_of_it_gets_lost(
+    directory, file, way
+):
+    before = [
+        records.read(directory).runs,
+        records.read(directory).epochs,
+        records.read(directory).details,
+    ]
     SPREADSHEETS[way](directory / file)
     for _ in range(2):  # as it is read, and as it is after it was opened for more
         found = records.read(directory)
@@ -999,17 +1182,24 @@ def test_a_directory_without_a_finished_run_binds_nobody(tmp_path):
     with opened(tmp_path) as results:
         results.append(Rows([run_row("a", status="failed", reason="no images")]))
     with opened(tmp_path, other, ENVIRONMENT | {"device": "cuda"}, {"name": "mnist"}) as results:
-        assert results.notes == [f"{tmp_path} held no finished run; it is begun anew with this config"]
+        assert results.notes == [
+            f"{tmp_path} held no finished run; it is begun anew with this config"
+        ]
         commit(results, "b")
     assert records.read(tmp_path).config == other
     assert records.read(tmp_path).runs["run"].tolist() == ["b"]
-    assert (records.read(tmp_path).dataset, records.read(tmp_path).environment["device"]) == ({"name": "mnist"}, "cuda")
+    assert (records.read(tmp_path).dataset, records.read(tmp_path).environment["device"]) == (
+        {"name": "mnist"},
+        "cuda",
+    )
     with pytest.raises(RecordsError, match="was begun with another config"):
         opened(tmp_path)
 
 
 def test_a_kill_while_a_directory_is_begun_anew_is_mended(tmp_path):
-    """The new config stands there, and the files are still those of the old one, which had no probes."""
+    """The new config stands there, and the files are still those of the old one, which had no
+    probes.
+    """
     with opened(tmp_path) as results:
         results.append(Rows([run_row("a", status="failed")]))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(PROBING))
@@ -1027,7 +1217,11 @@ def test_a_run_that_diverged_is_finished_and_binds(tmp_path):
 
 @pytest.mark.parametrize(
     ("seeds", "said"),
-    [([0, 1, 2, 3, 4, 5], "give --extend 3"), ([0, 1], "another config"), ([0, 1, 3, 4], "another config")],
+    [
+        ([0, 1, 2, 3, 4, 5], "give --extend 3"),
+        ([0, 1], "another config"),
+        ([0, 1, 3, 4], "another config"),
+    ],
 )
 def test_more_seeds_are_told_how_they_are_added(tmp_path, seeds, said):
     one = CONFIG | {"seeds": [0, 1, 2], "rounds": [3]}

@@ -1,4 +1,6 @@
-"""Signs that an encoding lacks: whatever a terminal or pipe speaks, output arrives and can be read."""
+"""Signs that an encoding lacks: whatever a terminal or pipe speaks, output arrives and can be
+read.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,11 @@ def test_a_settled_stream_takes_every_table(tables: dict[str, str], encoding: st
     stream.flush()
     arrived = stream.buffer.getvalue().decode(encoding)
     for sent, got in zip(everything.split("\n"), arrived.split("\n"), strict=True):
-        kept = [c for c in sent if signs.encodes(c, encoding) and c.encode(encoding).decode(encoding) == c]
+        kept = [
+            c
+            for c in sent
+            if signs.encodes(c, encoding) and c.encode(encoding).decode(encoding) == c
+        ]
         position = 0
         for character in kept:  # what the encoding has is there, in its order
             position = got.index(character, position) + 1
@@ -66,12 +72,16 @@ def test_a_settled_stream_takes_every_table(tables: dict[str, str], encoding: st
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp949", "cp1252", "koi8_r"])
 def test_columns_stand_below_their_titles(comparison: list[Comparison], encoding: str) -> None:
-    """Signs are exchanged before columns get their widths: +/- takes three places where ± took one."""
+    """Signs are exchanged before columns get their widths: +/- takes three places where ± took
+    one.
+    """
     text = signs.spelt(report.render(comparison, "rich", "en", 120, encoding=encoding), encoding)
     lines = text.splitlines()
     title = next(i for i, line in enumerate(lines) if "p (Holm)" in line)
     verdict = lines[title].index("verdict")
-    rows = [line for line in lines[title + 2 :] if line[:4].strip().isdigit()]  # a long name goes on below
+    rows = [
+        line for line in lines[title + 2 :] if line[:4].strip().isdigit()
+    ]  # a long name goes on below
     assert all(row[verdict - 2 : verdict].isspace() and not row[verdict].isspace() for row in rows)
     assert len(rows) >= 24
 
@@ -85,6 +95,16 @@ def test_what_stands_in_the_place_of_a_sign_can_be_written_in_ascii(sign: str) -
 
 def test_no_sign_of_the_catalogues_is_without_another() -> None:
     package = Path(signs.__file__).parent
-    used = {c for path in package.rglob("*.yaml") for c in path.read_text(encoding="utf-8") if not c.isascii()}
-    used |= {c for path in package.rglob("*.py") for c in path.read_text(encoding="utf-8") if not c.isascii()}
+    used = {
+        c
+        for path in package.rglob("*.yaml")
+        for c in path.read_text(encoding="utf-8")
+        if not c.isascii()
+    }
+    used |= {
+        c
+        for path in package.rglob("*.py")
+        for c in path.read_text(encoding="utf-8")
+        if not c.isascii()
+    }
     assert {c for c in used if not c.isalpha() or c == "Δ"} <= {*signs.INSTEAD, "√"}

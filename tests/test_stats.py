@@ -13,7 +13,9 @@ from hypothesis.extra import numpy as hnp
 
 from regbench.analysis import stats
 
-shares = hnp.arrays(float, st.integers(2, 12), elements=st.integers(-1000, 1000).map(lambda k: k / 2000))
+shares = hnp.arrays(
+    float, st.integers(2, 12), elements=st.integers(-1000, 1000).map(lambda k: k / 2000)
+)
 
 
 def spread(x: np.ndarray) -> bool:
@@ -29,20 +31,26 @@ def test_moments_by_hand() -> None:
 def test_interval_by_hand() -> None:
     # t(0.975, 4) = 2.776445; standard error sqrt(2.5 / 5)
     low, high = stats.interval([1.0, 2, 3, 4, 5])
-    assert [low, high] == pytest.approx([3 - 2.776445 * math.sqrt(0.5), 3 + 2.776445 * math.sqrt(0.5)], abs=1e-6)
+    assert [low, high] == pytest.approx(
+        [3 - 2.776445 * math.sqrt(0.5), 3 + 2.776445 * math.sqrt(0.5)], abs=1e-6
+    )
 
 
 @given(shares, st.sampled_from([0.8, 0.95, 0.99]))
 def test_interval_is_scipys(x: np.ndarray, confidence: float) -> None:
     if spread(x):
         expected = scipy.stats.t.interval(confidence, len(x) - 1, x.mean(), scipy.stats.sem(x))
-        assert np.array(stats.interval(x, confidence)) == pytest.approx(np.array(expected), rel=1e-9, abs=1e-12)
+        assert np.array(stats.interval(x, confidence)) == pytest.approx(
+            np.array(expected), rel=1e-9, abs=1e-12
+        )
 
 
 @given(shares)
 def test_p_is_scipys(x: np.ndarray) -> None:
     if spread(x):
-        assert float(stats.difference_p(x)) == pytest.approx(scipy.stats.ttest_1samp(x, 0).pvalue, rel=1e-9)
+        assert float(stats.difference_p(x)) == pytest.approx(
+            scipy.stats.ttest_1samp(x, 0).pvalue, rel=1e-9
+        )
 
 
 @given(shares, st.sampled_from([0.002, 0.05, 0.2]))
@@ -54,7 +62,9 @@ def test_equivalence_p_is_the_greater_of_two_one_sided_tests(x: np.ndarray, marg
 
 
 @given(shares, st.sampled_from([0.01, 0.1, 0.3]))
-def test_equivalence_is_the_shorter_interval_inside_the_margin(x: np.ndarray, margin: float) -> None:
+def test_equivalence_is_the_shorter_interval_inside_the_margin(
+    x: np.ndarray, margin: float
+) -> None:
     if spread(x):
         low, high = stats.interval(x, confidence=0.9)
         assert (stats.equivalence_p(x, margin) < 0.05) == (-margin < low and high < margin)
@@ -94,7 +104,9 @@ def test_equal_differences_have_neither_interval_nor_p() -> None:
     e = stats.estimate(same)
     assert (e.n, e.sd) == (5, 0)
     assert e.mean == pytest.approx(0.01)
-    assert np.isnan([e.low, e.high, float(stats.difference_p(same)), float(stats.equivalence_p(same, 0.002))]).all()
+    assert np.isnan(
+        [e.low, e.high, float(stats.difference_p(same)), float(stats.equivalence_p(same, 0.002))]
+    ).all()
     assert stats.verdict(5, e.mean, e.sd, math.nan, math.nan) == "no_spread"
 
 
@@ -137,7 +149,9 @@ def test_holm_rejects_what_the_step_down_procedure_rejects(p: list[float], alpha
         (0, math.nan, math.nan, math.nan, "too_few"),
     ],
 )
-def test_verdict(n: int, mean: float, difference_p: float, equivalence_p: float, verdict: str) -> None:
+def test_verdict(
+    n: int, mean: float, difference_p: float, equivalence_p: float, verdict: str
+) -> None:
     assert stats.verdict(n, mean, 0.01, difference_p, equivalence_p) == verdict
 
 
@@ -148,14 +162,25 @@ def test_a_medium_effect_takes_34_pairs() -> None:
 
 
 @example(9, 1.25, 0.1015625, 0.0, 0.05)
-@given(st.integers(5, 30), st.floats(-3, 3), st.floats(0.1, 5), st.floats(0, 1), st.sampled_from([0.05, 0.002]))
-def test_more_seeds_is_the_fewest_that_are_enough(n: int, mean: float, sd: float, margin: float, alpha: float) -> None:
+@given(
+    st.integers(5, 30),
+    st.floats(-3, 3),
+    st.floats(0.1, 5),
+    st.floats(0, 1),
+    st.sampled_from([0.05, 0.002]),
+)
+def test_more_seeds_is_the_fewest_that_are_enough(
+    n: int, mean: float, sd: float, margin: float, alpha: float
+) -> None:
     more = stats.more_seeds(n, mean, sd, margin, alpha)
     if more is None:
         assert stats.chance_of_verdict(stats.MOST_SEEDS, mean, sd, margin, alpha) < stats.POWER
     else:
         assert stats.chance_of_verdict(n + more, mean, sd, margin, alpha) >= stats.POWER
-        assert more == 1 or stats.chance_of_verdict(n + more - 1, mean, sd, margin, alpha) < stats.POWER
+        assert (
+            more == 1
+            or stats.chance_of_verdict(n + more - 1, mean, sd, margin, alpha) < stats.POWER
+        )
 
 
 @given(st.integers(2, 2000), st.floats(-50, 50), st.floats(0.01, 50), st.floats(0, 50))
@@ -173,7 +198,9 @@ def test_chance_of_a_verdict_is_the_greater_share_of_simulated_sweeps(
 ) -> None:
     d = np.random.default_rng(0).normal(mean, sd, (20_000, n))
     shares = (stats.difference_p(d) < 0.05).mean(), (stats.equivalence_p(d, margin) < 0.05).mean()
-    assert max(shares) == pytest.approx(stats.chance_of_verdict(n, mean, sd, margin, 0.05), abs=0.01)
+    assert max(shares) == pytest.approx(
+        stats.chance_of_verdict(n, mean, sd, margin, 0.05), abs=0.01
+    )
 
 
 @pytest.mark.parametrize("n", [3, 5, 10])
@@ -183,9 +210,15 @@ def test_95_percent_intervals_cover_95_percent(n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [5, 10])
-@pytest.mark.parametrize(("truth", "wrong"), [(0.0, {"helps", "hurts"}), (0.2, {"hurts", "equivalent"})])
-def test_a_whole_sweep_makes_a_wrong_claim_in_at_most_5_percent(n: int, truth: float, wrong: set[str]) -> None:
-    """Five techniques without effect, or with one as great as the margin: any wrong claim about any of them."""
+@pytest.mark.parametrize(
+    ("truth", "wrong"), [(0.0, {"helps", "hurts"}), (0.2, {"hurts", "equivalent"})]
+)
+def test_a_whole_sweep_makes_a_wrong_claim_in_at_most_5_percent(
+    n: int, truth: float, wrong: set[str]
+) -> None:
+    """Five techniques without effect, or with one as great as the margin: any wrong claim about any
+    of them.
+    """
     sweeps = np.random.default_rng(n).normal(truth, 0.1, (4000, 5, n))
     means, sds = stats.moments(sweeps)
     different, same = stats.difference_p(sweeps), stats.equivalence_p(sweeps, 0.2)
@@ -197,10 +230,16 @@ def test_a_whole_sweep_makes_a_wrong_claim_in_at_most_5_percent(n: int, truth: f
 
 
 def verdicts(truth: float, margin: float, n: int) -> dict[str, float]:
-    """Return verdict to its share, over sweeps of one technique whose differences have standard deviation 1."""
+    """Return verdict to its share, over sweeps of one technique whose differences have standard
+    deviation 1.
+    """
     d = np.random.default_rng(n).normal(truth, 1, (20_000, n))
-    numbers = zip(*stats.moments(d), stats.difference_p(d), stats.equivalence_p(d, margin), strict=True)
-    return {name: k / len(d) for name, k in Counter(stats.verdict(n, *each) for each in numbers).items()}
+    numbers = zip(
+        *stats.moments(d), stats.difference_p(d), stats.equivalence_p(d, margin), strict=True
+    )
+    return {
+        name: k / len(d) for name, k in Counter(stats.verdict(n, *each) for each in numbers).items()
+    }
 
 
 @pytest.mark.parametrize(("truth", "margin"), [(0.0, 0.0), (2.0, 2.0), (5.0, 0.2)])
@@ -272,12 +311,16 @@ def test_neither_signs_nor_the_order_of_seeds_change_a_sign_flip_p(x: np.ndarray
 
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=8), st.integers(5000, 9000))
 def test_sums_that_tie_but_for_rounding_count_as_ties(steps: list[int], base: int) -> None:
-    """Accuracies on 10,000 images are multiples of 0.0001, so that many patterns have equal sums."""
+    """Accuracies on 10,000 images are multiples of 0.0001, so that many patterns have equal
+    sums.
+    """
     sums = [
         abs(sum(s * k for s, k in zip(signs, steps, strict=True)))
         for signs in itertools.product([1, -1], repeat=len(steps))
     ]
-    d = np.array([(base + 17 * i + k) / 10_000 - (base + 17 * i) / 10_000 for i, k in enumerate(steps)])
+    d = np.array(
+        [(base + 17 * i + k) / 10_000 - (base + 17 * i) / 10_000 for i, k in enumerate(steps)]
+    )
     assert stats.sign_flip_p(d) == sum(s >= abs(sum(steps)) for s in sums) / len(sums)
 
 
@@ -308,7 +351,8 @@ def test_the_sign_flip_test_keeps_its_level_without_normal_differences() -> None
 def test_the_sign_flip_test_is_scipys_permutation_test(n: int) -> None:
     d = np.random.default_rng(n).normal(0.5, 1, n)
     theirs = scipy.stats.permutation_test(
-        (d, np.zeros(n)), lambda a, b, axis: (a - b).mean(axis), permutation_type="samples", n_resamples=np.inf,
+        (d, np.zeros(n)), lambda a, b, axis: (a - b).mean(axis), permutation_type="samples",
+        n_resamples=np.inf,
         vectorized=True,
     )  # fmt: skip
     assert stats.sign_flip_p(d) == pytest.approx(theirs.pvalue)
@@ -337,7 +381,9 @@ def test_mcnemar_is_the_same_from_both_sides(b: int, c: int) -> None:
 @pytest.mark.parametrize("n", [3, 5, 10, 30])
 @pytest.mark.parametrize("alpha", [0.05, 0.005])
 @pytest.mark.parametrize("power", [0.5, 0.8, 0.95])
-def test_the_detectable_difference_solves_the_noncentral_t(n: int, alpha: float, power: float) -> None:
+def test_the_detectable_difference_solves_the_noncentral_t(
+    n: int, alpha: float, power: float
+) -> None:
     critical = scipy.stats.t.isf(alpha / 2, n - 1)
     shift = scipy.optimize.brentq(lambda x: scipy.stats.nct.sf(critical, n - 1, x) - power, 0, 200)
     found = stats.detectable(n, 0.3, alpha, power)
@@ -379,16 +425,22 @@ def test_pairing_by_hand() -> None:
 
 
 @pytest.mark.parametrize("function", [stats.correlation, stats.pairing_gain])
-def test_pairs_of_unknown_or_too_few_values_have_no_correlation(function: Callable[..., np.ndarray]) -> None:
+def test_pairs_of_unknown_or_too_few_values_have_no_correlation(
+    function: Callable[..., np.ndarray],
+) -> None:
     for a, b in (([], []), ([1.0], [2.0]), ([1.0, 2.0, math.nan], [1.0, 2.0, 4.0])):
         assert math.isnan(function(a, b))
     rows = np.array([[1.0, 2.0, 4.0], [1.0, 1.0, 1.0]])
-    assert np.isnan(function(rows, np.ones((2, 3)))).tolist() == [function is stats.correlation, True]
+    assert np.isnan(function(rows, np.ones((2, 3)))).tolist() == [
+        function is stats.correlation,
+        True,
+    ]
 
 
 def test_the_parts_of_the_error_by_hand() -> None:
     parts = stats.noise_parts([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
-    # Means of rows 1/3, 2/3 (variance 1/18), of columns 1, 1/2, 0 (1/4); what is left: +-1/6 four times, +-1/3 twice.
+    # Means of rows 1/3, 2/3 (variance 1/18), of columns 1, 1/2, 0 (1/4); what is left: +-1/6 four
+    # times, +-1/3 twice.
     rest = (4 / 36 + 2 / 9) / 2
     assert parts.seeds == pytest.approx(math.sqrt(1 / 18 / 2))
     assert parts.images == pytest.approx(math.sqrt(1 / 4 / 3))
@@ -399,7 +451,9 @@ def test_parts_that_one_seed_or_one_image_cannot_show_are_unknown() -> None:
     d = [1.0, 0.0, 0.0, -1.0]
     alone = math.sqrt(2 / 3 / 4)
     one_seed, one_image = stats.noise_parts([d]), stats.noise_parts(np.reshape(d, (4, 1)))
-    assert [one_seed.seeds, one_seed.images, one_seed.both] == pytest.approx([math.nan, alone, math.nan], nan_ok=True)
+    assert [one_seed.seeds, one_seed.images, one_seed.both] == pytest.approx(
+        [math.nan, alone, math.nan], nan_ok=True
+    )
     assert [one_image.seeds, one_image.images, one_image.both] == pytest.approx(
         [alone, math.nan, math.nan], nan_ok=True
     )
@@ -412,7 +466,11 @@ def test_the_parts_of_the_error_have_the_expectations_of_the_model() -> None:
     seeds, images = 6, 200
 
     def drawn() -> np.ndarray:
-        return rng.normal(0, 0.05, (seeds, 1)) + rng.normal(0, 0.4, images) + rng.normal(0, 0.5, (seeds, images))
+        return (
+            rng.normal(0, 0.05, (seeds, 1))
+            + rng.normal(0, 0.4, images)
+            + rng.normal(0, 0.5, (seeds, images))
+        )
 
     draws = [drawn() for _ in range(3000)]
     parts = [stats.noise_parts(d) for d in draws]
@@ -429,14 +487,22 @@ def test_the_whole_error_is_the_spread_when_right_and_wrong_are_drawn_anew() -> 
     seeds, images = 5, 150
 
     def drawn() -> np.ndarray:
-        ease, gain, luck = rng.beta(4, 1, images), rng.normal(0, 0.2, images), rng.normal(0, 0.05, (seeds, 1))
-        right = rng.random((2, seeds, images)) < np.clip([ease + 0 * luck, ease + gain + luck], 0, 1)
+        ease, gain, luck = (
+            rng.beta(4, 1, images),
+            rng.normal(0, 0.2, images),
+            rng.normal(0, 0.05, (seeds, 1)),
+        )
+        right = rng.random((2, seeds, images)) < np.clip(
+            [ease + 0 * luck, ease + gain + luck], 0, 1
+        )
         difference: np.ndarray = right[1].astype(float) - right[0]
         return difference
 
     draws = [drawn() for _ in range(3000)]
     spread = np.var([d.mean() for d in draws])
-    assert np.mean([stats.noise_parts(d).both ** 2 for d in draws]) == pytest.approx(spread, rel=0.1)
+    assert np.mean([stats.noise_parts(d).both ** 2 for d in draws]) == pytest.approx(
+        spread, rel=0.1
+    )
 
 
 def test_looks_share_the_level() -> None:
@@ -447,7 +513,9 @@ def test_looks_share_the_level() -> None:
 def test_looking_more_than_once_keeps_the_level_of_the_whole() -> None:
     d = np.random.default_rng(1).normal(size=(20_000, 20))
     looks = [5, 10, 15, 20]
-    fooled = np.any([stats.difference_p(d[:, :n]) < stats.look_alpha(0.05, len(looks)) for n in looks], axis=0)
+    fooled = np.any(
+        [stats.difference_p(d[:, :n]) < stats.look_alpha(0.05, len(looks)) for n in looks], axis=0
+    )
     naive = np.any([stats.difference_p(d[:, :n]) < 0.05 for n in looks], axis=0)
     assert fooled.mean() <= 0.05
     assert naive.mean() > 0.1

@@ -1,4 +1,6 @@
-"""What a GPU would do differently, as far as a CPU can tell: CUDA's graphs and streams are played by stand-ins."""
+"""What a GPU would do differently, as far as a CPU can tell: CUDA's graphs and streams are played
+by stand-ins.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from tests.test_train import METRICS, runs
 
 
 class Graph:
-    """Replays the step that was taken while it captured; like CUDA's, capturing draws from no generator."""
+    """Replays the step that was taken while it captured; like CUDA's, capturing draws from no
+    generator.
+    """
 
     def __init__(self) -> None:
         self.replay: Callable[[], None] = lambda: None
@@ -65,10 +69,17 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
     return made
 
 
-@pytest.mark.parametrize("cell", ["{l1: 0.001}", "{dropout: 0.5}", "{dropout: 0.5, batch_norm: {}}", "{max_norm: 1}"])
+@pytest.mark.parametrize(
+    "cell", ["{l1: 0.001}", "{dropout: 0.5}", "{dropout: 0.5, batch_norm: {}}", "{max_norm: 1}"]
+)
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_captured_steps_are_the_steps_and_capturing_leaves_no_trace(
-    tmp_path: Path, images: data.Images, monkeypatch: pytest.MonkeyPatch, request: Any, cell: str, optimizer: str
+    tmp_path: Path,
+    images: data.Images,
+    monkeypatch: pytest.MonkeyPatch,
+    request: Any,
+    cell: str,
+    optimizer: str,
 ) -> None:
     monkeypatch.setattr(Masks, "on_host", False)  # masks by torch's generators, as on a device
     schedule = {"schedule": "{name: cosine, warmup_epochs: 0.5}", "batch_size": 32}

@@ -45,11 +45,15 @@ def written(folder: Path, text: str, name: str = "tiny.yaml") -> Path:
 def metrics(directory: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     found = records.read(directory)
     runs, epochs = found.runs.sort_values("run"), found.epochs.sort_values(["run", "epoch"])
-    return runs.drop(columns=TIMES).reset_index(drop=True), epochs.drop(columns=TIMES).reset_index(drop=True)
+    return runs.drop(columns=TIMES).reset_index(drop=True), epochs.drop(columns=TIMES).reset_index(
+        drop=True
+    )
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, subprocess.CompletedProcess[str]]:
+def swept(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, Path, subprocess.CompletedProcess[str]]:
     """A finished sweep: its config, its results directory, and what the command said."""
     folder = tmp_path_factory.mktemp("sweep")
     file = written(folder, TINY)
@@ -87,7 +91,9 @@ def test_a_rerun_trains_nothing_and_prints_the_same_table(swept: Swept) -> None:
     assert (directory / "runs.csv").read_bytes() == before
 
 
-def test_the_same_plan_gives_the_same_metrics_to_the_last_digit_in_any_executor(swept: Swept, tmp_path: Path) -> None:
+def test_the_same_plan_gives_the_same_metrics_to_the_last_digit_in_any_executor(
+    swept: Swept, tmp_path: Path
+) -> None:
     file, directory, _ = swept
     done = regbench("sweep", file, "--executor", "serial", "--out", tmp_path / "serial")
     assert done.returncode == 0, done.stderr
@@ -104,7 +110,9 @@ def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
         "        print(done.code, 'torch' in sys.modules)\n"
     )
     script = written(tmp_path, code, "script.py")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, cwd=Path.cwd())
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True, cwd=Path.cwd()
+    )
     assert done.stdout.splitlines()[-1] == "0 False"
 
 
@@ -143,13 +151,23 @@ def test_a_directory_in_use_is_refused(swept: Swept) -> None:
     assert "in use by another process" in done.stderr
 
 
-def test_a_diverged_run_is_a_row_with_its_reason_the_rest_goes_on_and_the_exit_code_says_so(tmp_path: Path) -> None:
+def test_a_diverged_run_is_a_row_with_its_reason_the_rest_goes_on_and_the_exit_code_says_so(
+    tmp_path: Path,
+) -> None:
     text = TINY.replace("{name: adam, lr: 0.003}", "{name: sgd, lr: 0.01}")
-    text = text.replace("l2: 0.01, dropout: 0.5, batch_norm: {}, layer_norm: {}", "l2: [0.01, 1.0e+30]")
+    text = text.replace(
+        "l2: 0.01, dropout: 0.5, batch_norm: {}, layer_norm: {}", "l2: [0.01, 1.0e+30]"
+    )
     done = swept_alone(written(tmp_path, text), "--out", tmp_path / "out")
     assert done.returncode == 4, done.stderr
-    runs = records.read(tmp_path / "out").runs.groupby("cell")["status"].unique().map(list).to_dict()
-    assert runs == {"baseline": ["ok"], "l2(strength=0.01)": ["ok"], "l2(strength=1e+30)": ["diverged"]}
+    runs = (
+        records.read(tmp_path / "out").runs.groupby("cell")["status"].unique().map(list).to_dict()
+    )
+    assert runs == {
+        "baseline": ["ok"],
+        "l2(strength=0.01)": ["ok"],
+        "l2(strength=1e+30)": ["diverged"],
+    }
     assert "no finite number in epoch 1" in done.stdout
 
 
@@ -195,7 +213,8 @@ def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way
 
     def run() -> int:
         return sweep.run(
-            settings, planned, tmp_path / "out", executor="serial", workers=1, device="cpu", data_dir=None,
+            settings, planned, tmp_path / "out", executor="serial", workers=1, device="cpu",
+            data_dir=None,
             fail_fast=fail_fast, progress=Progress(),
         )  # fmt: skip
 
@@ -277,7 +296,9 @@ def test_a_worker_that_is_killed_costs_nothing(whole: tuple[Path, Path], tmp_pat
     assert_same(tmp_path / "out", untouched)
 
 
-def test_a_stack_whose_process_ends_is_tried_whole_then_in_halves_then_given_up(tmp_path: Path) -> None:
+def test_a_stack_whose_process_ends_is_tried_whole_then_in_halves_then_given_up(
+    tmp_path: Path,
+) -> None:
     runs = plan(config.load(written(tmp_path, TINY))).runs[:3]
     job = sweep.Job(Stack("s", tuple(runs), 3.0), tmp_path, "cpu", tmp_path, 60)
     (again,) = job.after_death()
@@ -301,7 +322,10 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     assert len(records.read(tmp_path / "out").runs) > 0
 
 
-@pytest.mark.skipif("REGBENCH_DATA" not in os.environ, reason="full MNIST is needed: set REGBENCH_DATA to its folder")
+@pytest.mark.skipif(
+    "REGBENCH_DATA" not in os.environ,
+    reason="full MNIST is needed: set REGBENCH_DATA to its folder",
+)
 def test_full_mnist_trains_for_real(tmp_path: Path) -> None:
     file = Path(__file__).parents[1] / "configs/mnist.yaml"
     done = regbench(
@@ -316,13 +340,22 @@ def test_extending_adds_seeds_and_changes_nothing_that_was_there(tmp_path: Path)
     file = written(tmp_path, TINY.replace("combine: factorial", "combine: one_at_a_time"))
     out = tmp_path / "out"
     assert swept_alone(file, "--out", out).returncode == 0
-    before = (out / "runs.csv").read_bytes(), (out / "epochs.csv").read_bytes(), (out / "details.csv").read_bytes()
+    before = (
+        (out / "runs.csv").read_bytes(),
+        (out / "epochs.csv").read_bytes(),
+        (out / "details.csv").read_bytes(),
+    )
     extended = swept_alone(file, "--out", out, "--extend", "2")
     assert extended.returncode == 0, extended.stderr
-    after = (out / "runs.csv").read_bytes(), (out / "epochs.csv").read_bytes(), (out / "details.csv").read_bytes()
+    after = (
+        (out / "runs.csv").read_bytes(),
+        (out / "epochs.csv").read_bytes(),
+        (out / "details.csv").read_bytes(),
+    )
     assert all(new.startswith(old) for old, new in zip(before, after, strict=True))
     assert sorted(set(records.read(out).runs["seed"])) == [0, 1, 2, 3]
-    # The plain command goes on with what the directory has become; the config that it holds trains the same anew.
+    # The plain command goes on with what the directory has become; the config that it holds trains
+    # the same anew.
     plain = swept_alone(file, "--out", out)
     assert (plain.returncode, (out / "runs.csv").read_bytes()) == (0, after[0])
     anew = swept_alone(out / "config.yaml", "--out", tmp_path / "anew")
@@ -336,13 +369,17 @@ def test_seeds_are_added_until_decided_by_a_rule_that_was_declared(tmp_path: Pat
     refused = regbench("sweep", undeclared, "--out", tmp_path / "out", "--until-decided")
     assert (refused.returncode, "declares no rule" in refused.stderr) == (2, True)
     assert not (tmp_path / "out").exists()
-    file = written(tmp_path, undeclared.read_text() + "sequential: {step: 3, most: 6}\n", "rule.yaml")
+    file = written(
+        tmp_path, undeclared.read_text() + "sequential: {step: 3, most: 6}\n", "rule.yaml"
+    )
     done = swept_alone(file, "--out", tmp_path / "out", "--until-decided", "--lang", "en")
     assert done.returncode == 0, done.stderr
     assert "4 verdicts are undecided after 2 seeds: 3 more" in done.stderr
     held = records.read(tmp_path / "out").config
     assert held["rounds"] in ([2, 3], [2, 3, 1])
-    assert "3 looks declared beforehand: every interval and p is judged at 0.0167" in " ".join(done.stdout.split())
+    assert "3 looks declared beforehand: every interval and p is judged at 0.0167" in " ".join(
+        done.stdout.split()
+    )
 
 
 PROBED = """
@@ -357,7 +394,9 @@ probes: {memorised: , noise: {levels: [0.1], on: test}}
 """
 
 
-def test_probes_leave_their_rows_in_sweeps_and_trials_which_see_no_test_image(tmp_path: Path) -> None:
+def test_probes_leave_their_rows_in_sweeps_and_trials_which_see_no_test_image(
+    tmp_path: Path,
+) -> None:
     file, out = written(tmp_path, PROBED), tmp_path / "out"
     first = regbench("sweep", file, "--out", out, "--executor", "serial")
     assert first.returncode == 0, first.stderr
@@ -367,19 +406,29 @@ def test_probes_leave_their_rows_in_sweeps_and_trials_which_see_no_test_image(tm
     kept = (out / "probes.csv").read_bytes()
     assert regbench("sweep", file, "--out", out, "--executor", "serial").stdout == first.stdout
     assert (out / "probes.csv").read_bytes() == kept
-    assert regbench("sweep", file, "--out", out, "--executor", "serial", "--extend", "1").returncode == 0
+    assert (
+        regbench("sweep", file, "--out", out, "--executor", "serial", "--extend", "1").returncode
+        == 0
+    )
     assert (out / "probes.csv").read_bytes()[: len(kept)] == kept
 
 
 def test_a_probe_that_does_not_fit_the_users_own_images_says_so(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    shown = {f"x_{part}": rng.integers(0, 255, (60, 6, 6), dtype=np.uint8) for part in ("train", "test")}
+    shown = {
+        f"x_{part}": rng.integers(0, 255, (60, 6, 6), dtype=np.uint8) for part in ("train", "test")
+    }
     np.savez(tmp_path / "mine.npz", **shown, y_train=np.arange(60) % 3, y_test=np.arange(60) % 3)
-    text = PROBED.replace("name: mnist5k, train_size: 200", "name: npz, path: mine.npz").replace("noise", "occlusion")
+    text = PROBED.replace("name: mnist5k, train_size: 200", "name: npz, path: mine.npz").replace(
+        "noise", "occlusion"
+    )
     file = written(tmp_path, text.replace("levels: [0.1]", "sizes: [7]"))
     done = regbench("sweep", file, "--out", tmp_path / "out", "--executor", "serial")
     assert done.returncode == 2
-    assert "the probe occlusion can't measure on npz: sizes has 7, and the images are 6x6" in done.stderr
+    assert (
+        "the probe occlusion can't measure on npz: sizes has 7, and the images are 6x6"
+        in done.stderr
+    )
 
 
 def test_what_takes_long_is_told_and_what_does_not_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,7 +455,9 @@ def shards(swept: Swept) -> list[Path]:
     return [file.parent / f"results/tiny-{part}-of-2" for part in (1, 2)]
 
 
-def test_merged_shards_are_the_whole_sweep(swept: Swept, shards: list[Path], tmp_path: Path) -> None:
+def test_merged_shards_are_the_whole_sweep(
+    swept: Swept, shards: list[Path], tmp_path: Path
+) -> None:
     _, whole, _ = swept
     done = regbench("merge", *shards, "--out", tmp_path / "all")
     assert done.returncode == 0, done.stderr
@@ -416,7 +467,9 @@ def test_merged_shards_are_the_whole_sweep(swept: Swept, shards: list[Path], tmp
     assert (tmp_path / "all/config.yaml").read_bytes() == (whole / "config.yaml").read_bytes()
 
 
-def test_what_a_merge_lacks_is_said_and_trained_by_the_command_it_names(shards: list[Path], tmp_path: Path) -> None:
+def test_what_a_merge_lacks_is_said_and_trained_by_the_command_it_names(
+    shards: list[Path], tmp_path: Path
+) -> None:
     done = regbench("merge", shards[0], "--out", "part", cwd=tmp_path)
     assert done.returncode == 4
     command = done.stderr.partition("this trains them: regbench ")[2].split()
@@ -424,9 +477,14 @@ def test_what_a_merge_lacks_is_said_and_trained_by_the_command_it_names(shards: 
     assert len(records.read(tmp_path / "part").runs) == 24
 
 
-def test_a_merge_of_other_configs_is_refused_and_writes_nothing(shards: list[Path], tmp_path: Path) -> None:
+def test_a_merge_of_other_configs_is_refused_and_writes_nothing(
+    shards: list[Path], tmp_path: Path
+) -> None:
     file = written(tmp_path, TINY)
-    assert swept_alone(file, "--set", "train.epochs=1", "--set", "seeds=1", cwd=tmp_path).returncode == 0
+    assert (
+        swept_alone(file, "--set", "train.epochs=1", "--set", "seeds=1", cwd=tmp_path).returncode
+        == 0
+    )
     done = regbench("merge", shards[0], tmp_path / "results/tiny", "--out", tmp_path / "all")
     assert done.returncode == 1
     assert "has another config than" in done.stderr
@@ -439,11 +497,16 @@ def test_a_shard_that_is_none_is_a_usage_error(swept: Swept, part: str) -> None:
     file, _, _ = swept
     done = swept_alone(file, "--shard", part, cwd=file.parent)
     assert done.returncode == 2
-    assert done.stderr == f"regbench: --shard {part}: it names one of N parts, from 1/N to N/N, such as 2/5\n"
+    assert (
+        done.stderr
+        == f"regbench: --shard {part}: it names one of N parts, from 1/N to N/N, such as 2/5\n"
+    )
 
 
 @pytest.mark.parametrize(("part", "runs"), [("1/2", 12), ("99/99", 0)])
-def test_a_dry_run_shows_what_a_shard_trains_which_may_be_nothing(swept: Swept, part: str, runs: int) -> None:
+def test_a_dry_run_shows_what_a_shard_trains_which_may_be_nothing(
+    swept: Swept, part: str, runs: int
+) -> None:
     file, _, _ = swept
     done = regbench("sweep", file, "--shard", part, "--dry-run")
     assert done.returncode == 0, done.stderr
@@ -463,7 +526,9 @@ def test_a_shard_neither_grows_nor_tunes(swept: Swept, tmp_path: Path) -> None:
     assert "merge` them first" in regbench("sweep", file, "--shard", "1/2", "--extend", "1").stderr
     tuned = written(
         tmp_path,
-        TINY.replace("l2: 0.01", "l2: [0.01, 0.1]").replace("seeds: 2", "seeds: 2\ntune: {trials: 2, seeds: 1}"),
+        TINY.replace("l2: 0.01", "l2: [0.01, 0.1]").replace(
+            "seeds: 2", "seeds: 2\ntune: {trials: 2, seeds: 1}"
+        ),
     )
     done = regbench("sweep", tuned, "--shard", "1/2")
     assert done.returncode == 2
@@ -474,7 +539,11 @@ def own_images(size: tuple[int, int, int]) -> data.Images:
     rng = np.random.default_rng(0)
     train, test = (rng.integers(0, 256, (n, *size), dtype=np.uint8) for n in (40, 9))
     return data.Images(
-        train, np.arange(40, dtype=np.uint8) % 3, test, np.arange(9, dtype=np.uint8) % 3, ("a", "b", "c")
+        train,
+        np.arange(40, dtype=np.uint8) % 3,
+        test,
+        np.arange(9, dtype=np.uint8) % 3,
+        ("a", "b", "c"),
     )
 
 
@@ -489,8 +558,12 @@ OWN_MODELS = [
 
 
 @pytest.mark.parametrize("size", [(1, 1, 1), (2, 2, 3), (5, 5, 1), (8, 8, 1)])
-def test_what_is_let_through_before_training_fails_no_run(tmp_path: Path, size: tuple[int, int, int]) -> None:
-    """Each model, share and size is a condition: one that can't be trained is refused for itself."""
+def test_what_is_let_through_before_training_fails_no_run(
+    tmp_path: Path, size: tuple[int, int, int]
+) -> None:
+    """Each model, share and size is a condition: one that can't be trained is refused for
+    itself.
+    """
     images, trained = own_images(size), 0
     settings = [f"{{model: {model}}}" for model in OWN_MODELS]
     settings += [f"{{dataset.validation_share: {share}}}" for share in (0.04, 0.2, 0.95)]
@@ -498,7 +571,8 @@ def test_what_is_let_through_before_training_fails_no_run(tmp_path: Path, size: 
     for condition in settings:
         file = written(
             tmp_path,
-            "dataset: {name: npz, path: own.npz, validation_share: 0.25}\nmodel: {name: mlp, widths: [3]}\n"
+            "dataset: {name: npz, path: own.npz, validation_share: 0.25}\nmodel: {name: "
+            "mlp, widths: [3]}\n"
             f"train: {{epochs: 1, batch_size: 16}}\nseeds: 1\nvary: [{condition}]\n"
             "techniques: {dropout: 0.5, batch_norm: , max_norm: 3}\nprobes: {noise: {}}\n",
         )
@@ -520,14 +594,18 @@ def train_stack(stack: Stack, images: data.Images) -> records.Rows:
     return train(stack.runs, Dataset(images), stack.id)
 
 
-def test_a_condition_that_does_not_fit_is_refused_before_anything_is_recorded(tmp_path: Path) -> None:
+def test_a_condition_that_does_not_fit_is_refused_before_anything_is_recorded(
+    tmp_path: Path,
+) -> None:
     images = own_images((4, 4, 1))
     np.savez(
         tmp_path / "own.npz",
-        x_train=images.train_images, y_train=images.train_labels, x_test=images.test_images, y_test=images.test_labels,
+        x_train=images.train_images, y_train=images.train_labels, x_test=images.test_images,
+        y_test=images.test_labels,
     )  # fmt: skip
     text = (
-        "dataset: {name: npz, path: own.npz}\nmodel: {name: cnn, channels: [4]}\ntechniques: {dropout: 0.5}\nseeds: 1\n"
+        "dataset: {name: npz, path: own.npz}\nmodel: {name: cnn, channels: [4]}\ntechniques: "
+        "{dropout: 0.5}\nseeds: 1\n"
     )
     file = written(tmp_path, text + "vary: {model.channels: [[4], [4, 4, 4]]}\n")
     for more in ([], ["--dry-run"]):
@@ -540,14 +618,22 @@ def test_a_condition_that_does_not_fit_is_refused_before_anything_is_recorded(tm
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ("{name: mnist5k, validation_share: 0.002}", "validation_share 0.002 of 3000 images is 6 for validation"),
+        (
+            "{name: mnist5k, validation_share: 0.002}",
+            "validation_share 0.002 of 3000 images is 6 for validation",
+        ),
         ("{name: cifar100, validation_share: 0.001}", "it takes at least 0.002"),
         ("{name: mnist, validation_share: 0.9999}", "leaves 6 to train on"),
     ],
 )
-def test_a_share_that_is_too_small_is_known_from_the_config(tmp_path: Path, section: str, said: str) -> None:
+def test_a_share_that_is_too_small_is_known_from_the_config(
+    tmp_path: Path, section: str, said: str
+) -> None:
     file = written(
-        tmp_path, TINY.replace("{name: mnist5k, train_size: 300, validation_share: 0.1, label_noise: 0.1}", section)
+        tmp_path,
+        TINY.replace(
+            "{name: mnist5k, train_size: 300, validation_share: 0.1, label_noise: 0.1}", section
+        ),
     )
     with pytest.raises(ConfigError, match=said):
         config.load(file)
@@ -557,8 +643,10 @@ def test_the_users_images_say_what_was_left_alone(tmp_path: Path) -> None:
     images = own_images((4, 4, 1))
     np.savez(
         tmp_path / "own.npz", x_val=images.test_images,
-        x_train=images.train_images, y_train=images.train_labels, x_test=images.test_images, y_test=images.test_labels,
+        x_train=images.train_images, y_train=images.train_labels, x_test=images.test_images,
+        y_test=images.test_labels,
     )  # fmt: skip
     assert data.load("npz", tmp_path / "own.npz").notes == (
-        f"left alone in {tmp_path / 'own.npz'}, since only x_train, y_train, x_test, y_test are read: x_val",
+        f"left alone in {tmp_path / 'own.npz'}, since only x_train, y_train, x_test, "
+        "y_test are read: x_val",
     )

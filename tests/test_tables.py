@@ -12,7 +12,11 @@ from benchmarks.tables import same
 @pytest.mark.parametrize(
     ("old", "new", "alike"),
     [
-        ('{"low": 0.9330110641302304}', '{"low": 0.9330110641302306}', True),  # another processor's logarithm
+        (
+            '{"low": 0.9330110641302304}',
+            '{"low": 0.9330110641302306}',
+            True,
+        ),  # another processor's logarithm
         ('{"low": 1.5e-17}', '{"low": 1.5000000000000001e-17}', True),
         ('{"low": 0.93301106}', '{"low": 0.93301107}', False),
         ('{"low": 0.5}', '{"low": -0.5}', False),
@@ -22,6 +26,8 @@ from benchmarks.tables import same
         ('{"low": null}', '{"low": 0.5}', False),
     ],
 )
-def test_json_may_differ_in_the_last_digits_of_numbers_and_in_nothing_else(old: str, new: str, alike: bool) -> None:
+def test_json_may_differ_in_the_last_digits_of_numbers_and_in_nothing_else(
+    old: str, new: str, alike: bool
+) -> None:
     assert same(Path("table.json"), old, new) == alike
     assert same(Path("table.en.md"), old, new) == (old == new)

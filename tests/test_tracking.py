@@ -75,7 +75,8 @@ def swept(settings: config.Config, planned: Plan, out: Path, *kinds: type[Tracke
 
     with Listening() as progress:
         sweep.run(
-            settings, planned, out, executor="serial", workers=1, device="cpu", data_dir=None, fail_fast=False,
+            settings, planned, out, executor="serial", workers=1, device="cpu", data_dir=None,
+            fail_fast=False,
             progress=progress, trackers=kinds,
         )  # fmt: skip
     return said
@@ -91,7 +92,9 @@ def same(one: Path, other: Path) -> None:
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
-def test_a_tracker_is_told_of_every_run_as_it_stands_on_the_disk(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_tracker_is_told_of_every_run_as_it_stands_on_the_disk(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     settings, planned, _ = tiny
     said = swept(settings, planned, tmp_path, Memory)
     assert "memory: 6 runs added, 0 were there; see them with: memory" in said
@@ -103,14 +106,18 @@ def test_a_tracker_is_told_of_every_run_as_it_stands_on_the_disk(tiny: Tiny, tmp
 def test_an_entry_names_every_setting_and_number_and_leaves_out_what_is_unknown(tiny: Tiny) -> None:
     _, planned, folder = tiny
     found = records.read(folder / "plain")
-    entries = {entry.name: entry for entry in tracking.recorded({run.id: run for run in planned.runs}, found)}
+    entries = {
+        entry.name: entry
+        for entry in tracking.recorded({run.id: run for run in planned.runs}, found)
+    }
     entry = entries["dropout(p=0.5), seed 1"]
     row = found.runs[(found.runs["cell"] == "dropout(p=0.5)") & (found.runs["seed"] == 1)].iloc[0]
     assert entry.cell == "dropout(p=0.5)"
     assert (entry.status, entry.reason, entry.step) == ("ok", "", 2)
     assert entry.metrics["final/test_accuracy"] == row["test_accuracy"]
     expected = {
-        "seed": 1, "techniques": "dropout", "dropout.p": 0.5, "model.widths": "[8]", "train.optimizer.lr": 0.003,
+        "seed": 1, "techniques": "dropout", "dropout.p": 0.5, "model.widths": "[8]",
+        "train.optimizer.lr": 0.003,
         "dataset.name": "mnist5k",
     }  # fmt: skip
     assert expected.items() <= entry.params.items()
@@ -133,7 +140,13 @@ def test_whatever_a_tracker_raises_is_one_line_and_touches_no_run(
     def broken(*arguments: object) -> None:
         raise error
 
-    said = swept(settings, planned, tmp_path, type("Broken", (Memory,), {"key": "broken", place: broken}), Memory)
+    said = swept(
+        settings,
+        planned,
+        tmp_path,
+        type("Broken", (Memory,), {"key": "broken", place: broken}),
+        Memory,
+    )
     same(tmp_path, folder / "plain")
     assert len(Memory.store[tmp_path]) == 6 + (6 if place == "close" else 0)
     (line,) = (line for line in said if line.startswith("broken"))
@@ -165,7 +178,9 @@ def test_a_slow_tracker_gets_all_runs_and_the_user_is_told_what_is_waited_for(
     assert any("waiting until slow has them" in line for line in said)
 
 
-def test_a_tracker_that_hangs_is_left_behind(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracker_that_hangs_is_left_behind(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings, planned, folder = tiny
     monkeypatch.setattr(tracking, "SOON", 0.01)
     monkeypatch.setattr(tracking, "PATIENCE", 0.05)
@@ -204,7 +219,9 @@ def test_what_a_tracker_has_it_is_not_given_again_and_what_it_lacks_it_is(tiny: 
     assert len({entry.id for entry in Memory.store[out]}) == 6
 
 
-def test_a_run_that_failed_is_given_once_and_again_when_it_was_tried_again(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_run_that_failed_is_given_once_and_again_when_it_was_tried_again(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     settings, planned, _ = tiny
     run, stack = planned.runs[0], planned.stacks[0]
     common = [settings.resolved(), sweep.environment("serial", 1, "cpu"), {"fingerprint": "x"}]
@@ -212,21 +229,37 @@ def test_a_run_that_failed_is_given_once_and_again_when_it_was_tried_again(tiny:
         results.append(records.Rows(sweep.failed([run], "no memory", stack)))
         for _ in range(2):
             tracking.track(Memory, tmp_path, planned)
-        row = run.identity() | {"status": "ok", "stack": stack.id, "stack_size": 1, "epoch": 1, "test_accuracy": 0.5}
+        row = run.identity() | {
+            "status": "ok",
+            "stack": stack.id,
+            "stack_size": 1,
+            "epoch": 1,
+            "test_accuracy": 0.5,
+        }
         results.append(records.Rows([row]))
         tracking.track(Memory, tmp_path, planned)
     first, second = Memory.store[tmp_path]
     assert (first.status, first.reason, first.metrics, first.step) == ("failed", "no memory", {}, 0)
-    assert (second.id, second.status, second.metrics) == (first.id, "ok", {"final/test_accuracy": 0.5})
+    assert (second.id, second.status, second.metrics) == (
+        first.id,
+        "ok",
+        {"final/test_accuracy": 0.5},
+    )
 
 
-def test_the_same_run_of_other_data_or_versions_is_another_entry(tiny: Tiny, tmp_path: Path) -> None:
+def test_the_same_run_of_other_data_or_versions_is_another_entry(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     settings, planned, _ = tiny
     row = planned.runs[0].identity() | {"status": "ok", "stack": "x", "stack_size": 1}
     ids = set()
     for number, fingerprint in enumerate("xxy"):
         out = tmp_path / str(number)
-        about = [settings.resolved(), sweep.environment("serial", 1, "cpu"), {"fingerprint": fingerprint}]
+        about = [
+            settings.resolved(),
+            sweep.environment("serial", 1, "cpu"),
+            {"fingerprint": fingerprint},
+        ]
         with records.Results(out, *about) as results:
             results.append(records.Rows([row]))
         tracking.track(Memory, out, planned)
@@ -246,12 +279,17 @@ def test_a_tracker_that_fails_afterwards_is_an_error_that_says_what_it_keeps(tin
                 raise OSError(28, "No space left on device")
             super().track(entry)
 
-    with pytest.raises(TrackerError, match=r"full failed after 2 runs, which it keeps \(OSError.*mend that"):
+    with pytest.raises(
+        TrackerError, match=r"full failed after 2 runs, which it keeps \(OSError.*mend that"
+    ):
         tracking.track(Full, folder / "plain", planned)
-    assert tracking.track(Memory, folder / "plain", planned).startswith("memory: 4 runs added, 2 were there")
+    assert tracking.track(Memory, folder / "plain", planned).startswith(
+        "memory: 4 runs added, 2 were there"
+    )
 
 
-# --- the commands -----------------------------------------------------------------------------------------------------
+# --- the commands
+# ------------------------------------------------------------------------------------------
 
 
 def test_trackers_are_found_without_their_packages() -> None:
@@ -275,22 +313,32 @@ def test_a_package_that_is_missing_is_said_with_the_command_that_installs_it(
         "does_not_fit": "AttributeError: module 'math' has no attribute 'no_such_thing'",
     }.items():
         monkeypatch.setattr(trackers()["wandb"], "packages", (package,))
-        with pytest.raises(UsageError, match=rf"\({reason}\); install it with pip install 'regbench\[wandb\]'"):
+        with pytest.raises(
+            UsageError, match=rf"\({reason}\); install it with pip install 'regbench\[wandb\]'"
+        ):
             chosen(["wandb"])
 
 
-def test_a_tracker_that_does_not_exist_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+def test_a_tracker_that_does_not_exist_is_refused_before_anything_is_trained(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
     done = regbench("sweep", "tiny.yaml", "--tracker", "tensorbord", cwd=tmp_path)
     assert done.returncode == UsageError.exit_code
-    assert done.stderr == "regbench: --tracker tensorbord: there is no such tracker; did you mean 'tensorboard'?\n"
+    assert (
+        done.stderr
+        == "regbench: --tracker tensorbord: there is no such tracker; did you mean 'tensorboard'?\n"
+    )
     assert not (tmp_path / "results").exists()
 
 
 def test_track_without_a_tracker_names_them(tiny: Tiny) -> None:
     done = regbench("track", tiny[2] / "plain")
     assert done.returncode == UsageError.exit_code
-    assert done.stderr == "regbench: which tracker? Name one with --tracker: mlflow, tensorboard, wandb\n"
+    assert (
+        done.stderr
+        == "regbench: which tracker? Name one with --tracker: mlflow, tensorboard, wandb\n"
+    )
 
 
 @pytest.fixture
@@ -301,15 +349,30 @@ def tensorboard() -> Any:
 
 
 @pytest.mark.usefixtures("tensorboard")
-def test_a_sweep_by_command_feeds_a_tracker_but_its_trials_do_not_and_track_adds_nothing(tmp_path: Path) -> None:
+def test_a_sweep_by_command_feeds_a_tracker_but_its_trials_do_not_and_track_adds_nothing(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY + "tune: {trials: 2, seeds: 1, lr: [0.001, 0.01]}\n")
-    done = regbench("sweep", "tiny.yaml", "--tracker", "tensorboard", "--json", "--executor", "serial", cwd=tmp_path)
+    done = regbench(
+        "sweep",
+        "tiny.yaml",
+        "--tracker",
+        "tensorboard",
+        "--json",
+        "--executor",
+        "serial",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["schema_version"]
     said = "runs added, {} were there; see them with: tensorboard --logdir results/tiny/tensorboard"
     assert f"tensorboard: 6 {said.format(0)}" in done.stderr
     again = regbench("track", "results/tiny", "--tracker", "tensorboard", cwd=tmp_path)
-    assert (again.returncode, again.stdout, again.stderr) == (0, f"tensorboard: 0 {said.format(6)}\n", "")
+    assert (again.returncode, again.stdout, again.stderr) == (
+        0,
+        f"tensorboard: 0 {said.format(6)}\n",
+        "",
+    )
     assert len(list((tmp_path / "results/tiny").rglob("events*"))) == 6
     assert (tmp_path / "results/tiny/trials/runs.csv").exists()
 
@@ -324,4 +387,7 @@ def test_track_says_what_is_wrong_with_a_directory(tiny: Tiny, tmp_path: Path) -
         done = regbench("track", out, "--tracker", "tensorboard")
     finally:
         held.release()
-    assert (done.returncode, "in use by another process" in done.stderr) == (RegbenchError.exit_code, True)
+    assert (done.returncode, "in use by another process" in done.stderr) == (
+        RegbenchError.exit_code,
+        True,
+    )

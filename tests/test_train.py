@@ -1,4 +1,6 @@
-"""A stack equals plain PyTorch, run by run; a run's result does not depend on its neighbours; techniques act."""
+"""A stack equals plain PyTorch, run by run; a run's result does not depend on its neighbours;
+techniques act.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,19 @@ from regbench.results.records import unpack
 from tests.reference import train_plainly
 
 METRICS = [
-    *(f"{part}_{measure}" for part in ("train", "validation", "test") for measure in ("nll", "accuracy")),
+    *(
+        f"{part}_{measure}"
+        for part in ("train", "validation", "test")
+        for measure in ("nll", "accuracy")
+    ),
     *("gap", "penalty", "train_loss", "weight_norm", "exact_zeros", "near_zeros", "parameters"),
 ]
 VARIANTS: dict[str, list[str]] = {
-    "l1": ["{strength: 1.0e-3}", "{strength: 1.0e-2, step: proximal}", "{strength: 1.0e-3, include: all}"],
+    "l1": [
+        "{strength: 1.0e-3}",
+        "{strength: 1.0e-2, step: proximal}",
+        "{strength: 1.0e-3, include: all}",
+    ],
     "l2": ["{strength: 0.01}", "{strength: 0.01, include: all}"],
     "weight_decay": ["{strength: 1.0}", "{strength: 1.0, include: all}"],
     "max_norm": ["{c: 0.6}"],
@@ -41,7 +51,9 @@ PAIRS = [
     "{dropout: {p: 0.5, place: before_norm}}",
     "{l2: 0.01, max_norm: 0.6, weight_decay: 1.0}",
 ]
-CELLS = [f"{{{key}: {settings}}}" for key in techniques() for settings in VARIANTS.get(key, ["{}"])] + ["{}", *PAIRS]
+CELLS = [
+    f"{{{key}: {settings}}}" for key in techniques() for settings in VARIANTS.get(key, ["{}"])
+] + ["{}", *PAIRS]
 MODELS = {
     "mlp": "{name: mlp, widths: [9, 8], activation: relu}",
     "mlp tanh": "{name: mlp, widths: [9], activation: tanh, init: 0.3}",
@@ -52,7 +64,8 @@ OF_OTHERS = {
     "gru": "{name: rnn, cell: gru, widths: [6], lengths: [5, 9, 14, 8]}",
     "lstm": "{name: rnn, cell: lstm, widths: [6, 5]}",
     "transformer": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, layers: 1}",
-    "transformer post": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, norm_place: post}",
+    "transformer post": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, "
+    "norm_place: post}",
     "resnet": "{name: resnet, channels: [3, 4], activation: gelu}",
     "resnet depthwise7": "{name: resnet, channels: [3, 4], block: depthwise7, activation: gelu}",
 }
@@ -64,16 +77,20 @@ OPTIMIZERS = {
 }
 
 
-def runs(folder: Path, cells: list[str], *, model: str = "mlp", optimizer: str = "adam", **train: object) -> list[Run]:
+def runs(
+    folder: Path, cells: list[str], *, model: str = "mlp", optimizer: str = "adam", **train: object
+) -> list[Run]:
     """The runs of `cells` (and no baseline beside them), seed by seed."""
     file = folder / "config.yaml"
     options = {"epochs": 2, "batch_size": 32} | train
     file.write_text(
         "dataset: {name: mnist5k, train_size: 100, validation_share: 0.2, label_noise: 0.1}\n"
         f"model: {(MODELS | OF_OTHERS)[model]}\n"
-        f"train: {{optimizer: {OPTIMIZERS[optimizer]}, {', '.join(f'{k}: {v}' for k, v in options.items())}}}\n"
+        f"train: {{optimizer: {OPTIMIZERS[optimizer]}, "
+        f"{', '.join(f'{k}: {v}' for k, v in options.items())}}}\n"
         "seeds: [0, 7]\n"
-        f"techniques: {{{', '.join(f'{key}: {{}}' for key in techniques() if key in ' '.join(cells))}}}\n"
+        "techniques: "
+        f"{{{', '.join(f'{key}: {{}}' for key in techniques() if key in ' '.join(cells))}}}\n"
         f"combine: [{', '.join(cells)}]\n"
     )
     wanted = [run for run in plan(config.load(file)).runs if run.cell.techniques or "{}" in cells]
@@ -90,18 +107,24 @@ def test_a_stack_of_two_seeds_is_two_plain_pytorch_runs(
     assert len(ours) == 2
     for run, row in zip(pair, ours, strict=True):
         expected = train_plainly(run, images)
-        assert {key: row[key] for key in METRICS} == pytest.approx({key: expected[key] for key in METRICS}, rel=1e-7)
+        assert {key: row[key] for key in METRICS} == pytest.approx(
+            {key: expected[key] for key in METRICS}, rel=1e-7
+        )
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("schedule", ["{name: cosine, warmup_epochs: 0.5}", "{name: step, every: 1, factor: 0.5}"])
+@pytest.mark.parametrize(
+    "schedule", ["{name: cosine, warmup_epochs: 0.5}", "{name: step, every: 1, factor: 0.5}"]
+)
 def test_optimizers_and_schedules_are_torchs(
     tmp_path: Path, images: data.Images, optimizer: str, schedule: str
 ) -> None:
     (run, *_) = runs(tmp_path, ["{dropout: 0.5}"], optimizer=optimizer)
     (row,) = train([run], Dataset(images, dtype=torch.float64)).runs
     expected = train_plainly(run, images)
-    assert {key: row[key] for key in METRICS} == pytest.approx({key: expected[key] for key in METRICS}, rel=1e-7)
+    assert {key: row[key] for key in METRICS} == pytest.approx(
+        {key: expected[key] for key in METRICS}, rel=1e-7
+    )
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
@@ -111,13 +134,19 @@ def test_a_stack_of_many_is_as_many_stacks_of_one(
     tmp_path: Path, images: data.Images, dtype: torch.dtype, tolerance: float, model: str, norm: str
 ) -> None:
     penalties = ("", ", l1: 1.0e-3", ", l2: 0.01, l1: 1.0e-3")
-    cells = [f"{{dropout: {p}{more}{norm}}}" for p in (0.2, 0.5) for more in penalties[2 * (model in OF_OTHERS) :]]
+    cells = [
+        f"{{dropout: {p}{more}{norm}}}"
+        for p in (0.2, 0.5)
+        for more in penalties[2 * (model in OF_OTHERS) :]
+    ]
     many = runs(tmp_path, cells, model=model, epochs=1)
     dataset = Dataset(images, dtype=dtype)
     together, alone = train(many, dataset), [train([run], dataset) for run in many]
     for m, single in enumerate(alone):
         for row, expected in zip(together.runs[m : m + 1], single.runs, strict=True):
-            assert {k: row[k] for k in METRICS} == pytest.approx({k: expected[k] for k in METRICS}, rel=tolerance)
+            assert {k: row[k] for k in METRICS} == pytest.approx(
+                {k: expected[k] for k in METRICS}, rel=tolerance
+            )
 
 
 def test_every_model_is_among_them() -> None:
@@ -126,8 +155,12 @@ def test_every_model_is_among_them() -> None:
 
 @pytest.mark.parametrize("key", techniques())
 @pytest.mark.parametrize("model", OF_OTHERS)
-def test_every_technique_acts_in_every_model(tmp_path: Path, images: data.Images, model: str, key: str) -> None:
-    many = runs(tmp_path, [f"{{{key}: {VARIANTS.get(key, ['{}'])[0]}}}", "{}"], model=model, epochs=1)
+def test_every_technique_acts_in_every_model(
+    tmp_path: Path, images: data.Images, model: str, key: str
+) -> None:
+    many = runs(
+        tmp_path, [f"{{{key}: {VARIANTS.get(key, ['{}'])[0]}}}", "{}"], model=model, epochs=1
+    )
     rows = [train([run], Dataset(images)).runs[0] for run in many[:2]]
     assert rows[0]["run"] != rows[1]["run"]
     assert rows[0]["init_hash"] == rows[1]["init_hash"]
@@ -142,17 +175,27 @@ def test_neighbours_change_nothing(tmp_path: Path, images: data.Images) -> None:
     dataset = Dataset(images)
     all_rows = {row["run"]: row for row in train(many, dataset).runs}
     for row in train(many[1:3], dataset).runs:
-        assert {k: row[k] for k in METRICS} == pytest.approx({k: all_rows[row["run"]][k] for k in METRICS}, rel=1e-5)
+        assert {k: row[k] for k in METRICS} == pytest.approx(
+            {k: all_rows[row["run"]][k] for k in METRICS}, rel=1e-5
+        )
 
 
-def test_the_same_stack_twice_gives_the_same_numbers_to_the_last_digit(tmp_path: Path, images: data.Images) -> None:
+def test_the_same_stack_twice_gives_the_same_numbers_to_the_last_digit(
+    tmp_path: Path, images: data.Images
+) -> None:
     many = runs(tmp_path, ["{dropout: 0.5, batch_norm: {}}", "{dropout: 0.2, batch_norm: {}}"])
     first, second = (train(many, Dataset(images)) for _ in range(2))
-    without_time = [{k: v for k, v in row.items() if k != "seconds"} for row in first.runs + first.epochs]
-    assert without_time == [{k: v for k, v in row.items() if k != "seconds"} for row in second.runs + second.epochs]
+    without_time = [
+        {k: v for k, v in row.items() if k != "seconds"} for row in first.runs + first.epochs
+    ]
+    assert without_time == [
+        {k: v for k, v in row.items() if k != "seconds"} for row in second.runs + second.epochs
+    ]
 
 
-def test_a_diverged_run_says_so_and_its_neighbours_do_not_notice(tmp_path: Path, images: data.Images) -> None:
+def test_a_diverged_run_says_so_and_its_neighbours_do_not_notice(
+    tmp_path: Path, images: data.Images
+) -> None:
     calm, wild = "{l2: 0.01}", "{l2: 1.0e+30}"
     both = runs(tmp_path, [calm, wild], optimizer="sgd")
     rows = {(row["seed"], row["status"]): row for row in train(both, Dataset(images)).runs}
@@ -160,17 +203,23 @@ def test_a_diverged_run_says_so_and_its_neighbours_do_not_notice(tmp_path: Path,
     assert "epoch 1" in rows[0, "diverged"]["reason"]
     assert "test_accuracy" not in rows[0, "diverged"]
     for row in train([run for run in both if "1e+30" not in run.cell.label], Dataset(images)).runs:
-        assert {k: row[k] for k in METRICS} == pytest.approx({k: rows[row["seed"], "ok"][k] for k in METRICS}, rel=1e-5)
+        assert {k: row[k] for k in METRICS} == pytest.approx(
+            {k: rows[row["seed"], "ok"][k] for k in METRICS}, rel=1e-5
+        )
 
 
 @pytest.mark.parametrize("model", ["mlp", *OF_OTHERS])
-def test_what_becomes_of_a_neighbour_changes_no_bit_of_a_run(tmp_path: Path, images: data.Images, model: str) -> None:
+def test_what_becomes_of_a_neighbour_changes_no_bit_of_a_run(
+    tmp_path: Path, images: data.Images, model: str
+) -> None:
     def beside(neighbour: str, ends: str) -> dict[int, dict[str, float]]:
         both = runs(tmp_path, ["{l2: 0.01}", f"{{l2: {neighbour}}}"], model=model, optimizer="sgd")
         trained = train(both, Dataset(images)).runs
         rows = [row for row in trained if "0.01" in row["cell"]]
         assert {row["status"] for row in trained if row not in rows} == {ends}
-        return {row["seed"]: {k: row[k] for k in (*METRICS, "weight_norm", "init_hash")} for row in rows}
+        return {
+            row["seed"]: {k: row[k] for k in (*METRICS, "weight_norm", "init_hash")} for row in rows
+        }
 
     assert beside("1.0e+30", "diverged") == beside("0.02", "ok")
 
@@ -195,7 +244,9 @@ def test_batches_of_one_and_two_train_with_batch_norm(
     )
 
 
-def test_the_best_epoch_by_validation_is_the_one_that_is_tested(tmp_path: Path, images: data.Images) -> None:
+def test_the_best_epoch_by_validation_is_the_one_that_is_tested(
+    tmp_path: Path, images: data.Images
+) -> None:
     many = runs(tmp_path, ["{batch_norm: {}}"], epochs=6, select="best", optimizer="sgd")
     records = train(many, Dataset(images))
     for row in records.runs:
@@ -204,7 +255,9 @@ def test_the_best_epoch_by_validation_is_the_one_that_is_tested(tmp_path: Path, 
         assert row["validation_accuracy"] == max(seen)
 
 
-def test_validation_is_looked_at_as_often_as_asked_and_at_the_end(tmp_path: Path, images: data.Images) -> None:
+def test_validation_is_looked_at_as_often_as_asked_and_at_the_end(
+    tmp_path: Path, images: data.Images
+) -> None:
     records = train(runs(tmp_path, ["{l2: 0.01}"], epochs=5, evaluate_every=2), Dataset(images))
     looked = [e["epoch"] for e in records.epochs if e["seed"] == 0 and "validation_accuracy" in e]
     assert looked == [2, 4, 5]
@@ -216,13 +269,18 @@ PROOFS: dict[str, dict[str, tuple[float, float]]] = {
     "weight_decay": {"weight_decay.decayed": (0.05, 0.15)},
     "max_norm": {"max_norm.clipped": (0.1, 1)},
     "dropout": {"dropout.p_observed": (0.48, 0.52), "dropout.input_observed": (0.19, 0.21)},
-    "batch_norm": {"batch_norm.running_mean_moved": (0.01, 10), "batch_norm.running_variance_moved": (0.01, 10)},
+    "batch_norm": {
+        "batch_norm.running_mean_moved": (0.01, 10),
+        "batch_norm.running_variance_moved": (0.01, 10),
+    },
     "layer_norm": {"layer_norm.scale_moved": (0.001, 1), "layer_norm.shift_moved": (0.001, 1)},
 }
 
 
 @pytest.mark.parametrize("key", techniques())
-def test_each_run_carries_proof_that_its_technique_acted(tmp_path: Path, images: data.Images, key: str) -> None:
+def test_each_run_carries_proof_that_its_technique_acted(
+    tmp_path: Path, images: data.Images, key: str
+) -> None:
     many = runs(tmp_path, [f"{{{key}: {VARIANTS.get(key, ['{}'])[0]}}}"])
     proof = train(many, Dataset(images)).runs[0]["proof"]
     assert proof
@@ -230,9 +288,14 @@ def test_each_run_carries_proof_that_its_technique_acted(tmp_path: Path, images:
         assert low < proof[name] < high, name
 
 
-def test_the_proximal_step_gives_exact_zeros_and_the_subgradient_does_not(tmp_path: Path, images: data.Images) -> None:
+def test_the_proximal_step_gives_exact_zeros_and_the_subgradient_does_not(
+    tmp_path: Path, images: data.Images
+) -> None:
     many = runs(tmp_path, ["{l1: {strength: 1.0, step: [proximal, subgradient]}}"], epochs=5)
-    zeros = {run.cell.techniques["l1"].step: train([run], Dataset(images)).runs[0]["exact_zeros"] for run in many}
+    zeros = {
+        run.cell.techniques["l1"].step: train([run], Dataset(images)).runs[0]["exact_zeros"]
+        for run in many
+    }
     assert zeros["proximal"] > 0.3
     assert zeros["subgradient"] < 0.01
 
@@ -241,7 +304,13 @@ def test_runs_of_a_seed_share_split_initial_weights_and_order_and_their_hashes_s
     tmp_path: Path, images: data.Images
 ) -> None:
     dataset = Dataset(images)
-    cells = ["{}", "{l1: 1.0e-3}", "{dropout: 0.5}", "{batch_norm: {}}", "{layer_norm: {}, dropout: 0.5}"]
+    cells = [
+        "{}",
+        "{l1: 1.0e-3}",
+        "{dropout: 0.5}",
+        "{batch_norm: {}}",
+        "{layer_norm: {}, dropout: 0.5}",
+    ]
     rows = [row for cell in cells for row in train(runs(tmp_path, [cell]), dataset).runs]
     for name in ("split_hash", "init_hash", "order_hash"):
         of_seed = [{row[name] for row in rows if row["seed"] == seed} for seed in (0, 7)]
@@ -249,7 +318,9 @@ def test_runs_of_a_seed_share_split_initial_weights_and_order_and_their_hashes_s
         assert of_seed[0] != of_seed[1], name
 
 
-def test_details_hold_which_test_images_were_right_and_every_weight(tmp_path: Path, images: data.Images) -> None:
+def test_details_hold_which_test_images_were_right_and_every_weight(
+    tmp_path: Path, images: data.Images
+) -> None:
     rows = train(runs(tmp_path, ["{}", "{l1: 1.0e-3}"]), Dataset(images))
     assert [row["run"] for row in rows.details] == [row["run"] for row in rows.runs]
     for row, detail in zip(rows.runs, rows.details, strict=True):
@@ -258,8 +329,13 @@ def test_details_hold_which_test_images_were_right_and_every_weight(tmp_path: Pa
     assert len([detail for detail in rows.details if "filters" in detail]) == 2
 
 
-def test_epoch_rows_hold_the_running_loss_and_the_learning_rate(tmp_path: Path, images: data.Images) -> None:
-    records = train(runs(tmp_path, ["{l2: 0.01}"], schedule="{name: step, every: 1, factor: 0.5}"), Dataset(images))
+def test_epoch_rows_hold_the_running_loss_and_the_learning_rate(
+    tmp_path: Path, images: data.Images
+) -> None:
+    records = train(
+        runs(tmp_path, ["{l2: 0.01}"], schedule="{name: step, every: 1, factor: 0.5}"),
+        Dataset(images),
+    )
     rows = [row for row in records.epochs if row["seed"] == 0]
     assert [row["lr"] for row in rows] == [0.01, 0.005]
     assert rows[1]["train_loss"] < rows[0]["train_loss"]
@@ -285,11 +361,15 @@ techniques: {dropout: 0.5, l2: [0.1, 1e10], l1: 1e20, batch_norm: , max_norm: 3}
 """
 
 
-@pytest.mark.parametrize(("activation", "select"), [("relu", "last"), ("tanh", "last"), ("tanh", "best")])
+@pytest.mark.parametrize(
+    ("activation", "select"), [("relu", "last"), ("tanh", "last"), ("tanh", "best")]
+)
 def test_however_a_network_blows_up_what_counts_as_trained_is_finite(
     tmp_path: Path, images: data.Images, activation: str, select: str
 ) -> None:
-    """The rate climbs until nothing survives: at the last step, in the penalty alone, in the tested images alone."""
+    """The rate climbs until nothing survives: at the last step, in the penalty alone, in the tested
+    images alone.
+    """
     file = tmp_path / "ladder.yaml"
     file.write_text(LADDER.replace("ACTIVATION", activation).replace("SELECT", select))
     dataset, ended = Dataset(images), {"ok": 0, "diverged": 0}
@@ -303,7 +383,9 @@ def test_however_a_network_blows_up_what_counts_as_trained_is_finite(
     assert min(ended.values()) > 5
 
 
-def test_a_networks_own_penalty_is_on_record_and_no_neighbours(tmp_path: Path, images: data.Images) -> None:
+def test_a_networks_own_penalty_is_on_record_and_no_neighbours(
+    tmp_path: Path, images: data.Images
+) -> None:
     both = runs(tmp_path, ["{}", "{l2: 1.0e+30}"], optimizer="sgd")
     trained = train(both, Dataset(images))
     plain = {run.id for run in both if not run.cell.techniques}

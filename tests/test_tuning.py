@@ -41,18 +41,27 @@ def problems(folder: Path, text: str) -> list[str]:
     return [problem.replace(f"{folder}/", "") for problem in raised.value.problems]
 
 
-def test_strengths_that_are_left_open_are_drawn_one_from_each_part_of_the_techniques_range(tmp_path: Path) -> None:
+def test_strengths_that_are_left_open_are_drawn_one_from_each_part_of_the_techniques_range(
+    tmp_path: Path,
+) -> None:
     settings = load(
-        tmp_path, TUNED.replace("trials: 4", "trials: 8").replace("dropout: [0.1, 0.3, 0.5, 0.7]", "dropout:")
+        tmp_path,
+        TUNED.replace("trials: 4", "trials: 8").replace(
+            "dropout: [0.1, 0.3, 0.5, 0.7]", "dropout:"
+        ),
     )
     span = techniques()["l2"].ranges["strength"]
     edges = np.geomspace(span.low, span.high, 9)
-    assert np.searchsorted(edges, [s.strength for s in settings.techniques["l2"]]).tolist() == list(range(1, 9))
+    assert np.searchsorted(edges, [s.strength for s in settings.techniques["l2"]]).tolist() == list(
+        range(1, 9)
+    )
     rates = np.array([s.p for s in settings.techniques["dropout"]])
     assert np.searchsorted(np.linspace(0.05, 0.8, 9), rates).tolist() == list(range(1, 9))
     assert settings.tune
     assert settings.tune.lr
-    assert np.searchsorted(np.geomspace(1e-3, 1e-2, 9), settings.tune.lr).tolist() == list(range(1, 9))
+    assert np.searchsorted(np.geomspace(1e-3, 1e-2, 9), settings.tune.lr).tolist() == list(
+        range(1, 9)
+    )
     assert config.load(tmp_path / "tuned.yaml") == settings
 
 
@@ -63,7 +72,9 @@ def test_a_resolved_config_lists_what_was_drawn_and_loads_to_itself(tmp_path: Pa
 
 
 def test_a_technique_more_changes_no_other_ones_trials(tmp_path: Path) -> None:
-    few = load(tmp_path, TUNED.replace("l2: , ", "").replace("[l2], ", "").replace("[l2, dropout], ", ""))
+    few = load(
+        tmp_path, TUNED.replace("l2: , ", "").replace("[l2], ", "").replace("[l2, dropout], ", "")
+    )
     many = load(tmp_path)
     assert {run.id for run in trials(few).runs} < {run.id for run in trials(many).runs}
 
@@ -80,10 +91,15 @@ def test_every_cell_has_as_many_trials_on_seeds_of_their_own(tmp_path: Path) -> 
     assert not {run.id for run in planned.runs} & {run.id for run in outlined(settings).runs}
 
 
-def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_once(tmp_path: Path) -> None:
+def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_once(
+    tmp_path: Path,
+) -> None:
     settings = load(tmp_path)
     pairs = [cell for cell in trials(settings).cells if set(cell.techniques) == {"l2", "dropout"}]
-    seen = [(cell.techniques["l2"].strength, cell.techniques["dropout"].p, cell.settings[LR]) for cell in pairs]  # type: ignore[attr-defined]
+    seen = [
+        (cell.techniques["l2"].strength, cell.techniques["dropout"].p, cell.settings[LR])
+        for cell in pairs
+    ]  # type: ignore[attr-defined]
     orders = [tuple(np.argsort(values)) for values in zip(*seen, strict=True)]
     assert len(set(orders)) == 3, "strengths that rise together would try the diagonal alone"
     assert all(len(set(values)) == 4 for values in zip(*seen, strict=True))
@@ -91,30 +107,44 @@ def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_once(tm
 
 def test_where_there_is_nothing_to_choose_there_are_no_trials(tmp_path: Path) -> None:
     settings = load(tmp_path, TUNED.replace(", lr: {low: 1e-3, high: 1e-2}", ""))
-    assert {tuple(cell.techniques) for cell in trials(settings).cells} == {("l2",), ("dropout",), ("l2", "dropout")}
+    assert {tuple(cell.techniques) for cell in trials(settings).cells} == {
+        ("l2",),
+        ("dropout",),
+        ("l2", "dropout"),
+    }
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         ("[0.1, 0.3, 0.5, 0.7]", "[0.1, 0.3]", "techniques.dropout lists 2 strengths for 4 trials"),
-        ("[0.1, 0.3, 0.5, 0.7]", "{p: [0.1, 0.3]}", "techniques.dropout.p lists 2 values for 4 trials"),
-        ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5, high: 0.1}}", "a range can't be low 0.5, high 0.1"),
+        ("[0.1, 0.3, 0.5, 0.7]", "{p: [0.1, 0.3]}", "techniques.dropout.p lists 2 values for 4 "
+                                                    "trials"),
+        ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5, high: 0.1}}",
+        "a range can't be low 0.5, high 0.1"),
         ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5}}", "a range can't be low 0.5"),
         ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5, high: 2}}", "dropout.p can't be"),
-        ("{low: 1e-3, high: 1e-2}", "[1e-3, 1e-2]", "tune.lr lists 2 learning rates; allowed: 4, one a trial"),
+        ("{low: 1e-3, high: 1e-2}", "[1e-3, 1e-2]", "tune.lr lists 2 learning rates; allowed: 4, "
+                                                    "one a trial"),
         ("{low: 1e-3, high: 1e-2}", "{low: -1, high: 1}", "a value in tune.lr can't be"),
-        ("trials: 4", "trials: 1", "tune.trials can't be 1; allowed: a whole number of at least 2 and at most 1000"),
-        ("seeds: 2\n", "seeds: [0, 10001]\n", "seed 10001 is a trial's, and the cells must have seeds that chose noth"),
-        ("[l2], [dr", "[l2], {l2: 0.1}, [dr", "l2 stands twice, but tuning makes one cell of a set of techniques"),
+        ("trials: 4", "trials: 1", "tune.trials can't be 1; allowed: a whole number of at least 2 "
+                                   "and at most 1000"),
+        ("seeds: 2\n", "seeds: [0, 10001]\n", "seed 10001 is a trial's, and the cells must have "
+                                              "seeds that chose noth"),
+        ("[l2], [dr", "[l2], {l2: 0.1}, [dr", "l2 stands twice, but tuning makes one cell of a "
+                                              "set of techniques"),
         ("trials: 4", "trials: 900", "more than 100,000 runs"),
     ],
 )  # fmt: skip
-def test_what_can_not_be_tuned_is_said_with_its_place(tmp_path: Path, old: str, new: str, problem: str) -> None:
+def test_what_can_not_be_tuned_is_said_with_its_place(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
     assert old in TUNED
     text = TUNED.replace(old, new)
     if "900" in new:
-        text = text.replace("dropout: [0.1, 0.3, 0.5, 0.7]", "dropout: ").replace("seeds: 2, lr", "seeds: 90, lr")
+        text = text.replace("dropout: [0.1, 0.3, 0.5, 0.7]", "dropout: ").replace(
+            "seeds: 2, lr", "seeds: 90, lr"
+        )
     found = problems(tmp_path, text)
     assert any(problem in each for each in found), found
     assert all(each.startswith("tuned.yaml:") for each in found)
@@ -175,8 +205,12 @@ def test_a_tuned_sweep_tries_chooses_and_tests_once(tmp_path: Path) -> None:
         if choice["trials"]:
             means = [trial["validation_accuracy"]["mean"] for trial in choice["trials"]]
             keys = set(choice["cell"].split(" + ")) - {"baseline"}
-            mine = tried.runs[tried.runs.techniques.map(lambda text, keys=keys: json.loads(text).keys() == keys)]
-            assert max(means) == pytest.approx(mine.groupby("cell").validation_accuracy.mean().max())
+            mine = tried.runs[
+                tried.runs.techniques.map(lambda text, keys=keys: json.loads(text).keys() == keys)
+            ]
+            assert max(means) == pytest.approx(
+                mine.groupby("cell").validation_accuracy.mean().max()
+            )
             assert mine.groupby("cell").validation_accuracy.mean().idxmax() == choice["chosen"]
             assert choice["chosen"] in set(tested.runs["cell"])
     # What is finished is trained no more, trials neither; more seeds keep the choice.
@@ -188,7 +222,9 @@ def test_a_tuned_sweep_tries_chooses_and_tests_once(tmp_path: Path) -> None:
 
 
 def test_a_run_at_its_own_learning_rate_is_that_run_alone(tmp_path: Path) -> None:
-    """A stack that holds several learning rates trains each of its runs as a config with that rate would."""
+    """A stack that holds several learning rates trains each of its runs as a config with that rate
+    would.
+    """
     from regbench import data
     from regbench.engine.pixels import Dataset
     from regbench.engine.train import train

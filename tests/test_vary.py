@@ -1,4 +1,6 @@
-"""Conditions: the same cells under other settings of data, model or training, each with a baseline of its own."""
+"""Conditions: the same cells under other settings of data, model or training, each with a baseline
+of its own.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +41,18 @@ def load(folder: Path, text: str, *overrides: str) -> config.Config:
 
 def test_a_mapping_stands_for_all_combinations_and_a_list_for_its_items(tmp_path: Path) -> None:
     assert load(tmp_path, VARIED).conditions == [
-        {"dataset.train_size": size, "train.optimizer.lr": lr} for size in (100, 300) for lr in (0.001, 0.01)
+        {"dataset.train_size": size, "train.optimizer.lr": lr}
+        for size in (100, 300)
+        for lr in (0.001, 0.01)
     ]
-    joint = BASE + "vary: [{train.batch_size: 4, train.optimizer.lr: 1e-4}, {train.batch_size: 64}]\n"
+    joint = (
+        BASE + "vary: [{train.batch_size: 4, train.optimizer.lr: 1e-4}, {train.batch_size: 64}]\n"
+    )
     settings = load(tmp_path, joint)
-    assert settings.conditions == [{"train.batch_size": 4, "train.optimizer.lr": 1e-4}, {"train.batch_size": 64}]
+    assert settings.conditions == [
+        {"train.batch_size": 4, "train.optimizer.lr": 1e-4},
+        {"train.batch_size": 64},
+    ]
     (tmp_path / "resolved.yaml").write_text(settings.text())
     assert config.load(tmp_path / "resolved.yaml") == settings
 
@@ -51,7 +60,12 @@ def test_a_mapping_stands_for_all_combinations_and_a_list_for_its_items(tmp_path
 def test_a_run_in_a_condition_is_the_run_of_a_config_with_its_settings(tmp_path: Path) -> None:
     varied = {run.id for run in plan(load(tmp_path, VARIED)).runs}
     plain = [
-        {run.id for run in plan(load(tmp_path, BASE, f"dataset.train_size={n}", f"train.optimizer.lr={lr}")).runs}
+        {
+            run.id
+            for run in plan(
+                load(tmp_path, BASE, f"dataset.train_size={n}", f"train.optimizer.lr={lr}")
+            ).runs
+        }
         for n in (100, 300)
         for lr in (0.001, 0.01)
     ]
@@ -74,7 +88,9 @@ def test_learning_rates_train_in_one_stack_and_other_settings_do_not(tmp_path: P
     assert max(len({run.train.optimizer.lr for run in stack.runs}) for stack in stacks) == 2
 
 
-def test_each_condition_is_compared_with_its_own_baseline_and_holm_is_over_all(tmp_path: Path) -> None:
+def test_each_condition_is_compared_with_its_own_baseline_and_holm_is_over_all(
+    tmp_path: Path,
+) -> None:
     settings = load(tmp_path, VARIED)
     planned = plan(settings)
     runs = records(planned)
@@ -89,7 +105,9 @@ def test_each_condition_is_compared_with_its_own_baseline_and_holm_is_over_all(t
                 assert mine.effect.accuracy == its.effect.accuracy
                 assert mine.effect.p_holm >= its.effect.p_holm
     assert {each.family for each in found} == {8}
-    smallest = min((c.effect for each in found for c in each.cells if c.effect), key=lambda effect: effect.p)
+    smallest = min(
+        (c.effect for each in found for c in each.cells if c.effect), key=lambda effect: effect.p
+    )
     assert smallest.p_holm == pytest.approx(min(1, 8 * smallest.p))
 
 
@@ -117,7 +135,9 @@ def test_every_cell_is_tuned_in_every_condition(tmp_path: Path) -> None:
     )
     cells = trials(load(tmp_path, text)).cells
     assert len(cells) == 2 * 2 * 3
-    assert {cell.settings["train.batch_size"] for cell in cells if cell.condition == "batch_size=32"} == {32}
+    assert {
+        cell.settings["train.batch_size"] for cell in cells if cell.condition == "batch_size=32"
+    } == {32}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +155,9 @@ def test_every_cell_is_tuned_in_every_condition(tmp_path: Path) -> None:
         ("[{train.epochs: 3}, {train.epochs: 3}]", "stands twice"),
     ],
 )
-def test_what_can_not_be_varied_is_said_with_its_place(tmp_path: Path, vary: str, problem: str) -> None:
+def test_what_can_not_be_varied_is_said_with_its_place(
+    tmp_path: Path, vary: str, problem: str
+) -> None:
     with pytest.raises(ConfigError) as raised:
         load(tmp_path, BASE + f"vary: {vary}\n")
     assert any(problem in text for text in raised.value.problems), raised.value.problems
@@ -177,7 +199,9 @@ VALUES = {
     "train.batch_size": st.integers(1, 300),
     "train.epochs": st.integers(1, 50),
     "train.optimizer.lr": st.floats(1e-6, 1.0) | st.sampled_from([0.001, 0.0010000001, 1e-3, 1]),
-    "train.optimizer": st.sampled_from([{"name": "adam"}, {"name": "adam", "lr": 0.001}, {"name": "sgd", "lr": 0.001}]),
+    "train.optimizer": st.sampled_from(
+        [{"name": "adam"}, {"name": "adam", "lr": 0.001}, {"name": "sgd", "lr": 0.001}]
+    ),
     "model.widths": st.lists(st.integers(1, 64), min_size=1, max_size=3),
     "model.activation": st.sampled_from(["relu", "tanh"]),
     "train.schedule": st.sampled_from([{"name": "constant"}, {"name": "cosine"}]),
@@ -192,12 +216,18 @@ CONDITIONS = st.lists(
 
 
 @given(CONDITIONS)
-def test_conditions_have_names_and_runs_of_their_own_or_are_refused_as_the_same(conditions: list[Any]) -> None:
+def test_conditions_have_names_and_runs_of_their_own_or_are_refused_as_the_same(
+    conditions: list[Any],
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             settings = load(Path(folder), f"{BASE}vary: {json.dumps(conditions)}\n")
         except ConfigError as error:
-            unlike = [line for line in error.problems if not re.search("settings are the same|stands twice", line)]
+            unlike = [
+                line
+                for line in error.problems
+                if not re.search("settings are the same|stands twice", line)
+            ]
             settings = None
     if settings is None:
         assert unlike == []
@@ -217,7 +247,9 @@ def test_conditions_have_names_and_runs_of_their_own_or_are_refused_as_the_same(
         ("{train.batch_size: [16, 16]}", "stands twice"),
     ],
 )
-def test_conditions_that_ask_for_the_same_are_refused_where_they_stand(tmp_path: Path, vary: str, said: str) -> None:
+def test_conditions_that_ask_for_the_same_are_refused_where_they_stand(
+    tmp_path: Path, vary: str, said: str
+) -> None:
     with pytest.raises(ConfigError, match=rf"varied\.yaml:7:\d+: .*{said}"):
         load(tmp_path, f"{BASE}vary: {vary}\n")
 

@@ -66,7 +66,9 @@ def test_a_number_with_a_leading_zero_is_refused_and_never_octal(number: str) ->
     assert problem.startswith(f"f:1:9: '{number}': a number doesn't begin with 0")
 
 
-@pytest.mark.parametrize("number", ["9" * 19, "9" * 5000, "0x" + "f" * 5000, "-9223372036854775808"])
+@pytest.mark.parametrize(
+    "number", ["9" * 19, "9" * 5000, "0x" + "f" * 5000, "-9223372036854775808"]
+)
 def test_an_integer_beyond_64_bits_is_refused(number: str) -> None:
     (problem,) = problems(parse(number, "f"))
     assert problem.endswith("the number is too big")
@@ -77,14 +79,18 @@ def test_each_key_and_value_knows_its_place() -> None:
     assert document.place(("train", "lr")) == Place("a.yaml", 3, 7)
     assert document.place(("train", "lr"), key=True) == Place("a.yaml", 3, 3)
     assert document.place(("train", "widths", 1)) == Place("a.yaml", 4, 15)
-    assert document.place(("train", "epochs"), key=True) == Place("a.yaml", 2, 1), "the nearest thing that is there"
+    assert document.place(("train", "epochs"), key=True) == Place("a.yaml", 2, 1), (
+        "the nearest thing that is there"
+    )
     assert document.place(("nothing",), key=True) == Place("a.yaml", 1, 1)
 
 
 def test_a_duplicate_key_names_both_lines_and_the_first_counts() -> None:
     document = parse("a: 1\nb: 2\na: 3\n", "f")
     assert document.data == {"a": 1, "b": 2}
-    assert problems(document) == ["f:3:1: the key 'a' is given twice, first in line 1; keep one of the two"]
+    assert problems(document) == [
+        "f:3:1: the key 'a' is given twice, first in line 1; keep one of the two"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +99,10 @@ def test_a_duplicate_key_names_both_lines_and_the_first_counts() -> None:
         ("a: b: c\n", "f:1:5: a ':' where none can stand"),
         ("a:\n  b: 1\n c: 2\n", "f:3:2: the indentation doesn't match"),
         ("a: [1, 2\nb: 3\n", "f:2:2: a bracket isn't closed, or a comma is missing"),
-        ("a: 'open\nb: 3\n", "f:3:1: a quote is opened and never closed (what it belongs to begins in line 1)"),
+        (
+            "a: 'open\nb: 3\n",
+            "f:3:1: a quote is opened and never closed (what it belongs to begins in line 1)",
+        ),
         ("a:\n\tb: 1\n", "f:2:1: a tab can't stand here; indent with spaces"),
         ("a: *x\n", "f:1:4: this alias (*name) stands for nothing"),
         ('a: "C:\\data"\n', "f:1:8: between double quotes a backslash has a meaning of its own"),
@@ -102,11 +111,17 @@ def test_a_duplicate_key_names_both_lines_and_the_first_counts() -> None:
         ("a\nb: 1\n", "f:2:2: "),
         ("a: 1\nb\n", "f:3:1: a key without a ':'"),
         ("? [a]\n: 1\n", "f:1:3: a key must be one word"),
-        ("a: !!python/name:os.system x\n", "f:1:4: the tag '!!python/name:os.system' doesn't fit here"),
+        (
+            "a: !!python/name:os.system x\n",
+            "f:1:4: the tag '!!python/name:os.system' doesn't fit here",
+        ),
         ("a: !!int x\n", "f:1:4: the tag '!!int' doesn't fit here"),
         ("a: !!set {b}\n", "f:1:4: the tag '!!set' doesn't fit here"),
         ("a: x\0y\n", "f:1:5: a character that can't be printed (\\x00)"),
-        ('a: 1\nb: "x\\0y"\n', "f:2:4: 'x\\x00y': the text holds a character that can't be printed (\\x00)"),
+        (
+            'a: 1\nb: "x\\0y"\n',
+            "f:2:4: 'x\\x00y': the text holds a character that can't be printed (\\x00)",
+        ),
         ('a: "\\ud800"\n', "f:1:4: '\\ud800': the text holds a character"),
         ("[" * 5000, "f:1:30: lists and mappings are nested deeper than 30"),
         ("a: &a [*a]\n", "f:1:4: the aliases (*name) repeat too much, or stand in what they name"),
@@ -130,7 +145,9 @@ def test_an_alias_is_read_as_what_it_names() -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    missing, latin, marked, large = (tmp_path / name for name in ("missing", "latin", "marked", "large"))
+    missing, latin, marked, large = (
+        tmp_path / name for name in ("missing", "latin", "marked", "large")
+    )
     latin.write_bytes("a: 1\nb: Größe\n".encode("latin-1"))
     marked.write_bytes(b"\xef\xbb\xbfa: 1\n")
     large.write_bytes(b"#" * (1 << 20) + b"\n")
@@ -145,14 +162,42 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert read(marked).place(("a",), key=True) == Place(str(marked), 1, 1)
 
 
-PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co"], exclude_characters="\ufeff\u2028\u2029"))
-SCALARS = st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | PRINTABLE
+PRINTABLE = st.text(
+    st.characters(
+        exclude_categories=["Cc", "Cs", "Cn", "Co"], exclude_characters="\ufeff\u2028\u2029"
+    )
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats(allow_nan=False)
+    | PRINTABLE
+)
 WORDS = st.sampled_from(
-    ["no", "1e4", "010", "0x1", "~", "1_0", "12:30", "<<", "=", "-", "? ", "null", ".inf", "2020-01-01"]
+    [
+        "no",
+        "1e4",
+        "010",
+        "0x1",
+        "~",
+        "1_0",
+        "12:30",
+        "<<",
+        "=",
+        "-",
+        "? ",
+        "null",
+        ".inf",
+        "2020-01-01",
+    ]
 )
 DATA = st.recursive(
     SCALARS | WORDS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(string.ascii_letters, min_size=1), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(string.ascii_letters, min_size=1), inner)
+    ),
     max_leaves=8,
 )
 

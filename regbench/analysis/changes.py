@@ -30,8 +30,11 @@ class Changes:
         return [f"{kind}: {line}" for kind, lines in vars(self).items() for line in lines]
 
 
-def changes(one: Path, other: Path, first: Sequence[Comparison], second: Sequence[Comparison]) -> Changes:
-    """Return what differs between the results in `one` and in `other`, whose comparisons are `first` and `second`.
+def changes(
+    one: Path, other: Path, first: Sequence[Comparison], second: Sequence[Comparison]
+) -> Changes:
+    """Return what differs between the results in `one` and in `other`, whose comparisons are
+    `first` and `second`.
 
     Raises RecordsError where one can't be read.
     """
@@ -51,22 +54,32 @@ def _runs(one: records.Records, other: records.Records) -> list[str]:
     common = a.index.intersection(b.index)
     said = [
         f"{len(only)} only in {found.directory}"
-        for found, only in ((one, a.index.difference(b.index)), (other, b.index.difference(a.index)))
+        for found, only in (
+            (one, a.index.difference(b.index)),
+            (other, b.index.difference(a.index)),
+        )
         if len(only)
     ]
     x, y = a.loc[common, METRICS].to_numpy(float), b.loc[common, METRICS].to_numpy(float)
     same = (x == y) | (np.isnan(x) & np.isnan(y))
     if not same.all():
-        said.append(f"{len(common)} in both, {int(same.all(1).sum())} of them equal to the last digit")
+        said.append(
+            f"{len(common)} in both, {int(same.all(1).sum())} of them equal to the last digit"
+        )
     for i, name in enumerate(METRICS):
         if not same[:, i].all():
             largest = np.nanmax(np.abs(x[:, i] - y[:, i]), initial=0)
-            said.append(f"{name} differs in {int((~same[:, i]).sum())} runs, by up to {largest:.3g}")
+            said.append(
+                f"{name} differs in {int((~same[:, i]).sum())} runs, by up to {largest:.3g}"
+            )
     return said
 
 
 def _verdicts(one: Sequence[Comparison], other: Sequence[Comparison]) -> list[str]:
-    a, b = ({c.label: c.effect.verdict for found in each for c in found.cells if c.effect} for each in (one, other))
+    a, b = (
+        {c.label: c.effect.verdict for found in each for c in found.cells if c.effect}
+        for each in (one, other)
+    )
     return [
         f"{label} was {a.get(label, 'not there')}, now {b.get(label, 'not there')}"
         for label in {**a, **b}

@@ -1,8 +1,9 @@
 """Records to comparison: every cell against the baseline, paired by seed.
 
-Rules, each printed under the tables: a run counts if it finished with a finite test accuracy and NLL, a pair if both
-its runs do; p values are adjusted over all cells of the sweep that have one, so that a cell has one verdict wherever it
-is shown; among several strengths of a technique, validation selects.
+Rules, each printed under the tables: a run counts if it finished with a finite test accuracy and
+NLL, a pair if both its runs do; p values are adjusted over all cells of the sweep that have one, so
+that a cell has one verdict wherever it is shown; among several strengths of a technique, validation
+selects.
 """
 
 from __future__ import annotations
@@ -30,15 +31,32 @@ if TYPE_CHECKING:
     from regbench.planning.plan import Plan, Skip
     from regbench.planning.tuning import Choice
 
-NOTE = {"l1_l2": ("l1", "l2"), "dropout": ("dropout",), "batch_norm": ("batch_norm",), "layer_norm": ("layer_norm",)}
-"""The rows of the study note's summary table, in its order, each with the techniques that it names."""
+NOTE = {
+    "l1_l2": ("l1", "l2"),
+    "dropout": ("dropout",),
+    "batch_norm": ("batch_norm",),
+    "layer_norm": ("layer_norm",),
+}
+"""The rows of the study note's summary table, in its order, each with the techniques that it names.
+"""
 
-MEASURES = ("test_accuracy", "test_nll", "validation_accuracy", "gap", "near_zeros", "weight_norm", "seconds")
+MEASURES = (
+    "test_accuracy",
+    "test_nll",
+    "validation_accuracy",
+    "gap",
+    "near_zeros",
+    "weight_norm",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A cell against the baseline, over the seeds that both have. Accuracies are shares: 0.01 is one point."""
+    """A cell against the baseline, over the seeds that both have.
+
+    Accuracies are shares: 0.01 is one point.
+    """
 
     accuracy: Estimate
     """Difference of test accuracy; of the test error it is the same with the other sign."""
@@ -51,9 +69,14 @@ class Effect:
     weight_norm: Estimate
     """Ratio of the weights' norms, like `time`."""
     time: Estimate
-    """Ratio of seconds: geometric mean, the ends of the logarithms' interval, no sd. Unknown where `time_shared`."""
+    """Ratio of seconds: geometric mean, the ends of the logarithms' interval, no sd.
+
+    Unknown where `time_shared`.
+    """
     time_shared: bool
-    """A run of this cell and the baseline's trained in one stack that charged both alike: their times aren't apart."""
+    """A run of this cell and the baseline's trained in one stack that charged both alike: their
+    times aren't apart.
+    """
     standardized: float
     """Mean over standard deviation of the accuracy's differences, corrected for few seeds."""
     correlation: float
@@ -68,12 +91,16 @@ class Effect:
     equivalence_p_holm: float
     verdict: Verdict
     more_seeds: int | None
-    """Further seeds that would bring a verdict; None where there is one, or where `stats.MOST_SEEDS` aren't enough."""
+    """Further seeds that would bring a verdict; None where there is one, or where
+    `stats.MOST_SEEDS` aren't enough.
+    """
 
     def tests_disagree(self, alpha: float) -> bool:
-        """Whether the t test and the sign-flip test fall on two sides of `alpha`, before any correction.
+        """Whether the t test and the sign-flip test fall on two sides of `alpha`, before any
+        correction.
 
-        With n pairs the sign-flip p is never under 2 / 2^n: where that is above alpha already, it says nothing.
+        With n pairs the sign-flip p is never under 2 / 2^n: where that is above alpha already, it
+        says nothing.
         """
         able = 2.0 ** (1 - self.accuracy.n) < alpha
         return able and math.isfinite(self.p) and (self.p < alpha) != (self.sign_flip_p < alpha)
@@ -87,7 +114,9 @@ class CellResult:
     techniques: Mapping[str, Any]
     """Key to settings; empty for the baseline."""
     settings: Condition
-    """What of dataset, model or training is otherwise than in the config, its tuned learning rate too."""
+    """What of dataset, model or training is otherwise than in the config, its tuned learning rate
+    too.
+    """
     planned: int
     finished: int
     accuracy: Estimate
@@ -108,12 +137,15 @@ class TechniqueResult:
 
     key: str
     status: Literal["measured", "unfinished", "combined", "absent"]
-    """Whether the sweep has a finished run of this technique alone, a planned one, only combinations, or nothing."""
+    """Whether the sweep has a finished run of this technique alone, a planned one, only
+    combinations, or nothing.
+    """
     cell: CellResult | None
     """The cell of the technique alone, if measured.
 
-    Of several strengths: among those with the most finished runs (a strength at which runs diverge must not win by its
-    survivors), the one with the best mean validation accuracy; of equals the first.
+    Of several strengths: among those with the most finished runs (a strength at which runs diverge
+    must not win by its survivors), the one with the best mean validation accuracy; of equals the
+    first.
     """
     strengths: int
     """How many strengths there were to choose from."""
@@ -125,7 +157,9 @@ class Failure:
 
     label: str
     status: str
-    """failed, diverged, unusable (finished, but test accuracy or NLL is no finite number) or missing (no record)."""
+    """failed, diverged, unusable (finished, but test accuracy or NLL is no finite number) or
+    missing (no record).
+    """
     seeds: tuple[int, ...]
     reason: str
 
@@ -160,7 +194,9 @@ class Comparison:
     effects: Effects | None
     """Main effects and interactions, where the cells are enough of a factorial to have any."""
     noise: NoiseParts | None
-    """Where the error of a difference comes from: the median over the cells; None where details.csv was not read."""
+    """Where the error of a difference comes from: the median over the cells; None where details.csv
+    was not read.
+    """
     images: int
     """In the test set, 0 where unknown."""
     condition: str = ""
@@ -171,17 +207,26 @@ class Comparison:
     """What each cell of a tuned sweep tried, the baseline first."""
 
     def difference(self, label: str, other: str) -> Estimate:
-        """Return the paired difference of the test accuracies of two cells, over the seeds that both have."""
+        """Return the paired difference of the test accuracies of two cells, over the seeds that
+        both have.
+        """
         mine, theirs = self.by_seed[label], self.by_seed[other]
-        return stats.estimate([mine[seed] - theirs[seed] for seed in mine if seed in theirs], self.confidence)
+        return stats.estimate(
+            [mine[seed] - theirs[seed] for seed in mine if seed in theirs], self.confidence
+        )
 
     @property
     def detectable(self) -> float:
-        """The smallest true difference that would get a verdict with probability `POWER`, by the cells' median spread.
+        """The smallest true difference that would get a verdict with probability `POWER`, by the
+        cells' median spread.
 
         At the level that Holm's correction asks of the first comparison.
         """
-        found = [cell.effect.accuracy for cell in self.cells if cell.effect and cell.effect.accuracy.sd > 0]
+        found = [
+            cell.effect.accuracy
+            for cell in self.cells
+            if cell.effect and cell.effect.accuracy.sd > 0
+        ]
         if not found:
             return math.nan
         n, sd = (float(np.median([getattr(e, name) for e in found])) for name in ("n", "sd"))
@@ -203,18 +248,21 @@ def compare(
 ) -> Comparison:
     """Return the comparison of the plan's cells by their records.
 
-    `runs` has the columns of runs.csv, in any order of rows (of a run's several rows the last counts), and
-    `analysis.margin` is in points of accuracy. `details` has the columns of details.csv, `images` is the size of the
-    test set; without them the error that comes from the test set stays unknown. `looks` says how often verdicts may be
-    looked at while seeds are added: intervals and levels are those of each look. Missing runs, failed runs and missing
-    values are stated results, never errors.
+    `runs` has the columns of runs.csv, in any order of rows (of a run's several rows the last
+    counts), and `analysis.margin` is in points of accuracy. `details` has the columns of
+    details.csv, `images` is the size of the test set; without them the error that comes from the
+    test set stays unknown. `looks` says how often verdicts may be looked at while seeds are added:
+    intervals and levels are those of each look. Missing runs, failed runs and missing values are
+    stated results, never errors.
     """
     index = {run.id: i for i, run in enumerate(plan.runs)}
     records = runs.drop_duplicates("run", keep="last")
     known = records["run"].isin(index.keys())
     foreign = int((~known).sum())
     records = records[known].set_index("run").reindex(list(index))
-    values = {name: pd.to_numeric(records[name], errors="coerce").to_numpy(float) for name in MEASURES}
+    values = {
+        name: pd.to_numeric(records[name], errors="coerce").to_numpy(float) for name in MEASURES
+    }
     scored = np.isfinite(values["test_accuracy"]) & np.isfinite(values["test_nll"])
     finished = (records["status"] == "ok").fillna(False).to_numpy(bool) & scored
     stacks = records["stack"].fillna("").to_numpy(str)
@@ -235,9 +283,13 @@ def compare(
         measured = {name: stats.estimate(values[name][taken], confidence) for name in MEASURES}
         effect = None
         if cell.techniques:
-            pairs = np.array([(i, baseline[seed]) for seed, i in rows.items() if seed in baseline], int).reshape(-1, 2)
+            pairs = np.array(
+                [(i, baseline[seed]) for seed, i in rows.items() if seed in baseline], int
+            ).reshape(-1, 2)
             effect = _effect(pairs[:, 0], pairs[:, 1], values, stacks, margin, confidence)
-            differences[cell.label] = values["test_accuracy"][pairs[:, 0]] - values["test_accuracy"][pairs[:, 1]]
+            differences[cell.label] = (
+                values["test_accuracy"][pairs[:, 0]] - values["test_accuracy"][pairs[:, 1]]
+            )
         cells.append(
             CellResult(
                 label=cell.label,
@@ -255,11 +307,17 @@ def compare(
         )
     cells, family = _judged(cells, _sign_flips(differences), margin, alpha)
     by_seed = {
-        label: {seed: float(values["test_accuracy"][i]) for seed, i in sorted(rows.items()) if finished[i]}
+        label: {
+            seed: float(values["test_accuracy"][i])
+            for seed, i in sorted(rows.items())
+            if finished[i]
+        }
         for label, rows in rows_of.items()
     }
     seeds = sorted({run.seed for run in plan.runs})
-    accuracy = np.array([[by_seed[cell.label].get(seed, np.nan) for seed in seeds] for cell in plan.cells])
+    accuracy = np.array(
+        [[by_seed[cell.label].get(seed, np.nan) for seed in seeds] for cell in plan.cells]
+    )
     first = plan.runs[0]
     return Comparison(
         dataset=first.dataset,
@@ -311,7 +369,9 @@ def comparisons(
     by_label = {cell.label: cell for cell in judged}
     for i, comparison in enumerate(found):
         mine_again = [by_label[cell.label] for cell in comparison.cells]
-        found[i] = replace(comparison, cells=tuple(mine_again), family=family, summary=_summary(mine_again))
+        found[i] = replace(
+            comparison, cells=tuple(mine_again), family=family, summary=_summary(mine_again)
+        )
     return found
 
 
@@ -319,11 +379,13 @@ def _hashable(combination: Mapping[str, Any]) -> dict[str, str]:
     return {key: settings.model_dump_json() for key, settings in combination.items()}
 
 
-def correct(details: pd.DataFrame, plan: Plan, images: int) -> dict[str, Callable[[], dict[int, NDArray[np.bool_]]]]:
+def correct(
+    details: pd.DataFrame, plan: Plan, images: int
+) -> dict[str, Callable[[], dict[int, NDArray[np.bool_]]]]:
     """Return cell to a function that gives seed to which test images the run got right, (images,).
 
-    Unpacked they take six times the memory of the file, so that a caller looks at one cell after the other. The
-    function raises RecordsError for damaged bits.
+    Unpacked they take six times the memory of the file, so that a caller looks at one cell after
+    the other. The function raises RecordsError for damaged bits.
     """
     known = {run.id: run for run in plan.runs}
     packed: dict[str, dict[int, tuple[str, str]]] = {}
@@ -337,14 +399,18 @@ def correct(details: pd.DataFrame, plan: Plan, images: int) -> dict[str, Callabl
             try:
                 found[seed] = unpack(bits, images)
             except ValueError as error:
-                raise RecordsError(f"details.csv: the bits of run {run_id} can't be read ({error})") from error
+                raise RecordsError(
+                    f"details.csv: the bits of run {run_id} can't be read ({error})"
+                ) from error
         return found
 
     return {label: partial(unpacked, label) for label in packed}
 
 
 def _noise(plan: Plan, details: pd.DataFrame, images: int) -> NoiseParts | None:
-    """Return the median over the cells of what makes up the error of their difference to the baseline."""
+    """Return the median over the cells of what makes up the error of their difference to the
+    baseline.
+    """
     bits = correct(details, plan, images)
     base = bits.pop(plan.cells[0].label, dict)()
     parts = []
@@ -353,11 +419,15 @@ def _noise(plan: Plan, details: pd.DataFrame, images: int) -> NoiseParts | None:
         both = [seed for seed in mine if seed in base]
         if len(both) > 1:
             parts.append(
-                stats.noise_parts(np.array([mine[seed].view(np.int8) - base[seed].view(np.int8) for seed in both]))
+                stats.noise_parts(
+                    np.array([mine[seed].view(np.int8) - base[seed].view(np.int8) for seed in both])
+                )
             )
     if not parts:
         return None
-    return NoiseParts(*(float(np.median([getattr(part, f.name) for part in parts])) for f in fields(NoiseParts)))
+    return NoiseParts(
+        *(float(np.median([getattr(part, f.name) for part in parts])) for f in fields(NoiseParts))
+    )
 
 
 def _effect(
@@ -368,9 +438,13 @@ def _effect(
     margin: float,
     confidence: float,
 ) -> Effect:
-    """Return a cell's effect, without its verdict; `mine` and `theirs` (pairs,) are rows of one seed each."""
+    """Return a cell's effect, without its verdict; `mine` and `theirs` (pairs,) are rows of one
+    seed each.
+    """
     seconds = np.stack([values["seconds"][mine], values["seconds"][theirs]])
-    shared = bool(((stacks[mine] == stacks[theirs]) & (stacks[mine] != "") & (seconds[0] == seconds[1])).any())
+    shared = bool(
+        ((stacks[mine] == stacks[theirs]) & (stacks[mine] != "") & (seconds[0] == seconds[1])).any()
+    )
     seconds = np.where(not shared, seconds, np.nan)
 
     def difference(name: str) -> Estimate:
@@ -379,7 +453,9 @@ def _effect(
     def ratio(above: Array, below: Array) -> Estimate:
         known = (above > 0) & (below > 0)
         logs = stats.estimate(np.log(above[known]) - np.log(below[known]), confidence)
-        return Estimate(logs.n, *(float(np.exp(x)) for x in (logs.mean, np.nan, logs.low, logs.high)))
+        return Estimate(
+            logs.n, *(float(np.exp(x)) for x in (logs.mean, np.nan, logs.low, logs.high))
+        )
 
     accuracies = values["test_accuracy"][mine], values["test_accuracy"][theirs]
     differences = accuracies[0] - accuracies[1]
@@ -405,7 +481,9 @@ def _effect(
 
 
 def _sign_flips(differences: Mapping[str, Array]) -> dict[str, float]:
-    """Return each cell's p of the sign-flip test; cells with as many pairs share one product with all patterns."""
+    """Return each cell's p of the sign-flip test; cells with as many pairs share one product with
+    all patterns.
+    """
     found: dict[str, float] = {}
     for n in {len(d) for d in differences.values()}:
         labels = [label for label, d in differences.items() if len(d) == n]
@@ -417,15 +495,20 @@ def _sign_flips(differences: Mapping[str, Array]) -> dict[str, float]:
 def _judged(
     cells: Sequence[CellResult], sign_flips: Mapping[str, float], margin: float, alpha: float
 ) -> tuple[list[CellResult], int]:
-    """Return the cells with adjusted p values and verdicts, and the number of comparisons in the family."""
+    """Return the cells with adjusted p values and verdicts, and the number of comparisons in the
+    family.
+    """
     p_holm = stats.holm([cell.effect.p if cell.effect else np.nan for cell in cells])
-    equivalence_holm = stats.holm([cell.effect.equivalence_p if cell.effect else np.nan for cell in cells])
+    equivalence_holm = stats.holm(
+        [cell.effect.equivalence_p if cell.effect else np.nan for cell in cells]
+    )
     verdicts = [
         stats.verdict(e.accuracy.n, e.accuracy.mean, e.accuracy.sd, p, q, alpha) if e else None
         for e, p, q in zip((cell.effect for cell in cells), p_holm, equivalence_holm, strict=True)
     ]
     family = int(np.isfinite(p_holm).sum())
-    # An undecided comparison is the next that Holm would test, at alpha over the number that aren't rejected yet.
+    # An undecided comparison is the next that Holm would test, at alpha over the number that aren't
+    # rejected yet.
     level = alpha / max(1, family - sum(v in ("helps", "hurts", "equivalent") for v in verdicts))
     judged = []
     for cell, p, q, verdict in zip(cells, p_holm, equivalence_holm, verdicts, strict=True):
@@ -451,24 +534,32 @@ def _judged(
 
 
 def _ranked(cells: Sequence[CellResult]) -> list[CellResult]:
-    """Return the cells by falling mean test accuracy; means that differ by rounding only are equal."""
+    """Return the cells by falling mean test accuracy; means that differ by rounding only are
+    equal.
+    """
     means = {cell.label: round(cell.accuracy.mean, 12) for cell in cells}
     order = sorted(cells, key=lambda cell: -means[cell.label] if cell.finished else np.inf)
     first: dict[float, int] = {}
     for rank, cell in enumerate(order, start=1):
         first.setdefault(means[cell.label], rank)
-    return [replace(cell, rank=first[means[cell.label]] if cell.finished else None) for cell in order]
+    return [
+        replace(cell, rank=first[means[cell.label]] if cell.finished else None) for cell in order
+    ]
 
 
 def _summary(cells: Sequence[CellResult]) -> dict[str, tuple[TechniqueResult, ...]]:
-    """Return row to techniques: the note's rows, with what they name, then whatever else the sweep holds."""
+    """Return row to techniques: the note's rows, with what they name, then whatever else the sweep
+    holds.
+    """
     used = {key for cell in cells for key in cell.techniques}
     rows: dict[str, list[str]] = {row: list(keys) for row, keys in NOTE.items()}
     for key in filter(used.__contains__, techniques()):
         keys = rows.setdefault(techniques()[key].row or key, [])
         if key not in keys:
             keys.append(key)
-    return {row: tuple(_technique(key, cells) for key in keys) for row, keys in rows.items() if keys}
+    return {
+        row: tuple(_technique(key, cells) for key in keys) for row, keys in rows.items() if keys
+    }
 
 
 def _technique(key: str, cells: Sequence[CellResult]) -> TechniqueResult:
@@ -486,21 +577,32 @@ def _technique(key: str, cells: Sequence[CellResult]) -> TechniqueResult:
     return TechniqueResult(key, "measured", best, len(alone))
 
 
-def _failures(plan: Plan, records: pd.DataFrame, finished: NDArray[np.bool_]) -> tuple[Failure, ...]:
+def _failures(
+    plan: Plan, records: pd.DataFrame, finished: NDArray[np.bool_]
+) -> tuple[Failure, ...]:
     """Return the planned runs that don't count, by cell, status and reason, in the plan's order."""
     found: dict[tuple[str, str, str], list[int]] = {}
     order = {cell.label: i for i, cell in enumerate(plan.cells)}
     statuses, reasons = records["status"].fillna("missing"), records["reason"].fillna("")
     for run, done, status, reason in zip(plan.runs, finished, statuses, reasons, strict=True):
         if not done:
-            group = (run.cell.label, "unusable" if status == "ok" else str(status), one_line(str(reason)))
+            group = (
+                run.cell.label,
+                "unusable" if status == "ok" else str(status),
+                one_line(str(reason)),
+            )
             found.setdefault(group, []).append(run.seed)
     groups = sorted(found.items(), key=lambda item: order[item[0][0]])
-    return tuple(Failure(label, status, tuple(sorted(seeds)), reason) for (label, status, reason), seeds in groups)
+    return tuple(
+        Failure(label, status, tuple(sorted(seeds)), reason)
+        for (label, status, reason), seeds in groups
+    )
 
 
 def single_strengths(cells: Sequence[CellResult]) -> dict[str, str]:
-    """Return a technique with its strength, "l2(strength=0.01)", to its key, where the sweep has one strength of it."""
+    """Return a technique with its strength, "l2(strength=0.01)", to its key, where the sweep has
+    one strength of it.
+    """
     used: dict[str, set[str]] = {}
     for cell in cells:
         for key, settings in cell.techniques.items():
@@ -518,4 +620,7 @@ def short_names(cells: Sequence[CellResult]) -> dict[str, str]:
     """Return each cell's label to its short name, without what all cells have in common."""
     single = single_strengths(cells)
     common = all(cell.settings == cells[0].settings for cell in cells)
-    return {cell.label: shortened(cell.label.partition(" @ ")[0] if common else cell.label, single) for cell in cells}
+    return {
+        cell.label: shortened(cell.label.partition(" @ ")[0] if common else cell.label, single)
+        for cell in cells
+    }

@@ -1,8 +1,10 @@
-"""What a technique adds averaged over what else is on, and which techniques add up, from a grid of cells.
+"""What a technique adds averaged over what else is on, and which techniques add up, from a grid of
+cells.
 
-Every contrast is computed within a seed, over cells that the seed finished, and then judged over the seeds. In a full
-factorial these are the main effects and the two-way interactions of its linear model; where cells are missing (two
-norms at one place exclude each other) they average over the contexts that are there.
+Every contrast is computed within a seed, over cells that the seed finished, and then judged over
+the seeds. In a full factorial these are the main effects and the two-way interactions of its linear
+model; where cells are missing (two norms at one place exclude each other) they average over the
+contexts that are there.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Given:
-    """What a technique adds while another is off, and while it is on, averaged over their interaction's contexts."""
+    """What a technique adds while another is off, and while it is on, averaged over their
+    interaction's contexts.
+    """
 
     technique: str
     other: str
@@ -45,31 +49,46 @@ class Given:
 
 @dataclass(frozen=True)
 class Effects:
-    """All contrasts, in the order in which the cells name the techniques; `given` has both orders of each pair."""
+    """All contrasts, in the order in which the cells name the techniques; `given` has both orders
+    of each pair.
+    """
 
     main: tuple[Contrast, ...]
     interactions: tuple[Contrast, ...]
     given: tuple[Given, ...]
 
 
-def effects(cells: Sequence[Combination], accuracy: Array, confidence: float = 0.95) -> Effects | None:
-    """Return the effects of the techniques in `cells`, or None where no two of them have an interaction.
+def effects(
+    cells: Sequence[Combination], accuracy: Array, confidence: float = 0.95
+) -> Effects | None:
+    """Return the effects of the techniques in `cells`, or None where no two of them have an
+    interaction.
 
-    accuracy: (cells, seeds), NaN where a run is missing. A main effect averages, within a seed, over each cell that
-    holds the technique and the same cell without it. An interaction averages over each cell that holds both what the
-    one adds beside the other less what it adds alone. A seed counts for a contrast if it finished all cells of it, so
-    that every seed averages the same contexts.
+    accuracy: (cells, seeds), NaN where a run is missing. A main effect averages, within a seed,
+    over each cell that holds the technique and the same cell without it. An interaction averages
+    over each cell that holds both what the one adds beside the other less what it adds alone. A
+    seed counts for a contrast if it finished all cells of it, so that every seed averages the same
+    contexts.
     """
     row = {frozenset(cell.items()): i for i, cell in enumerate(cells)}
     keys = list(dict.fromkeys(key for cell in cells for key in cell))
 
     def groups(*techniques: str) -> list[tuple[int, ...]]:
-        """Return for each cell with the techniques the rows of itself and of it without some or all of them."""
-        subsets = [set(s) for n in range(len(techniques) + 1) for s in itertools.combinations(techniques, n)]
+        """Return for each cell with the techniques the rows of itself and of it without some or all
+        of them.
+        """
+        subsets = [
+            set(s)
+            for n in range(len(techniques) + 1)
+            for s in itertools.combinations(techniques, n)
+        ]
         found = []
         for cell in cells:
             if all(key in cell for key in techniques):
-                rows = [row.get(frozenset((k, v) for k, v in cell.items() if k not in without)) for without in subsets]
+                rows = [
+                    row.get(frozenset((k, v) for k, v in cell.items() if k not in without))
+                    for without in subsets
+                ]
                 if None not in rows:
                     found.append(tuple(rows))
         return found  # type: ignore[return-value]  # None was just excluded
@@ -81,22 +100,30 @@ def effects(cells: Sequence[Combination], accuracy: Array, confidence: float = 0
             main.append(_contrast((key,), (both - without).mean(0), len(pairs), confidence))
     for one, other in itertools.combinations(keys, 2):
         if fours := groups(one, other):
-            both, without_one, without_other, neither = (accuracy[list(rows)] for rows in zip(*fours, strict=True))
+            both, without_one, without_other, neither = (
+                accuracy[list(rows)] for rows in zip(*fours, strict=True)
+            )
             change = (both - without_one - without_other + neither).mean(0)
-            whole = np.where(np.isfinite(change), 1.0, np.nan)  # the same seeds for all that is said of the pair
+            whole = np.where(
+                np.isfinite(change), 1.0, np.nan
+            )  # the same seeds for all that is said of the pair
             interactions.append(_contrast((one, other), change, len(fours), confidence))
             for first, second, alone, beside in (
                 (one, other, without_other - neither, both - without_one),
                 (other, one, without_one - neither, both - without_other),
             ):
-                off, on = (stats.estimate(values.mean(0) * whole, confidence) for values in (alone, beside))
+                off, on = (
+                    stats.estimate(values.mean(0) * whole, confidence) for values in (alone, beside)
+                )
                 given.append(Given(first, second, off, on))
     if not interactions:
         return None
     return Effects(tuple(_adjusted(main)), tuple(_adjusted(interactions)), tuple(given))
 
 
-def _contrast(techniques: tuple[str, ...], values: Array, contexts: int, confidence: float) -> Contrast:
+def _contrast(
+    techniques: tuple[str, ...], values: Array, contexts: int, confidence: float
+) -> Contrast:
     """Return a contrast by its values, one a seed."""
     finite = values[np.isfinite(values)]
     p = float(stats.difference_p(finite))
@@ -106,4 +133,6 @@ def _contrast(techniques: tuple[str, ...], values: Array, contexts: int, confide
 def _adjusted(contrasts: Iterable[Contrast]) -> list[Contrast]:
     contrasts = list(contrasts)
     adjusted = stats.holm([contrast.p for contrast in contrasts])
-    return [replace(contrast, p_holm=float(p)) for contrast, p in zip(contrasts, adjusted, strict=True)]
+    return [
+        replace(contrast, p_holm=float(p)) for contrast, p in zip(contrasts, adjusted, strict=True)
+    ]

@@ -13,7 +13,9 @@ from regbench.analysis.compare import CellResult, Comparison, TechniqueResult
 from regbench.analysis.stats import FEWEST_SEEDS, Estimate
 
 Outcome = Literal["holds", "refuted", "undecided", "too_few", "number"]
-"""Whether the interval lies on the side that the point claims, on the other, on both; number: nothing is claimed."""
+"""Whether the interval lies on the side that the point claims, on the other, on both; number:
+nothing is claimed.
+"""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,16 @@ class Evidence:
     outcome: Outcome
 
 
-def _to_batch_norm(cell: CellResult, technique: TechniqueResult, comparison: Comparison) -> Estimate | None:
+def _to_batch_norm(
+    cell: CellResult, technique: TechniqueResult, comparison: Comparison
+) -> Estimate | None:
     rival = next((t.cell for t in comparison.summary.get("batch_norm", ()) if t.cell), None)
     return comparison.difference(cell.label, rival.label) if rival else None
 
 
-def _of_strengths(cell: CellResult, technique: TechniqueResult, comparison: Comparison) -> Estimate | None:
+def _of_strengths(
+    cell: CellResult, technique: TechniqueResult, comparison: Comparison
+) -> Estimate | None:
     alone = [c for c in comparison.cells if set(c.techniques) == {technique.key} and c.finished]
     if len(alone) < 2:
         return None
@@ -52,9 +58,13 @@ def _of_strengths(cell: CellResult, technique: TechniqueResult, comparison: Comp
 
 MEASURES: Mapping[str, Measure] = {
     "overfitting": Measure(lambda cell, *_: cell.effect.gap if cell.effect else None, "less"),
-    "time": Measure(lambda cell, *_: cell.effect.time if cell.effect else None, "more", neutral=1.0),
+    "time": Measure(
+        lambda cell, *_: cell.effect.time if cell.effect else None, "more", neutral=1.0
+    ),
     "sparsity": Measure(lambda cell, *_: cell.effect.near_zeros if cell.effect else None, "more"),
-    "small_weights": Measure(lambda cell, *_: cell.effect.weight_norm if cell.effect else None, "less", neutral=1.0),
+    "small_weights": Measure(
+        lambda cell, *_: cell.effect.weight_norm if cell.effect else None, "less", neutral=1.0
+    ),
     "behind_batch_norm": Measure(_to_batch_norm, "less"),
     "tuning": Measure(_of_strengths, "nothing"),
 }
@@ -90,13 +100,16 @@ VERDICTS = Path(__file__).parents[1] / "claims/verdicts.json"
 def verdicts() -> Mapping[str, dict[str, Any]]:
     """Return for each claim that has been tested what its records say.
 
-    `outcome` (supported, refuted, qualified, undecided), `statistics` (name to n, mean, sd, low and high), `points` (of
-    the summary table, "dropout.time") and `text` (language to the first statistic in words, with its number).
+    `outcome` (supported, refuted, qualified, undecided), `statistics` (name to n, mean, sd, low and
+    high), `points` (of the summary table, "dropout.time") and `text` (language to the first
+    statistic in words, with its number).
     """
     found: Mapping[str, dict[str, Any]] = json.loads(VERDICTS.read_text(encoding="utf-8"))
     return found
 
 
 def cited(point: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return the claims that a point of the summary table rests on, each with what `verdicts` says of it."""
+    """Return the claims that a point of the summary table rests on, each with what `verdicts` says
+    of it.
+    """
     return [(claim, verdict) for claim, verdict in verdicts().items() if point in verdict["points"]]

@@ -21,7 +21,9 @@ SHARED = ("split_hash", "init_hash", "order_hash")
 
 @dataclass(frozen=True)
 class Hashes:
-    """The different hashes among the finished runs of one seed and condition: one each where they are paired."""
+    """The different hashes among the finished runs of one seed and condition: one each where they
+    are paired.
+    """
 
     seed: int
     runs: int
@@ -36,10 +38,11 @@ class Hashes:
 
 
 def hashes(runs: pd.DataFrame, plan: Plan) -> list[Hashes]:
-    """Return the hashes of each condition and seed, in their order; `runs` has the columns of runs.csv.
+    """Return the hashes of each condition and seed, in their order; `runs` has the columns of
+    runs.csv.
 
-    Runs of two conditions are never compared, and may differ in what a condition changes. Runs that the plan doesn't
-    have are left out.
+    Runs of two conditions are never compared, and may differ in what a condition changes. Runs that
+    the plan doesn't have are left out.
     """
     conditions = {run.id: run.cell.condition for run in plan.runs}
     finished = runs[(runs["status"] == "ok") & runs["run"].isin(conditions.keys())]
@@ -79,8 +82,13 @@ class Versus:
     confidence: float
 
 
-def versus(comparison: Comparison, details: pd.DataFrame, plan: Plan, one: str, other: str) -> Versus:
-    """Return two cells' comparison. Raises UsageError for a cell that there is not, or the same one twice."""
+def versus(
+    comparison: Comparison, details: pd.DataFrame, plan: Plan, one: str, other: str
+) -> Versus:
+    """Return two cells' comparison.
+
+    Raises UsageError for a cell that there is not, or the same one twice.
+    """
     first, second = (_label(name, comparison) for name in (one, other))
     if first == second:
         raise UsageError(f"{one} and {other} are the same cell; name two")
@@ -92,7 +100,10 @@ def versus(comparison: Comparison, details: pd.DataFrame, plan: Plan, one: str, 
     tests = []
     for seed in seeds:
         if seed in mine and seed in theirs:
-            counts = int((mine[seed] & ~theirs[seed]).sum()), int((theirs[seed] & ~mine[seed]).sum())
+            counts = (
+                int((mine[seed] & ~theirs[seed]).sum()),
+                int((theirs[seed] & ~mine[seed]).sum()),
+            )
             tests.append(McNemar(seed, *counts, float(stats.mcnemar(*counts))))
     return Versus(
         one=first,
@@ -112,7 +123,9 @@ def _label(name: str, comparison: Comparison) -> str:
     """Return the label of the cell that a person names, in full or as the table shortens it."""
     labels = [cell.label for cell in comparison.cells]
     shortened = short_names(comparison.cells)
-    known = dict(zip([shortened[label] for label in labels], labels, strict=True)) | {label: label for label in labels}
+    known = dict(zip([shortened[label] for label in labels], labels, strict=True)) | {
+        label: label for label in labels
+    }
     wanted = " + ".join(re.split(r"\s*\+\s*(?=[a-z])", name.strip()))
     if wanted in known:
         return known[wanted]

@@ -1,8 +1,8 @@
 """Paired comparisons over seeds: arrays in, numbers out.
 
-A number that can't be known is NaN, never 0: an interval of one value, or of values that are all equal (a spread of 0
-over a few seeds says that the measure is coarse, not that the next seed would give the same). Leading axes are
-comparisons, the last axis is the seeds.
+A number that can't be known is NaN, never 0: an interval of one value, or of values that are all
+equal (a spread of 0 over a few seeds says that the measure is coarse, not that the next seed would
+give the same). Leading axes are comparisons, the last axis is the seeds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ Array = NDArray[np.float64]
 Verdict = Literal["helps", "hurts", "equivalent", "undecided", "too_few", "no_spread"]
 
 FEWEST_SEEDS = 5
-"""With fewer pairs there is no verdict: three seeds can't show whether differences look normal at all."""
+"""With fewer pairs there is no verdict: three seeds can't show whether differences look normal at
+all.
+"""
 POWER = 0.8
 """The chance of a verdict that `more_seeds` plans for."""
 FLIPS = 1 << 13
@@ -31,7 +33,9 @@ MOST_SEEDS = 1000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over `n` values with their standard deviation (n - 1) and interval; NaN where unknown."""
+    """A mean over `n` values with their standard deviation (n - 1) and interval; NaN where
+    unknown.
+    """
 
     n: int
     mean: float
@@ -48,8 +52,8 @@ class Estimate:
 def moments(values: ArrayLike) -> tuple[Array, Array]:
     """Return mean and standard deviation (n - 1) over the last axis of `values` (..., n).
 
-    The mean is NaN for n = 0, the deviation for n < 2. Values of order 1 or more are expected: a deviation under 1e-12
-    of them is rounding (0.95 - 0.94 is not 0.93 - 0.92) and returned as 0.
+    The mean is NaN for n = 0, the deviation for n < 2. Values of order 1 or more are expected: a
+    deviation under 1e-12 of them is rounding (0.95 - 0.94 is not 0.93 - 0.92) and returned as 0.
     """
     x = np.asarray(values, dtype=float)
     n = x.shape[-1]
@@ -69,7 +73,9 @@ def standard_error(sd: ArrayLike, n: int) -> Array:
 
 
 def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
-    """Return the ends of the t interval (Student 1908) of the mean over the last axis of `values` (..., n)."""
+    """Return the ends of the t interval (Student 1908) of the mean over the last axis of `values`
+    (..., n).
+    """
     x = np.asarray(values, dtype=float)
     return _interval(*moments(x), x.shape[-1], confidence)
 
@@ -80,7 +86,9 @@ def _interval(mean: Array, sd: Array, n: int, confidence: float) -> tuple[Array,
 
 
 def estimate(values: ArrayLike, confidence: float = 0.95) -> Estimate:
-    """Return the mean of `values` (n,) with its t interval; values that are not finite are left out of n."""
+    """Return the mean of `values` (n,) with its t interval; values that are not finite are left out
+    of n.
+    """
     x = np.asarray(values, dtype=float)
     x = x[np.isfinite(x)]
     mean, sd = moments(x)
@@ -89,7 +97,9 @@ def estimate(values: ArrayLike, confidence: float = 0.95) -> Estimate:
 
 
 def difference_p(differences: ArrayLike) -> Array:
-    """Return the two-sided p of the one-sample t test that the mean of `differences` (..., n) is 0."""
+    """Return the two-sided p of the one-sample t test that the mean of `differences` (..., n)
+    is 0.
+    """
     d = np.asarray(differences, dtype=float)
     mean, sd = moments(d)
     n = d.shape[-1]
@@ -97,9 +107,11 @@ def difference_p(differences: ArrayLike) -> Array:
 
 
 def equivalence_p(differences: ArrayLike, margin: float) -> Array:
-    """Return the p of two one-sided t tests that the mean of `differences` (..., n) lies outside -margin to margin.
+    """Return the p of two one-sided t tests that the mean of `differences` (..., n) lies outside
+    -margin to margin.
 
-    It is under alpha exactly where the interval of confidence 1 - 2 alpha lies inside the margin (Schuirmann 1987).
+    It is under alpha exactly where the interval of confidence 1 - 2 alpha lies inside the margin
+    (Schuirmann 1987).
     """
     d = np.asarray(differences, dtype=float)
     mean, sd = moments(d)
@@ -108,7 +120,9 @@ def equivalence_p(differences: ArrayLike, margin: float) -> Array:
 
 
 def holm(p: ArrayLike) -> Array:
-    """Return the p values (m,) adjusted by Holm (1979), in their order; a NaN stays NaN and isn't in the family."""
+    """Return the p values (m,) adjusted by Holm (1979), in their order; a NaN stays NaN and isn't
+    in the family.
+    """
     p = np.asarray(p, dtype=float)
     adjusted = np.full(p.shape, np.nan)
     order = np.argsort(p, kind="stable")[: int(np.isfinite(p).sum())]
@@ -117,12 +131,16 @@ def holm(p: ArrayLike) -> Array:
     return adjusted
 
 
-def verdict(n: int, mean: float, sd: float, difference_p: float, equivalence_p: float, alpha: float = 0.05) -> Verdict:
-    """Return what n pairs say about a difference (more is better), from its two p values, both adjusted by Holm.
+def verdict(
+    n: int, mean: float, sd: float, difference_p: float, equivalence_p: float, alpha: float = 0.05
+) -> Verdict:
+    """Return what n pairs say about a difference (more is better), from its two p values, both
+    adjusted by Holm.
 
     - too_few: n is under `FEWEST_SEEDS`
     - no_spread: all differences are equal, so that there is nothing to judge the next seed by
-    - equivalent: the equivalence test rejects, whether or not the difference is also distinguishable from 0
+    - equivalent: the equivalence test rejects, whether or not the difference is also
+      distinguishable from 0
     - helps, hurts: the difference test rejects, on this side of 0
     - undecided: neither does. It never means "the same".
     """
@@ -140,9 +158,9 @@ def verdict(n: int, mean: float, sd: float, difference_p: float, equivalence_p: 
 def chance_of_verdict(n: int, mean: float, sd: float, margin: float, alpha: float) -> float:
     """Return the greater power of the two tests at `alpha`, for n > 1 pairs from N(mean, sd > 0).
 
-    A verdict is at least that probable. Difference test: 1 - F(t; n - 1, |mean| sqrt(n) / sd), with F the noncentral t
-    and t its critical value (Cohen 1988). Equivalence test: Phillips' (1990) difference of two noncentral t
-    probabilities.
+    A verdict is at least that probable. Difference test: 1 - F(t; n - 1, |mean| sqrt(n) / sd), with
+    F the noncentral t and t its critical value (Cohen 1988). Equivalence test: Phillips' (1990)
+    difference of two noncentral t probabilities.
     """
     df, root = n - 1, math.sqrt(n) / sd
     different = 1 - _noncentral(df, abs(mean) * root, stdtrit(df, 1 - alpha / 2))
@@ -152,13 +170,16 @@ def chance_of_verdict(n: int, mean: float, sd: float, margin: float, alpha: floa
 
 
 def _noncentral(df: float, shift: float, t: float) -> float:
-    """Return P(T <= t) of the noncentral t distribution; far from its middle SciPy may have lost the 0 or 1."""
+    """Return P(T <= t) of the noncentral t distribution; far from its middle SciPy may have lost
+    the 0 or 1.
+    """
     p = float(nctdtr(df, shift, t))
     return float(t > shift) if math.isnan(p) else p
 
 
 def more_seeds(n: int, mean: float, sd: float, margin: float, alpha: float) -> int | None:
-    """Return how many pairs beyond n bring a verdict with probability `POWER`, if mean and sd stay as observed.
+    """Return how many pairs beyond n bring a verdict with probability `POWER`, if mean and sd stay
+    as observed.
 
     At least 1; None where `MOST_SEEDS` pairs would not be enough.
     """
@@ -178,10 +199,11 @@ def more_seeds(n: int, mean: float, sd: float, margin: float, alpha: float) -> i
 
 
 def standardized(differences: ArrayLike) -> Array:
-    """Return the mean of `differences` (..., n) over their standard deviation, corrected for small n.
+    """Return the mean of `differences` (..., n) over their standard deviation, corrected for small
+    n.
 
-    Hedges' (1981) g of the paired differences: the factor is gamma(m / 2) / (sqrt(m / 2) gamma((m - 1) / 2)) for
-    m = n - 1 degrees of freedom, NaN for n < 3.
+    Hedges' (1981) g of the paired differences: the factor is gamma(m / 2) / (sqrt(m / 2) gamma((m -
+    1) / 2)) for m = n - 1 degrees of freedom, NaN for n < 3.
     """
     d = np.asarray(differences, dtype=float)
     mean, sd = moments(d)
@@ -193,11 +215,12 @@ def standardized(differences: ArrayLike) -> Array:
 
 
 def sign_flip_p(differences: ArrayLike) -> Array:
-    """Return the two-sided p of the sign-flip permutation test (Fisher 1935): `differences` (..., n) lie about 0.
+    """Return the two-sided p of the sign-flip permutation test (Fisher 1935): `differences` (...,
+    n) lie about 0.
 
-    Exact where there are `FLIPS` patterns of signs at most (n of 13); else over drawn patterns, the same for every
-    comparison of n pairs, the observed one counted among them (Phipson & Smyth 2010). NaN for n = 0 or a difference
-    that is not finite.
+    Exact where there are `FLIPS` patterns of signs at most (n of 13); else over drawn patterns, the
+    same for every comparison of n pairs, the observed one counted among them (Phipson & Smyth
+    2010). NaN for n = 0 or a difference that is not finite.
     """
     d = np.asarray(differences, dtype=float)
     n = d.shape[-1]
@@ -205,7 +228,9 @@ def sign_flip_p(differences: ArrayLike) -> Array:
     rows = d[known]
     largest = np.abs(rows).max(-1, initial=0, keepdims=True)
     rows = rows / np.where(largest > 0, largest, 1)  # the signs are float32, whose range is short
-    least = np.abs(rows.sum(-1)) - 1e-6 * np.abs(rows).sum(-1)  # a sum that is equal but for rounding is a tie
+    least = np.abs(rows.sum(-1)) - 1e-6 * np.abs(rows).sum(
+        -1
+    )  # a sum that is equal but for rounding is a tie
     hits = np.zeros(len(rows))
     for start in range(0, len(rows), 1000):  # so that the sums of all patterns fit into 32 MB
         part = slice(start, start + 1000)
@@ -218,7 +243,9 @@ def sign_flip_p(differences: ArrayLike) -> Array:
 
 @lru_cache(maxsize=2)
 def _signs(n: int) -> NDArray[np.float32]:
-    """Return patterns of n signs, (patterns, n): all of them, or as many drawn ones as `FLIPS` and the memory allow."""
+    """Return patterns of n signs, (patterns, n): all of them, or as many drawn ones as `FLIPS` and
+    the memory allow.
+    """
     if 2**n <= FLIPS:
         ones = np.arange(2**n)[:, None] >> np.arange(n) & 1
     else:
@@ -227,16 +254,19 @@ def _signs(n: int) -> NDArray[np.float32]:
 
 
 def mcnemar(only_one: int, only_other: int) -> float:
-    """Return the two-sided p of McNemar's (1947) exact test, from the counts of what one side alone got right."""
+    """Return the two-sided p of McNemar's (1947) exact test, from the counts of what one side alone
+    got right.
+    """
     n = only_one + only_other
     return min(1.0, 2 * float(bdtr(min(only_one, only_other), n, 0.5))) if n else 1.0
 
 
 def detectable(n: int, sd: float, alpha: float, power: float = POWER) -> float:
-    """Return the smallest true mean that a two-sided paired t test of n pairs at `alpha` finds with `power`.
+    """Return the smallest true mean that a two-sided paired t test of n pairs at `alpha` finds with
+    `power`.
 
-    The noncentrality at which the noncentral t exceeds its critical value that often, times sd / sqrt(n) (Cohen 1988).
-    NaN for n < 2 or without a spread.
+    The noncentrality at which the noncentral t exceeds its critical value that often, times sd /
+    sqrt(n) (Cohen 1988). NaN for n < 2 or without a spread.
     """
     if n < 2 or not sd > 0:
         return math.nan
@@ -245,7 +275,9 @@ def detectable(n: int, sd: float, alpha: float, power: float = POWER) -> float:
 
 
 def correlation(a: ArrayLike, b: ArrayLike) -> Array:
-    """Return Pearson's correlation over the last axis of `a` and `b` (..., n); NaN for n < 3 or without a spread."""
+    """Return Pearson's correlation over the last axis of `a` and `b` (..., n); NaN for n < 3 or
+    without a spread.
+    """
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     known = np.asarray((moments(x)[1] > 0) & (moments(y)[1] > 0) & (x.shape[-1] > 2))
     found = np.full(known.shape, np.nan)
@@ -256,18 +288,23 @@ def correlation(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def pairing_gain(a: ArrayLike, b: ArrayLike) -> Array:
-    """Return the variance of a - b over that of a plus that of b, (..., n): 1 if pairing gains nothing.
+    """Return the variance of a - b over that of a plus that of b, (..., n): 1 if pairing gains
+    nothing.
 
     NaN for n < 3, or where neither has a spread.
     """
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     apart = np.asarray(moments(x)[1] ** 2 + moments(y)[1] ** 2)
-    return np.asarray(moments(x - y)[1] ** 2 / np.where((apart > 0) & (x.shape[-1] > 2), apart, np.nan))
+    return np.asarray(
+        moments(x - y)[1] ** 2 / np.where((apart > 0) & (x.shape[-1] > 2), apart, np.nan)
+    )
 
 
 @dataclass(frozen=True)
 class NoiseParts:
-    """Standard errors of a mean difference: from the seeds, from the finite test set, and from both together."""
+    """Standard errors of a mean difference: from the seeds, from the finite test set, and from both
+    together.
+    """
 
     seeds: float
     images: float
@@ -277,11 +314,12 @@ class NoiseParts:
 def noise_parts(differences: ArrayLike) -> NoiseParts:
     """Return where the error of the mean of `differences` (seeds, images) comes from.
 
-    Entries are 1, 0 or -1: a cell's run right and the baseline's wrong on that image, both alike, the reverse. The
-    model is mean + seed + image + rest, all random (Searle, Casella & McCulloch 1992, chapter 4). `seeds` is the
-    standard deviation of the rows' means over sqrt(seeds), `images` that of the columns' means over sqrt(images). The
-    square of each holds the rest's variance / (seeds * images), which `both` counts once. With one seed `seeds` and
-    `both` are NaN, with one image `images` and `both`.
+    Entries are 1, 0 or -1: a cell's run right and the baseline's wrong on that image, both alike,
+    the reverse. The model is mean + seed + image + rest, all random (Searle, Casella & McCulloch
+    1992, chapter 4). `seeds` is the standard deviation of the rows' means over sqrt(seeds),
+    `images` that of the columns' means over sqrt(images). The square of each holds the rest's
+    variance / (seeds * images), which `both` counts once. With one seed `seeds` and `both` are NaN,
+    with one image `images` and `both`.
     """
     d = np.asarray(differences)
     seeds, images = d.shape
@@ -291,14 +329,17 @@ def noise_parts(differences: ArrayLike) -> NoiseParts:
     rows, columns = d.sum(1, dtype=wide) / images, d.sum(0, dtype=wide) / seeds
     of_seeds = rows.var(ddof=1) / seeds if seeds > 1 else math.nan
     of_images = columns.var(ddof=1) / images if images > 1 else math.nan
-    squares = float(np.square(d).sum(dtype=wide)) - images * (rows @ rows) - seeds * (columns @ columns)
+    squares = (
+        float(np.square(d).sum(dtype=wide)) - images * (rows @ rows) - seeds * (columns @ columns)
+    )
     rest = (squares + d.size * rows.mean() ** 2) / max((seeds - 1) * (images - 1), 1) / d.size
     both = np.maximum(of_seeds + of_images - rest, 0)  # max() would take NaN for 0
     return NoiseParts(math.sqrt(of_seeds), math.sqrt(of_images), math.sqrt(both))
 
 
 def look_alpha(alpha: float, looks: int) -> float:
-    """Return the level of each of `looks` looks at growing data such that all together keep `alpha` (Bonferroni).
+    """Return the level of each of `looks` looks at growing data such that all together keep `alpha`
+    (Bonferroni).
 
     It holds however the looks depend on each other.
     """

@@ -1,8 +1,10 @@
-"""Claims: statements about regularizers, each with an experiment that could refute it and a rule fixed beforehand.
+"""Claims: statements about regularizers, each with an experiment that could refute it and a rule
+fixed beforehand.
 
-A claim is a YAML file: `claim` says what is stated, by whom, and what decides; `experiments` holds ordinary configs.
-The statistics are arithmetic over the records (regbench.claims.formula), a value a seed; their means have t
-intervals over the seeds, and the rule asks on which side of a number a whole interval lies.
+A claim is a YAML file: `claim` says what is stated, by whom, and what decides; `experiments` holds
+ordinary configs. The statistics are arithmetic over the records (regbench.claims.formula), a value
+a seed; their means have t intervals over the seeds, and the rule asks on which side of a number a
+whole interval lies.
 """
 
 from __future__ import annotations
@@ -56,12 +58,17 @@ class Measure(Settings):
     """A number of a run that a probe took, under a name for formulas."""
 
     probe: str
-    row: str = Field(description="the name of the probe's row, such as accuracy or cosine/hidden2; * takes several")
+    row: str = Field(
+        description="the name of the probe's row, such as accuracy or cosine/hidden2; * takes "
+        "several"
+    )
     at: float | None = Field(None, description="the row's at; none: whatever it is")
     take: Literal["only", "mean", "last", "most"] = Field(
         "only", description="what is taken of several rows: the last is that of the largest at"
     )
-    missing: float | None = Field(None, description="what an empty value counts as, such as more steps than were taken")
+    missing: float | None = Field(
+        None, description="what an empty value counts as, such as more steps than were taken"
+    )
 
 
 class Statistic(Settings):
@@ -84,12 +91,20 @@ class About(Settings):
 
     statement: Text
     where: Text = Field(description="section and row of the note")
-    points: list[str] = Field([], description="points of the summary table that rest on it: technique.point")
-    cited: Text | None = Field(None, description="the first statistic in a few words, {x}: its number, for that table")
+    points: list[str] = Field(
+        [], description="points of the summary table that rest on it: technique.point"
+    )
+    cited: Text | None = Field(
+        None, description="the first statistic in a few words, {x}: its number, for that table"
+    )
     literature: list[Source] = Field(min_length=1)
     design: Text
-    scaled: Text | None = Field(None, description="what is smaller here than what is stated, if anything")
-    explanation: Text | None = Field(None, description="what could explain the result, or limits it")
+    scaled: Text | None = Field(
+        None, description="what is smaller here than what is stated, if anything"
+    )
+    explanation: Text | None = Field(
+        None, description="what could explain the result, or limits it"
+    )
     arms: dict[str, str | list[str]] = Field(min_length=1)
     measures: dict[str, Measure] = {}
     """Names for what probes measured, beside the columns of runs.csv."""
@@ -115,11 +130,16 @@ class Judgement:
     seeds: int
     """Over which the statistics are known: the fewest of them."""
     values: Mapping[str, Array]
-    """The statistics seed by seed, NaN where a run is missing; nothing where only the verdict is known."""
+    """The statistics seed by seed, NaN where a run is missing; nothing where only the verdict is
+    known.
+    """
 
 
 def load(path: Path) -> Claim:
-    """Return the claim in a YAML file. Raises ConfigError with every problem, placed as `file:line:column`."""
+    """Return the claim in a YAML file.
+
+    Raises ConfigError with every problem, placed as `file:line:column`.
+    """
     document = read(path)
     problems = [str(problem) for problem in document.problems]
     data = document.data if isinstance(document.data, dict) else {}
@@ -142,12 +162,17 @@ def load(path: Path) -> Claim:
         if missing := set(languages()) - words.keys():
             problems.append(f"{path}: claim.{name} has no words in {', '.join(sorted(missing))}")
     if about.points and not about.cited:
-        problems.append(f"{document.place(('claim', 'points'))}: points without `cited`, which says the number there")
+        problems.append(
+            f"{document.place(('claim', 'points'))}: points without `cited`, which says "
+            "the number there"
+        )
     switched_on = {key for settings in experiments.values() for key in settings.probes or {}}
     for name, measure in about.measures.items():
         if measure.probe not in switched_on:
             place = document.place(("claim", "measures", name))
-            problems.append(f"{place}: measures.{name}: no experiment has the probe {measure.probe!r}")
+            problems.append(
+                f"{place}: measures.{name}: no experiment has the probe {measure.probe!r}"
+            )
     if problems:
         raise ConfigError(problems)
     return claim
@@ -158,9 +183,17 @@ def texts(about: About) -> Iterator[tuple[str, Text]]:
     yield "statement", about.statement
     yield "where", about.where
     yield "design", about.design
-    yield from ((name, text) for name in ("cited", "scaled", "explanation") if (text := getattr(about, name)))
-    yield from ((f"literature[{i}].says", source.says) for i, source in enumerate(about.literature, start=1))
-    yield from ((f"statistics.{name}.says", statistic.says) for name, statistic in about.statistics.items())
+    yield from (
+        (name, text)
+        for name in ("cited", "scaled", "explanation")
+        if (text := getattr(about, name))
+    )
+    yield from (
+        (f"literature[{i}].says", source.says) for i, source in enumerate(about.literature, start=1)
+    )
+    yield from (
+        (f"statistics.{name}.says", statistic.says) for name, statistic in about.statistics.items()
+    )
 
 
 def claim_formulas(about: About) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -187,8 +220,12 @@ def check(claim: Claim, where: tuple[str, ...], text: str) -> None:
 
 
 def measures(claim: Claim) -> set[str]:
-    """Return what a formula can ask of an arm: the columns of runs.csv that are numbers, and the claim's own names."""
-    return {name for name, kind in records.RUNS.items() if kind in ("number", "whole")} | claim.about.measures.keys()
+    """Return what a formula can ask of an arm: the columns of runs.csv that are numbers, and the
+    claim's own names.
+    """
+    return {
+        name for name, kind in records.RUNS.items() if kind in ("number", "whole")
+    } | claim.about.measures.keys()
 
 
 @dataclass(frozen=True)
@@ -216,7 +253,8 @@ class Held:
             matching = [label for label in self.labels if fnmatch.fnmatchcase(label, escaped)]
             if not matching:
                 raise UsageError(
-                    f"{self.claim.name}: no cell is called {pattern!r}; there are {'; '.join(self.labels)}"
+                    f"{self.claim.name}: no cell is called {pattern!r}; there are "
+                    f"{'; '.join(self.labels)}"
                 )
             found += matching
         return found, isinstance(patterns, list) or "*" in patterns
@@ -238,20 +276,25 @@ class Held:
         columns = []
         for cell in cells:
             mine = self.by_cell[cell].set_index("seed")
-            values = self.probed(name, mine["run"]) if name in self.claim.about.measures else mine[name]
+            values = (
+                self.probed(name, mine["run"]) if name in self.claim.about.measures else mine[name]
+            )
             values = pd.to_numeric(values, errors="coerce").where(mine["status"] == "ok")
             columns.append(values.reindex(self.seeds).to_numpy(float))
         found = np.stack(columns, axis=1)
         return found if row else found[:, 0]
 
     def probed(self, name: str, runs: pd.Series[str]) -> pd.Series[float]:
-        """Return what a probe measured of each of `runs`, whose index it keeps; NaN where there is nothing.
+        """Return what a probe measured of each of `runs`, whose index it keeps; NaN where there is
+        nothing.
 
         Raises UsageError where a measure that takes one row finds several.
         """
         wanted = self.claim.about.measures[name]
         rows = self.probes[(self.probes["probe"] == wanted.probe) & self.probes["run"].isin(runs)]
-        rows = rows[np.array([fnmatch.fnmatchcase(row, wanted.row) for row in rows["name"]], dtype=bool)]
+        rows = rows[
+            np.array([fnmatch.fnmatchcase(row, wanted.row) for row in rows["name"]], dtype=bool)
+        ]
         if wanted.at is not None:
             rows = rows[np.isclose(rows["at"].astype(float), wanted.at)]
         if wanted.missing is not None:
@@ -269,7 +312,10 @@ class Held:
 
 
 def held(claim: Claim, directory: Path) -> Held:
-    """Return the records of a claim's experiments in `directory`. Raises UnfinishedError where some are missing."""
+    """Return the records of a claim's experiments in `directory`.
+
+    Raises UnfinishedError where some are missing.
+    """
     tables, probes = [], []
     for name, settings in claim.experiments.items():
         folder = directory / name
@@ -279,7 +325,9 @@ def held(claim: Claim, directory: Path) -> Held:
         plan = planned(settings, folder)
         if missing := [run.id for run in plan.runs if run.id not in runs.index]:
             what = f"{folder} lacks {len(missing)} of {len(plan.runs)} runs of this claim"
-            raise UnfinishedError(f"{what}; `regbench claims run {claim.name}` trains what is missing")
+            raise UnfinishedError(
+                f"{what}; `regbench claims run {claim.name}` trains what is missing"
+            )
         tables.append(_ordered(runs, plan).assign(experiment=name))
     return Held(claim, pd.concat(tables, ignore_index=True), pd.concat(probes, ignore_index=True))
 
@@ -289,7 +337,9 @@ def _ordered(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def result(claim: Claim, directory: Path) -> Judgement | None:
-    """Return what the records in `directory` say of a claim, or None where its experiments are not finished."""
+    """Return what the records in `directory` say of a claim, or None where its experiments are not
+    finished.
+    """
     try:
         return judge(claim, held(claim, directory))
     except UnfinishedError:
@@ -297,7 +347,9 @@ def result(claim: Claim, directory: Path) -> Judgement | None:
 
 
 def shipped(claim: Claim) -> Judgement | None:
-    """Return what the project's own records say of a claim, or None where they say nothing of its statistics."""
+    """Return what the project's own records say of a claim, or None where they say nothing of its
+    statistics.
+    """
     known = verdicts().get(claim.name)
     if known is None or known["statistics"].keys() != claim.about.statistics.keys():
         return None
@@ -306,7 +358,9 @@ def shipped(claim: Claim) -> Judgement | None:
 
 
 def judge(claim: Claim, found: Held, confidence: float = 0.95) -> Judgement:
-    """Return what the records say: the statistics with their intervals over the seeds, and the verdict by the rule."""
+    """Return what the records say: the statistics with their intervals over the seeds, and the
+    verdict by the rule.
+    """
     statistics, values = {}, {}
     for name, statistic in claim.about.statistics.items():
         try:
@@ -315,7 +369,9 @@ def judge(claim: Claim, found: Held, confidence: float = 0.95) -> Judgement:
             raise UsageError(f"{claim.name}: statistics.{name}: {error}") from None
         values[name] = np.broadcast_to(value, len(found.seeds))
         estimate = stats.estimate(values[name][np.isfinite(values[name])], confidence)
-        if estimate.n > 1 and estimate.sd == 0:  # such as no exact zero in any run: then that is all there is to say
+        if (
+            estimate.n > 1 and estimate.sd == 0
+        ):  # such as no exact zero in any run: then that is all there is to say
             estimate = replace(estimate, low=estimate.mean, high=estimate.mean)
         statistics[name] = estimate
     seeds = min(estimate.n for estimate in statistics.values())
@@ -333,7 +389,10 @@ def _outcome(rule: Rule, statistics: Mapping[str, Estimate], seeds: int) -> Outc
 
 
 def quick(claim: Claim) -> Claim:
-    """Return a claim whose experiments are smoke tests: two seeds, one epoch, two trials. It decides nothing."""
+    """Return a claim whose experiments are smoke tests: two seeds, one epoch, two trials.
+
+    It decides nothing.
+    """
 
     def smoke(settings: Config) -> Config:
         seeds = settings.seeds[:2]
@@ -353,11 +412,16 @@ def quick(claim: Claim) -> Claim:
         }
         return settings.model_copy(update={"seeds": seeds, "rounds": [len(seeds)], **sections})
 
-    return replace(claim, experiments={name: smoke(settings) for name, settings in claim.experiments.items()})
+    return replace(
+        claim, experiments={name: smoke(settings) for name, settings in claim.experiments.items()}
+    )
 
 
 def found(folder: Path, names: Sequence[str] = ()) -> list[Claim]:
-    """Return the claims in a folder, all or those named, by their files' names. Raises UsageError for no claim."""
+    """Return the claims in a folder, all or those named, by their files' names.
+
+    Raises UsageError for no claim.
+    """
     paths = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     for name in names:
         if name not in paths:

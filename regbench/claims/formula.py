@@ -1,8 +1,10 @@
-"""Arithmetic that a claim is stated in: text that a person writes, of which nothing but numbers can come.
+"""Arithmetic that a claim is stated in: text that a person writes, of which nothing but numbers can
+come.
 
-A statistic is computed seed by seed: `test_accuracy(dropout) - test_accuracy(plain)`. A measure of an arm is an array
-(seeds,), or (seeds, k) where the arm stands for a row of k cells; functions such as `most` take the row away. A rule
-compares statistics with numbers: `gain > 0.5 and cost < 2`. A comparison holds where the whole interval is on its side.
+A statistic is computed seed by seed: `test_accuracy(dropout) - test_accuracy(plain)`. A measure of
+an arm is an array (seeds,), or (seeds, k) where the arm stands for a row of k cells; functions such
+as `most` take the row away. A rule compares statistics with numbers: `gain > 0.5 and cost < 2`. A
+comparison holds where the whole interval is on its side.
 """
 
 from __future__ import annotations
@@ -34,13 +36,17 @@ LONGEST, DEEPEST = 800, 100
 
 
 def slope(y: Array) -> Array:
-    """Return the least-squares slope along each row of y (seeds, k), a step from cell to cell as the unit: (seeds,)."""
+    """Return the least-squares slope along each row of y (seeds, k), a step from cell to cell as
+    the unit: (seeds,).
+    """
     x = np.arange(y.shape[-1]) - (y.shape[-1] - 1) / 2
     return np.asarray(y @ x / (x @ x))
 
 
 def rank_correlation(y: Array) -> Array:
-    """Return Spearman's rank correlation of each row of y (seeds, k) with its order, (seeds,): 1 if it only rises."""
+    """Return Spearman's rank correlation of each row of y (seeds, k) with its order, (seeds,): 1 if
+    it only rises.
+    """
     from scipy.stats import rankdata
 
     ranks = rankdata(y, axis=-1)
@@ -51,10 +57,12 @@ def rank_correlation(y: Array) -> Array:
 
 
 def chosen(y: Array, by: Array) -> Array:
-    """Return y (seeds, k) at the cell where `by` (seeds, k) has the highest mean over the seeds, (seeds,).
+    """Return y (seeds, k) at the cell where `by` (seeds, k) has the highest mean over the seeds,
+    (seeds,).
 
-    So a setting is chosen once for all seeds, and by what it is chosen (validation) need not be what is told (test). A
-    cell that lacks a seed is not chosen. Raises ValueError for anything but two rows of the same cells.
+    So a setting is chosen once for all seeds, and by what it is chosen (validation) need not be
+    what is told (test). A cell that lacks a seed is not chosen. Raises ValueError for anything but
+    two rows of the same cells.
     """
     if y.ndim != 2 or y.shape != by.shape:
         raise ValueError("chosen(y, by) takes two rows of as many cells")
@@ -79,7 +87,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "rank_correlation": rank_correlation,
     "chosen": chosen,
 }
-"""What a formula may call beside measures: of numbers, or of a row of cells (`row` makes one of numbers)."""
+"""What a formula may call beside measures: of numbers, or of a row of cells (`row` makes one of
+numbers).
+"""
 COUNTS = {"row": range(1, 100), "chosen": range(2, 3)}
 """How many arguments a function takes, where it is not one."""
 
@@ -97,11 +107,22 @@ def parsed(text: str) -> ast.expr:
     for node in ast.walk(tree):
         known = isinstance(
             node,
-            ast.BinOp | ast.UnaryOp | ast.Call | ast.Name | ast.Compare | ast.BoolOp | ast.And | ast.Or | ast.Load,
+            ast.BinOp
+            | ast.UnaryOp
+            | ast.Call
+            | ast.Name
+            | ast.Compare
+            | ast.BoolOp
+            | ast.And
+            | ast.Or
+            | ast.Load,
         )
         number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
         if not (known or number or type(node) in OPERATORS):
-            raise ValueError(f"{ast.unparse(node) if isinstance(node, ast.expr) else text!r} has no place in a formula")
+            raise ValueError(
+                f"{ast.unparse(node) if isinstance(node, ast.expr) else text!r} has no "
+                "place in a formula"
+            )
         if isinstance(node, ast.Call) and (node.keywords or not isinstance(node.func, ast.Name)):
             raise ValueError(f"{ast.unparse(node)} is no call of a function by its name")
     return tree
@@ -117,17 +138,26 @@ def _depth(tree: ast.AST) -> int:
 
 def names(tree: ast.expr) -> tuple[set[str], set[str]]:
     """Return the functions that a formula calls and the other names in it."""
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    others = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
+    others = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and id(node) not in functions
+    }
     return called, others
 
 
 def value(tree: ast.expr, measure: Callable[[str, str], Array]) -> NDArray[Any]:
-    """Return a statistic, a value a seed, (seeds,). `measure(name, arm)` gives an arm's values, (seeds,) or (seeds, k).
+    """Return a statistic, a value a seed, (seeds,). `measure(name, arm)` gives an arm's values,
+    (seeds,) or (seeds, k).
 
-    Numbers that can't be computed (0/0, a missing run) are NaN. Raises ValueError where a formula calls what is neither
-    a function nor a measure of an arm.
+    Numbers that can't be computed (0/0, a missing run) are NaN. Raises ValueError where a formula
+    calls what is neither a function nor a measure of an arm.
     """
     with np.errstate(all="ignore"):
         return np.asarray(_value(tree, measure))
@@ -145,27 +175,38 @@ def _value(node: ast.expr, measure: Callable[[str, str], Array]) -> Any:
             return OPERATORS[type(op)](_value(left, measure), _value(right, measure))
         case ast.Call(func=ast.Name(id=name), args=[ast.Name(id=arm)]) if name not in FUNCTIONS:
             return measure(name, arm)
-        case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS and len(arguments) in COUNTS.get(
-            name, (1,)
-        ):
-            return FUNCTIONS[name](*(np.asarray(_value(argument, measure)) for argument in arguments))
+        case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS and len(
+            arguments
+        ) in COUNTS.get(name, (1,)):
+            return FUNCTIONS[name](
+                *(np.asarray(_value(argument, measure)) for argument in arguments)
+            )
     raise ValueError(f"{ast.unparse(node)} is neither a function nor a measure of an arm")
 
 
 def holds(tree: ast.expr, statistics: Mapping[str, Estimate]) -> bool:
-    """Whether a rule holds: each comparison of a statistic with a number for the statistic's whole interval.
+    """Whether a rule holds: each comparison of a statistic with a number for the statistic's whole
+    interval.
 
-    An interval that is not known (one seed, or none) holds nothing. Raises ValueError for anything but comparisons of
-    a statistic with a number, joined by `and` and `or`.
+    An interval that is not known (one seed, or none) holds nothing. Raises ValueError for anything
+    but comparisons of a statistic with a number, joined by `and` and `or`.
     """
     match tree:
         case ast.BoolOp(op=op, values=parts):
-            return (all if isinstance(op, ast.And) else any)([holds(part, statistics) for part in parts])
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.Gt()], comparators=[n]) if name in statistics and fixed(n):
+            return (all if isinstance(op, ast.And) else any)(
+                [holds(part, statistics) for part in parts]
+            )
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Gt()], comparators=[n]) if (
+            name in statistics and fixed(n)
+        ):
             return bool(statistics[name].low > value(n, _no_measure))
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.Lt()], comparators=[n]) if name in statistics and fixed(n):
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Lt()], comparators=[n]) if (
+            name in statistics and fixed(n)
+        ):
             return bool(statistics[name].high < value(n, _no_measure))
-    raise ValueError(f"{ast.unparse(tree)} is no comparison of a statistic with a number, such as gain > 0.5")
+    raise ValueError(
+        f"{ast.unparse(tree)} is no comparison of a statistic with a number, such as gain > 0.5"
+    )
 
 
 def thresholds(tree: ast.expr) -> Iterator[tuple[str, bool, float]]:

@@ -15,11 +15,24 @@ from typing import NamedTuple
 from regbench import __version__, data
 from regbench.files import nearest
 
-PACKAGES = ("torch", "torchvision", "pandas", "numpy", "scipy", "rich", "typer", "pydantic", "pyyaml", "mlxtend")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "pandas",
+    "numpy",
+    "scipy",
+    "rich",
+    "typer",
+    "pydantic",
+    "pyyaml",
+    "mlxtend",
+)
 
 
 class Finding(NamedTuple):
-    """One line of the report: what was looked at, what was found, and what to do where that is not well."""
+    """One line of the report: what was looked at, what was found, and what to do where that is not
+    well.
+    """
 
     what: str
     found: str
@@ -40,7 +53,9 @@ def findings(data_dir: Path | None = None) -> Iterator[Finding]:
         if not data.sources()[name].NEEDS_PATH:
             yield Finding(
                 f"data: {name}",
-                str(place) if place else f"not here yet; it is fetched into {data.data_folder(data_dir)}",
+                str(place)
+                if place
+                else f"not here yet; it is fetched into {data.data_folder(data_dir)}",
             )
     yield cache()
     yield fonts()
@@ -51,7 +66,10 @@ def cache() -> Finding:
     folder = data.cache_folder()
     if folder is None or not os.access(nearest(folder), os.W_OK):
         where = "XDG_CACHE_HOME can name one"
-        return Finding("cache", f"{folder or 'none'} can't be written, so each sweep stores its images anew; {where}")
+        return Finding(
+            "cache",
+            f"{folder or 'none'} can't be written, so each sweep stores its images anew; {where}",
+        )
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Finding("cache", f"{folder}: {size / 2**20:,.0f} MiB")
 
@@ -67,7 +85,11 @@ def torch_and_torchvision() -> Iterator[Finding]:
     try:
         import torchvision  # noqa: F401  # whether it imports is the question
     except (ImportError, OSError, RuntimeError) as error:
-        yield Finding("torch with torchvision", f"torchvision does not import: {str(error).splitlines()[0]}", mend)
+        yield Finding(
+            "torch with torchvision",
+            f"torchvision does not import: {str(error).splitlines()[0]}",
+            mend,
+        )
     else:
         yield Finding("torch with torchvision", "they fit together")
     if torch.cuda.is_available():
@@ -82,9 +104,13 @@ def fonts() -> Finding:
     if sys.platform in ("darwin", "win32"):
         return Finding("font with Hangul", "the system brings one")
     if shutil.which("fc-list"):
-        listed = subprocess.run(["fc-list", ":lang=ko", "family"], capture_output=True, text=True, check=False).stdout
+        listed = subprocess.run(
+            ["fc-list", ":lang=ko", "family"], capture_output=True, text=True, check=False
+        ).stdout
         if listed.strip():
             return Finding("font with Hangul", listed.splitlines()[0].split(",")[0])
     return Finding(
-        "font with Hangul", "none found", "for Korean pictures install one, such as fonts-noto-cjk or fonts-nanum"
+        "font with Hangul",
+        "none found",
+        "for Korean pictures install one, such as fonts-noto-cjk or fonts-nanum",
     )

@@ -1,4 +1,6 @@
-"""`regbench sweep --dry-run`: what a plan would train, how large it is, and about how long it would take."""
+"""`regbench sweep --dry-run`: what a plan would train, how large it is, and about how long it would
+take.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,21 @@ if TYPE_CHECKING:
     from regbench.planning.plan import Plan, Run
 
 PASSES = 2.6
-"""A step's matrix products over a forward pass's: both gradients, less the first layer's by its images."""
+"""A step's matrix products over a forward pass's: both gradients, less the first layer's by its
+images.
+"""
 SHARE = 0.6
-"""The part of a core's matrix-product peak that training reaches on the whole, evaluation and start included."""
+"""The part of a core's matrix-product peak that training reaches on the whole, evaluation and start
+included.
+"""
 
 
-def show(config: Config, plan: Plan, console: Console, workers: int | None, data_dir: Path | None) -> None:
-    """Print the plan: cells with parameters, runs, stacks, the estimated time, and what is skipped and why."""
+def show(
+    config: Config, plan: Plan, console: Console, workers: int | None, data_dir: Path | None
+) -> None:
+    """Print the plan: cells with parameters, runs, stacks, the estimated time, and what is skipped
+    and why.
+    """
     if not plan.stacks:
         console.print("0 runs: there are more parts than stacks")
         return
@@ -52,13 +62,20 @@ def show(config: Config, plan: Plan, console: Console, workers: int | None, data
     macs = sum(work(run, available, image, classes) for run in plan.runs) * PASSES
     processes = min(workers or cores(), len(plan.stacks))
     seconds = 2 * macs / (SHARE * peak()) / processes
-    console.print(f"about {spoken(seconds)} on {processes} processes of this machine, by its matrix-product speed")
+    console.print(
+        f"about {spoken(seconds)} on {processes} processes of this machine, by its "
+        "matrix-product speed"
+    )
 
 
 def work(run: Run, available: int, image: tuple[int, int, int], classes: int) -> float:
-    """Return a run's multiply-adds: forward passes over its own images and epochs, of `available` training images."""
+    """Return a run's multiply-adds: forward passes over its own images and epochs, of `available`
+    training images.
+    """
     trained = run.dataset.train_size or available - round(available * run.dataset.validation_share)
-    return float(run.train.epochs * trained * models()[run.model.name].macs(run.model, image, classes))
+    return float(
+        run.train.epochs * trained * models()[run.model.name].macs(run.model, image, classes)
+    )
 
 
 def cells(plan: Plan, image: tuple[int, int, int], classes: int) -> Table:
@@ -77,7 +94,9 @@ def cells(plan: Plan, image: tuple[int, int, int], classes: int) -> Table:
 
 
 def peak() -> float:
-    """Return this machine's matrix-product speed on one core in FLOP/s: the best of a few products of 512 x 512."""
+    """Return this machine's matrix-product speed on one core in FLOP/s: the best of a few products
+    of 512 x 512.
+    """
     import torch
 
     threads = torch.get_num_threads()

@@ -20,7 +20,9 @@ def techniques(lang: str, data_dir: Path | None = None) -> Table:
     rows = []
     for key, technique in found_techniques().items():
         card = technique.cards[lang]
-        rows.append((key, f"{card.name}: {card.key_idea}", settings_of(technique.Settings), technique.paper))
+        rows.append(
+            (key, f"{card.name}: {card.key_idea}", settings_of(technique.Settings), technique.paper)
+        )
     return grid(("key", "what it does", "settings (default)", "paper"), rows)
 
 
@@ -36,7 +38,9 @@ def probes(lang: str, data_dir: Path | None = None) -> Table:
     """Return every probe with its settings and its source."""
     rows = []
     for key, probe in found_probes().items():
-        rows.append((key, (probe.__doc__ or "").splitlines()[0], settings_of(probe.Settings), probe.source))
+        rows.append(
+            (key, (probe.__doc__ or "").splitlines()[0], settings_of(probe.Settings), probe.source)
+        )
     return grid(("key", "what it measures", "settings (default)", "source"), rows)
 
 
@@ -47,7 +51,11 @@ def datasets(lang: str, data_dir: Path | None = None) -> Table:
     for name, source in data.sources().items():
         size = f"{source.TRAIN:,} + {source.TEST:,}" if source.TRAIN else "yours"
         image = "x".join(map(str, source.IMAGE)) if source.IMAGE else "yours"
-        where = "where dataset.path says" if source.NEEDS_PATH else str(places[name] or "fetched when first used")
+        where = (
+            "where dataset.path says"
+            if source.NEEDS_PATH
+            else str(places[name] or "fetched when first used")
+        )
         rows.append((name, source.TITLE, size, image, where))
     return grid(("name", "what it is", "train + test", "image", "where"), rows)
 
@@ -58,7 +66,9 @@ def settings_of(settings: Any) -> str:
     for name, field in settings.model_fields.items():
         if name != "name":
             default = "required" if field.is_required() else field.default
-            lines.append(f"{name} ({default})" + (f": {field.description}" if field.description else ""))
+            lines.append(
+                f"{name} ({default})" + (f": {field.description}" if field.description else "")
+            )
     return "\n".join(lines)
 
 
@@ -66,7 +76,9 @@ def grid(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     """Return a plain table; the first column is never cut."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=number == 0, overflow="fold", style="bold" if number == 0 else "")
+        table.add_column(
+            column, no_wrap=number == 0, overflow="fold", style="bold" if number == 0 else ""
+        )
     for row in rows:
         table.add_row(*row)
     return table

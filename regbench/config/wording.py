@@ -14,17 +14,35 @@ from regbench.settings import Settings
 Shape = Mapping[str, Any]
 """A piece of JSON Schema."""
 
-BOUNDS = {"minimum": "of at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false", "true": "true", "false": "false"}
+BOUNDS = {
+    "minimum": "of at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
+SWITCHES = {
+    "yes": "true",
+    "on": "true",
+    "no": "false",
+    "off": "false",
+    "true": "true",
+    "false": "false",
+}
 
 
 @cache
 def shapes(kind: type[Settings]) -> dict[str, Any]:
-    """Return the JSON Schema of each field of a settings class, without titles (they only repeat the names)."""
+    """Return the JSON Schema of each field of a settings class, without titles (they only repeat
+    the names).
+    """
 
     def untitled(shape: Any) -> Any:
         if isinstance(shape, dict):
-            return {key: untitled(v) for key, v in shape.items() if key != "title" or not isinstance(v, str)}
+            return {
+                key: untitled(v)
+                for key, v in shape.items()
+                if key != "title" or not isinstance(v, str)
+            }
         return [untitled(item) for item in shape] if isinstance(shape, list) else shape
 
     fields: dict[str, Any] = untitled(kind.model_json_schema()).get("properties", {})
@@ -32,14 +50,18 @@ def shapes(kind: type[Settings]) -> dict[str, Any]:
 
 
 def shape_of(kind: type[Settings], field: str) -> Shape:
-    """Return the JSON Schema of a field that is given: without the null that stands for leaving it out."""
+    """Return the JSON Schema of a field that is given: without the null that stands for leaving it
+    out.
+    """
     shape: Shape = shapes(kind)[field]
     options = [option for option in shape.get("anyOf", []) if option != {"type": "null"}]
     return options[0] if len(options) == 1 else shape
 
 
 def allowed(shape: Shape) -> str:
-    """Say what a JSON Schema of one value allows: "a number of at least 0 and below 1"; "" if that has no words."""
+    """Say what a JSON Schema of one value allows: "a number of at least 0 and below 1"; "" if that
+    has no words.
+    """
     match shape:
         case {"enum": values}:
             return either(map(str, values))

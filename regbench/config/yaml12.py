@@ -1,7 +1,9 @@
-"""YAML 1.2 (core schema) in which every value knows its place: what the config is read and written with.
+"""YAML 1.2 (core schema) in which every value knows its place: what the config is read and written
+with.
 
-PyYAML's own loader speaks YAML 1.1: `1e-4` is text, `no` is false, `010` is 8, and of two equal keys the last wins.
-Here the file is composed into nodes, which carry line and column, and the nodes become plain data by the 1.2 rules.
+PyYAML's own loader speaks YAML 1.1: `1e-4` is text, `no` is false, `010` is 8, and of two equal
+keys the last wins. Here the file is composed into nodes, which carry line and column, and the nodes
+become plain data by the 1.2 rules.
 """
 
 from __future__ import annotations
@@ -23,13 +25,17 @@ Loc = tuple[str | int, ...]
 BYTES = 1 << 20
 DEPTH = 30
 VALUES = 100_000
-"""A config is written by a person: beyond these it is a mistake or an attack (aliases of aliases double each time)."""
+"""A config is written by a person: beyond these it is a mistake or an attack (aliases of aliases
+double each time).
+"""
 
 CORE = "tag:yaml.org,2002:"
 
 
 class Place(NamedTuple):
-    """A point in a file (line and column from 1), or a whole source such as an option of the command line (line 0)."""
+    """A point in a file (line and column from 1), or a whole source such as an option of the
+    command line (line 0).
+    """
 
     source: str
     line: int = 0
@@ -58,21 +64,31 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, loc: Loc, key: bool = False) -> Place:
-        """Return where the value at `loc` stands (or its key), or the nearest thing around it that is there."""
+        """Return where the value at `loc` stands (or its key), or the nearest thing around it that
+        is there.
+        """
         while loc not in self.places:
             loc = loc[:-1]
         return self.places[loc][0 if key else 1]
 
     def below(self, loc: Loc) -> Document:
-        """Return the part at `loc`, empty if it isn't there, as a document that shares this one's problems."""
+        """Return the part at `loc`, empty if it isn't there, as a document that shares this one's
+        problems.
+        """
         data = self.data
         for key in loc:
             data = data.get(key) if isinstance(data, dict) else None
-        places = {old[len(loc) :]: places for old, places in self.places.items() if old[: len(loc)] == loc}
-        return Document(data, {(): (self.place(loc, key=True), self.place(loc))} | places, self.problems)
+        places = {
+            old[len(loc) :]: places for old, places in self.places.items() if old[: len(loc)] == loc
+        }
+        return Document(
+            data, {(): (self.place(loc, key=True), self.place(loc))} | places, self.problems
+        )
 
     def put(self, loc: Loc, other: Document) -> None:
-        """Set the value at `loc` to another document; the mapping that it belongs to must be there."""
+        """Set the value at `loc` to another document; the mapping that it belongs to must be
+        there.
+        """
         for old in [old for old in self.places if old[: len(loc)] == loc]:
             del self.places[old]
         parent = self.data
@@ -84,7 +100,9 @@ class Document:
 
 def _number(text: str) -> int:
     if re.fullmatch("[-+]?0[0-9]+", text):
-        raise ValueError("a number doesn't begin with 0: leave the 0 out, or put text between quotes")
+        raise ValueError(
+            "a number doesn't begin with 0: leave the 0 out, or put text between quotes"
+        )
     if len(text) > 40 or abs(value := int(text, 0)) >= 1 << 63:
         raise ValueError("the number is too big")
     return value
@@ -93,15 +111,25 @@ def _number(text: str) -> int:
 def _text(text: str) -> str:
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs"):
-            raise ValueError(f"the text holds a character that can't be printed ({ascii(character)[1:-1]})")
+            raise ValueError(
+                f"the text holds a character that can't be printed ({ascii(character)[1:-1]})"
+            )
     return text
 
 
 # `+ 0.0` makes -0.0 a plain zero: they are equal, and equal configs must have equal ids.
 _SCALARS: dict[str, tuple[re.Pattern[str], str, Callable[[str], Any]]] = {
     CORE + "null": (re.compile(r"(?:~|null|Null|NULL|)\Z"), "~nN\0", lambda text: None),
-    CORE + "bool": (re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), "tTfF", lambda text: text[0] in "tT"),
-    CORE + "int": (re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"), "-+0123456789", _number),
+    CORE + "bool": (
+        re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"),
+        "tTfF",
+        lambda text: text[0] in "tT",
+    ),
+    CORE + "int": (
+        re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"),
+        "-+0123456789",
+        _number,
+    ),
     CORE + "float": (
         re.compile(
             r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
@@ -131,7 +159,8 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-# The writer keeps PyYAML's 1.1 rules as well, and so quotes text that either version would take for something else.
+# The writer keeps PyYAML's 1.1 rules as well, and so quotes text that either version would take for
+# something else.
 for _tag, (_pattern, _first, _) in _SCALARS.items():
     if _first:
         for _class in (_Loader, _Dumper):
@@ -139,8 +168,17 @@ for _tag, (_pattern, _first, _) in _SCALARS.items():
 
 
 def dump(data: Any) -> str:
-    """Return plain data as YAML that `parse` reads back equal, whichever version of YAML a reader speaks."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    """Return plain data as YAML that `parse` reads back equal, whichever version of YAML a reader
+    speaks.
+    """
+    return yaml.dump(
+        data,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=120,
+    )
 
 
 def read(path: Path) -> Document:
@@ -149,27 +187,35 @@ def read(path: Path) -> Document:
         with path.open("rb") as file:
             content = file.read(BYTES + 1)
     except FileNotFoundError:
-        return _refused(Place(str(path)), "there is no such file; `regbench init` writes a config to start from")
+        return _refused(
+            Place(str(path)), "there is no such file; `regbench init` writes a config to start from"
+        )
     except IsADirectoryError:
         return _refused(Place(str(path)), "this is a folder; name the YAML file in it")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        return _refused(Place(str(path)), f"the file can't be read ({reason}); look at its name and permissions")
+        return _refused(
+            Place(str(path)), f"the file can't be read ({reason}); look at its name and permissions"
+        )
     if len(content) > BYTES:
-        return _refused(Place(str(path)), f"the file is larger than {BYTES >> 20} MiB; that is no config")
+        return _refused(
+            Place(str(path)), f"the file is larger than {BYTES >> 20} MiB; that is no config"
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = _end_of(content[: error.start].decode("utf-8", "replace"), str(path))
-        return _refused(place, "the file isn't UTF-8 text from here on; save it as UTF-8 in your editor")
+        return _refused(
+            place, "the file isn't UTF-8 text from here on; save it as UTF-8 in your editor"
+        )
     return parse(text, str(path))
 
 
 def parse(text: str, source: str, placed: bool = True) -> Document:
     """Return one YAML document as plain data with places, and the problems that its text has.
 
-    `source` names where the text comes from; `placed=False` leaves lines and columns out of the places. Text that
-    isn't YAML gives None and one problem.
+    `source` names where the text comes from; `placed=False` leaves lines and columns out of the
+    places. Text that isn't YAML gives None and one problem.
     """
 
     def at(mark: yaml.Mark) -> Place:
@@ -179,7 +225,10 @@ def parse(text: str, source: str, placed: bool = True) -> Document:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.reader.ReaderError as error:
         place = _end_of(text[: error.position], source) if placed else Place(source)
-        return _refused(place, f"a character that can't be printed ({ascii(chr(error.character))[1:-1]}); remove it")
+        return _refused(
+            place,
+            f"a character that can't be printed ({ascii(chr(error.character))[1:-1]}); remove it",
+        )
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         assert mark is not None
@@ -198,13 +247,20 @@ class _TooMuchError(Exception):
     pass
 
 
-def _plain(node: yaml.Node, loc: Loc, key_place: Place, document: Document, at: Callable[[yaml.Mark], Place]) -> Any:
+def _plain(
+    node: yaml.Node,
+    loc: Loc,
+    key_place: Place,
+    document: Document,
+    at: Callable[[yaml.Mark], Place],
+) -> Any:
     """Return a node as plain data, and note its place and problems in the document."""
     place = at(node.start_mark)
     document.places[loc] = (key_place, place)
     if len(document.places) > VALUES or len(loc) > DEPTH:
         raise _TooMuchError(
-            place, "the aliases (*name) repeat too much, or stand in what they name; write the values out"
+            place,
+            "the aliases (*name) repeat too much, or stand in what they name; write the values out",
         )
     if isinstance(node, yaml.SequenceNode) and node.tag == CORE + "seq":
         items = enumerate(node.value)
@@ -216,7 +272,10 @@ def _plain(node: yaml.Node, loc: Loc, key_place: Place, document: Document, at: 
             if not isinstance(key_node, yaml.ScalarNode):
                 document.problems.append(Problem(at(key_node.start_mark), "a key must be one word"))
             elif (key := key_node.value) in result:
-                message = f"the key {key!r} is given twice, first in line {lines[key]}; keep one of the two"
+                message = (
+                    f"the key {key!r} is given twice, first in line {lines[key]}; keep one of "
+                    "the two"
+                )
                 document.problems.append(Problem(at(key_node.start_mark), message))
             else:
                 lines[key] = key_node.start_mark.line + 1
@@ -244,15 +303,19 @@ def _end_of(text: str, source: str) -> Place:
 
 
 _PLAIN_WORDS = {
-    "mapping values are not allowed": "a ':' where none can stand; look for a wrong indentation, a second key in "
-    "one line, or text with ': ' that needs quotes",
+    "mapping values are not allowed": "a ':' where none can stand; look for a wrong indentation, "
+    "a second key in one line, or text with ': ' that needs "
+    "quotes",
     "could not find expected ':'": "a key without a ':' after it; write `key: value`",
-    "expected <block end>": "the indentation doesn't match the lines above; line up what belongs together",
+    "expected <block end>": "the indentation doesn't match the lines above; line up what belongs "
+    "together",
     "expected ',' or": "a bracket isn't closed, or a comma is missing before this",
     "cannot start any token": "text can't begin with this character; put the text between quotes",
     "found unexpected end of stream": "a quote is opened and never closed",
-    "unknown escape character": "between double quotes a backslash has a meaning of its own; use single quotes",
-    "undefined alias": "this alias (*name) stands for nothing; define it above with &name, or write the value out",
+    "unknown escape character": "between double quotes a backslash has a meaning of its own; use "
+    "single quotes",
+    "undefined alias": "this alias (*name) stands for nothing; define it above with &name, or "
+    "write the value out",
     "duplicate anchor": "this anchor (&name) is defined twice",
     "but found another document": "a second document begins here; keep one, without `---` between",
     "expected the node content": "a value is missing here",
@@ -264,7 +327,10 @@ def _plain_words(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or error.context or "not YAML"
     if "'\\t'" in problem:
         return "a tab can't stand here; indent with spaces"
-    words = next((words for start, words in _PLAIN_WORDS.items() if start in problem), f"this isn't YAML: {problem}")
+    words = next(
+        (words for start, words in _PLAIN_WORDS.items() if start in problem),
+        f"this isn't YAML: {problem}",
+    )
     opened, mark = error.context_mark, error.problem_mark
     if opened and mark and opened.line != mark.line:
         words += f" (what it belongs to begins in line {opened.line + 1})"

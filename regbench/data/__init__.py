@@ -1,9 +1,10 @@
-"""The datasets: every module here without a leading underscore is a source, and those that other packages offer.
+"""The datasets: every module here without a leading underscore is a source, and those that other
+packages offer.
 
-A source has `TITLE`, `IMAGE` (channels, height, width), `CLASSES`, `TRAIN`, `TEST` (None where only the data tell),
-`NEEDS_PATH` and `load(path, data_dir) -> Images`; one that needs no path has `find(data_dir) -> Path | None` as well,
-and `BUNDLED = True` where it comes with a package and is in no folder of datasets.
-Importing this package loads neither torch nor torchvision nor pandas.
+A source has `TITLE`, `IMAGE` (channels, height, width), `CLASSES`, `TRAIN`, `TEST` (None where only
+the data tell), `NEEDS_PATH` and `load(path, data_dir) -> Images`; one that needs no path has
+`find(data_dir) -> Path | None` as well, and `BUNDLED = True` where it comes with a package and is
+in no folder of datasets. Importing this package loads neither torch nor torchvision nor pandas.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ def _source(name: str, module: ModuleType) -> ModuleType:
 def load(name: str, path: Path | None = None, data_dir: Path | None = None) -> Images:
     """Return the images of the source `name`, read and checked.
 
-    path: the user's file or folder, for the sources that need one. data_dir: where datasets lie and are downloaded
-    to; default: `data_folder`. Raises DataError if the source is unknown, or its data are missing, damaged, or not
-    what they say they are.
+    path: the user's file or folder, for the sources that need one. data_dir: where datasets lie and
+    are downloaded to; default: `data_folder`. Raises DataError if the source is unknown, or its
+    data are missing, damaged, or not what they say they are.
     """
     if name not in sources():
         close = difflib.get_close_matches(name, sources(), n=1)
@@ -64,17 +65,23 @@ def load(name: str, path: Path | None = None, data_dir: Path | None = None) -> I
         raise DataError(f"there is no dataset {name!r}: {hint}")
     source = sources()[name]
     if source.NEEDS_PATH and path is None:
-        raise DataError(f"the dataset {name!r} needs a path to the data: set `path` under `dataset`")
+        raise DataError(
+            f"the dataset {name!r} needs a path to the data: set `path` under `dataset`"
+        )
     images: Images = source.load(path and on_disk(path), data_dir)
     return images
 
 
 def find(data_dir: Path | None = None) -> dict[str, Path | None]:
-    """Return, for each source, where its data lie on this machine, or None; nothing is read or checked.
+    """Return, for each source, where its data lie on this machine, or None; nothing is read or
+    checked.
 
     A source that needs a path is None: its data lie where the user says.
     """
-    return {name: None if source.NEEDS_PATH else source.find(data_dir) for name, source in sources().items()}
+    return {
+        name: None if source.NEEDS_PATH else source.find(data_dir)
+        for name, source in sources().items()
+    }
 
 
 def in_folder(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Where datasets lie, how their files are checked, and how torchvision is asked to download them.
 
-torchvision only downloads: the files that it leaves are read here, so that a machine which has them needs no
-torchvision, whose import takes seconds and fails beside another build of torch.
+torchvision only downloads: the files that it leaves are read here, so that a machine which has them
+needs no torchvision, whose import takes seconds and fails beside another build of torch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ TIMEOUT = 30
 
 
 def data_folder(data_dir: Path | None = None) -> Path:
-    """Return where datasets lie: `data_dir`, or else what REGBENCH_DATA names, or else the user's data folder.
+    """Return where datasets lie: `data_dir`, or else what REGBENCH_DATA names, or else the user's
+    data folder.
 
     For a user without a home, as in many containers, that is `HOMELESS`, which is nowhere.
     """
@@ -42,41 +43,56 @@ def data_folder(data_dir: Path | None = None) -> Path:
 
 
 def read(path: Path, md5: str, title: str) -> bytes:
-    """Return the bytes of a file of the dataset `title`; raise DataError unless their MD5 is `md5`."""
+    """Return the bytes of a file of the dataset `title`; raise DataError unless their MD5 is
+    `md5`.
+    """
     try:
         if (size := path.stat().st_size) > LARGEST:
-            raise DataError(f"{path} is not of {title} ({size:,} bytes are too many): delete it, and run again")
+            raise DataError(
+                f"{path} is not of {title} ({size:,} bytes are too many): delete it, and run again"
+            )
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"can't read {path} ({error.strerror}): check its permissions, or put it there anew") from error
+        raise DataError(
+            f"can't read {path} ({error.strerror}): check its permissions, or put it there anew"
+        ) from error
     found = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if found != md5:
         raise DataError(
-            f"{path} is damaged or not of {title} ({len(data):,} bytes with MD5 {found} instead of {md5}): "
+            f"{path} is damaged or not of {title} ({len(data):,} bytes with MD5 {found} "
+            f"instead of {md5}): "
             "delete it and run again to download it, or put the right one there"
         )
     return data
 
 
 def download(dataset: str, root: Path, files: str, packed: str = "") -> None:
-    """Download torchvision's `dataset` into `root`, or unpack it there where the archive `packed` is there already.
+    """Download torchvision's `dataset` into `root`, or unpack it there where the archive `packed`
+    is there already.
 
-    files: what to put where by hand if that can't be done; the DataError that it then raises says so.
+    files: what to put where by hand if that can't be done; the DataError that it then raises says
+    so.
     """
-    remedy = f"put {files}, or name the folder that has the data already with --data-dir or REGBENCH_DATA"
+    remedy = (
+        f"put {files}, or name the folder that has the data already with --data-dir or "
+        "REGBENCH_DATA"
+    )
     if root == HOMELESS:
-        raise DataError(f"{dataset} can't be downloaded, since this user has no home to put it into: {remedy}")
+        raise DataError(
+            f"{dataset} can't be downloaded, since this user has no home to put it into: {remedy}"
+        )
     try:
         from torchvision import datasets
     except Exception as error:  # a torchvision of another build fails with whatever it misses first
         raise DataError(
-            f"{dataset} is not in {root}, and torchvision can't download it, since {_why(error)}, or {remedy}"
+            f"{dataset} is not in {root}, and torchvision can't download it, since "
+            f"{_why(error)}, or {remedy}"
         ) from error
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
-        # A download that fails leaves nothing, not even a folder; standard output carries results alone, and some
-        # versions of torchvision print there.
+        # A download that fails leaves nothing, not even a folder; standard output carries results
+        # alone, and some versions of torchvision print there.
         with (
             tempfile.TemporaryDirectory(prefix=".regbench-", dir=nearest(root)) as staged,
             contextlib.redirect_stdout(sys.stderr),
@@ -85,14 +101,20 @@ def download(dataset: str, root: Path, files: str, packed: str = "") -> None:
                 shutil.copy(root / packed, staged)
             getattr(datasets, dataset)(staged, download=True)
             _move(Path(staged), root)
-    except Exception as error:  # torchvision passes on whatever the network, the archive and the disk raise
-        raise DataError(f"{dataset} is not in {root} and can't be downloaded ({_line(error)}): {remedy}") from error
+    except (
+        Exception
+    ) as error:  # torchvision passes on whatever the network, the archive and the disk raise
+        raise DataError(
+            f"{dataset} is not in {root} and can't be downloaded ({_line(error)}): {remedy}"
+        ) from error
     finally:
         socket.setdefaulttimeout(timeout)
 
 
 def _move(folder: Path, into: Path) -> None:
-    """Move what is in a folder into another one, made if need be; what is there already stays as it is."""
+    """Move what is in a folder into another one, made if need be; what is there already stays as it
+    is.
+    """
     into.mkdir(parents=True, exist_ok=True)
     for item in folder.iterdir():
         if item.is_dir():
@@ -105,7 +127,8 @@ def _why(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "torchvision", "PIL"):
         return f"{error.name} is not installed: run `pip install torch torchvision`"
     return (
-        f"torchvision {_version('torchvision')} does not match torch {_version('torch')} ({_line(error)}): "
+        f"torchvision {_version('torchvision')} does not match torch {_version('torch')} "
+        f"({_line(error)}): "
         "reinstall both together with `pip install --force-reinstall torch torchvision`"
     )
 

@@ -1,4 +1,6 @@
-"""Images as every source returns them, their fingerprint, and a store that all workers of a machine can share."""
+"""Images as every source returns them, their fingerprint, and a store that all workers of a machine
+can share.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,25 @@ from regbench.errors import DataError
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 ABOUT = "images.json"
 CACHE = 4 << 30
-"""Bytes of images that the cache keeps at most, those that were used last; more only of those in use."""
+"""Bytes of images that the cache keeps at most, those that were used last; more only of those in
+use.
+"""
 IN_USE = 86_400.0
-"""Seconds after its last use from which on a stored dataset may be deleted: a sweep's workers open it late."""
+"""Seconds after its last use from which on a stored dataset may be deleted: a sweep's workers open
+it late.
+"""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PLENTY, PACKED = 1 << 30, 100
-"""Bytes of images, and how many times their files' size: beyond both it is no data, but files made to fill memory."""
+"""Bytes of images, and how many times their files' size: beyond both it is no data, but files made
+to fill memory.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """A dataset: images uint8 (N, height, width, channels), labels uint8 (N,) that are indices into `classes`."""
+    """A dataset: images uint8 (N, height, width, channels), labels uint8 (N,) that are indices into
+    `classes`.
+    """
 
     train_images: NDArray[np.uint8]
     train_labels: NDArray[np.uint8]
@@ -58,10 +68,13 @@ def fingerprint(*arrays: NDArray[np.uint8]) -> str:
 
 
 def check_size(unpacked: int, packed: int, path: Path) -> None:
-    """Raise DataError where `unpacked` bytes of images come from `packed` bytes of files at `path` in bad faith."""
+    """Raise DataError where `unpacked` bytes of images come from `packed` bytes of files at `path`
+    in bad faith.
+    """
     if unpacked > max(PLENTY, PACKED * packed):
         raise DataError(
-            f"{path} would unpack to {unpacked / 2**30:,.1f} GiB, more than {PACKED} times its size: that is no data "
+            f"{path} would unpack to {unpacked / 2**30:,.1f} GiB, more than {PACKED} times "
+            "its size: that is no data "
             "to train on; take another"
         )
 
@@ -69,8 +82,8 @@ def check_size(unpacked: int, packed: int, path: Path) -> None:
 def store(images: Images, folder: Path) -> None:
     """Write `images` into `folder` (made if need be) for `open_stored`, one .npy an array.
 
-    Each file replaces its predecessor as a whole, so that a reader never sees half of one. Raises DataError if
-    the folder can't be written.
+    Each file replaces its predecessor as a whole, so that a reader never sees half of one. Raises
+    DataError if the folder can't be written.
     """
     about = {"fingerprint": images.fingerprint, "classes": images.classes}
     try:
@@ -80,22 +93,30 @@ def store(images: Images, folder: Path) -> None:
         files.replace(folder / ABOUT, lambda file: file.write(json.dumps(about).encode()))
     except OSError as error:
         remedy = (
-            "make room there" if error.errno in FULL else "set XDG_CACHE_HOME or TMPDIR to a folder that can be written"
+            "make room there"
+            if error.errno in FULL
+            else "set XDG_CACHE_HOME or TMPDIR to a folder that can be written"
         )
-        raise DataError(f"can't write the images to {folder} ({error.strerror or error}): {remedy}") from error
+        raise DataError(
+            f"can't write the images to {folder} ({error.strerror or error}): {remedy}"
+        ) from error
 
 
 def cache_folder() -> Path | None:
     """Return the user's cache folder for regbench, or None where the user has none."""
     try:
         folder = platformdirs.user_cache_path("regbench")
-    except RuntimeError:  # a user without a home, as in many containers; older versions give a folder called ~
+    except (
+        RuntimeError
+    ):  # a user without a home, as in many containers; older versions give a folder called ~
         return None
     return folder if folder.is_absolute() else None
 
 
 def cached(images: Images) -> Path | None:
-    """Return the folder in the user's cache with these images, stored if need be; None where it can't be written."""
+    """Return the folder in the user's cache with these images, stored if need be; None where it
+    can't be written.
+    """
     cache = cache_folder()
     if cache is None:
         return None
@@ -117,7 +138,8 @@ def cached(images: Images) -> Path | None:
 
 
 def prune(folder: Path, keep: Path) -> None:
-    """Delete stored datasets in `folder` that take more than `CACHE` together, those that were used longest ago.
+    """Delete stored datasets in `folder` that take more than `CACHE` together, those that were used
+    longest ago.
 
     `keep`, and what may be in use, stays.
     """
@@ -138,7 +160,8 @@ def prune(folder: Path, keep: Path) -> None:
 
 
 def open_stored(folder: Path) -> Images:
-    """Return the images that `store` wrote into `folder`, memory-mapped and read-only: processes share the pages.
+    """Return the images that `store` wrote into `folder`, memory-mapped and read-only: processes
+    share the pages.
 
     Raises DataError if they are missing or no longer the ones that were stored.
     """
@@ -147,10 +170,15 @@ def open_stored(folder: Path) -> Images:
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
         images = Images(**arrays, classes=tuple(about["classes"]))
         intact = (
-            all(array.dtype == np.uint8 for array in arrays.values()) and images.fingerprint == about["fingerprint"]
+            all(array.dtype == np.uint8 for array in arrays.values())
+            and images.fingerprint == about["fingerprint"]
         )
     except Exception as error:  # NumPy and JSON raise nearly anything over damaged bytes
-        raise DataError(f"{folder} holds no stored images that can be read: delete it and run again") from error
+        raise DataError(
+            f"{folder} holds no stored images that can be read: delete it and run again"
+        ) from error
     if not intact:
-        raise DataError(f"{folder} holds other images than were stored there: delete it and run again")
+        raise DataError(
+            f"{folder} holds other images than were stored there: delete it and run again"
+        )
     return images

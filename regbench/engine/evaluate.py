@@ -1,4 +1,6 @@
-"""What is measured on a trained stack: NLL, accuracy and calibration on a set of images, and the weights themselves."""
+"""What is measured on a trained stack: NLL, accuracy and calibration on a set of images, and the
+weights themselves.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ FILTERS = 16
 
 @dataclass(frozen=True)
 class Scores:
-    """One number a run for each measure, shape (M,), float64; and which of the n images were right, (M, n)."""
+    """One number a run for each measure, shape (M,), float64; and which of the n images were right,
+    (M, n).
+    """
 
     nll: NDArray[np.float64]
     accuracy: NDArray[np.float64]
@@ -37,7 +41,8 @@ class Scores:
 def evaluate(stack: Stack, forward: Callable[[Tensor], Tensor], part: Part) -> Scores:
     """Score the stack in evaluation mode on some images of the dataset."""
     stack.training = False
-    # Made before the loop: small results between large temporaries would leave holes that nothing fits into.
+    # Made before the loop: small results between large temporaries would leave holes that nothing
+    # fits into.
     shape, device = (stack.size, part.labels.shape[1]), part.labels.device
     nll = torch.empty(shape, dtype=torch.float64, device=device)
     confidence = torch.empty(shape, dtype=torch.float64, device=device)
@@ -63,9 +68,11 @@ def evaluate(stack: Stack, forward: Callable[[Tensor], Tensor], part: Part) -> S
 def calibration_error(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = 15
 ) -> NDArray[np.float64]:
-    """Return each run's expected calibration error, (M,), in 0..1 (Guo et al. 2017, eq. 3), over equal-width bins.
+    """Return each run's expected calibration error, (M,), in 0..1 (Guo et al. 2017, eq. 3), over
+    equal-width bins.
 
-    Both arguments are (M, n). A confidence on a bin's upper edge belongs to that bin. A run with a NaN gets NaN.
+    Both arguments are (M, n). A confidence on a bin's upper edge belongs to that bin. A run with a
+    NaN gets NaN.
     """
     place = np.clip(np.ceil(np.nan_to_num(confidence) * bins).astype(int) - 1, 0, bins - 1)
     errors = [
@@ -77,7 +84,8 @@ def calibration_error(
 
 @torch.no_grad()
 def weights(parameters: Sequence[Parameter]) -> list[dict[str, float]]:
-    """Return each run's L2 norm of the weights (no biases, no norm parameters), and shares of exact and near zeros.
+    """Return each run's L2 norm of the weights (no biases, no norm parameters), and shares of exact
+    and near zeros.
 
     Near is below 1e-3 in absolute value; an exact zero is a near one too.
     """
@@ -85,7 +93,9 @@ def weights(parameters: Sequence[Parameter]) -> list[dict[str, float]]:
     for w in _weights(parameters):
         exact, near = int((w == 0).sum()), int((w.abs() < 1e-3).sum())
         norm = float(w.double().square().sum().sqrt())
-        measured.append({"weight_norm": norm, "exact_zeros": exact / len(w), "near_zeros": near / len(w)})
+        measured.append(
+            {"weight_norm": norm, "exact_zeros": exact / len(w), "near_zeros": near / len(w)}
+        )
     return measured
 
 
@@ -93,31 +103,43 @@ def weights(parameters: Sequence[Parameter]) -> list[dict[str, float]]:
 def histograms(parameters: Sequence[Parameter]) -> list[list[int]]:
     """Return how many of each run's weights lie in each bin of size: (M lists of 71 counts).
 
-    Bins of log10 |w| are 0.1 wide, from 1e-6 to 10; the first bin holds all that is smaller, zeros included, the last
-    all that is larger.
+    Bins of log10 |w| are 0.1 wide, from 1e-6 to 10; the first bin holds all that is smaller, zeros
+    included, the last all that is larger.
     """
     low, high, bins = WEIGHT_SIZES
     exponents = (w.abs().log10_().clamp_(low - 0.05, high - 0.05) for w in _weights(parameters))
-    return [torch.histc(e.float().cpu(), bins + 1, low - (high - low) / bins, high).int().tolist() for e in exponents]
+    return [
+        torch.histc(e.float().cpu(), bins + 1, low - (high - low) / bins, high).int().tolist()
+        for e in exponents
+    ]
 
 
 @torch.no_grad()
-def filters(parameters: Sequence[Parameter], run: int, image: tuple[int, int, int]) -> dict[str, Any]:
+def filters(
+    parameters: Sequence[Parameter], run: int, image: tuple[int, int, int]
+) -> dict[str, Any]:
     """Return the incoming weights of the first layer's first units of one run, as 8-bit pictures.
 
-    image: (channels, height, width) of the images. The result has shape [units, height, width, channels], the `scale`
-    that 255 stands for (0: -scale) and the pixels as base64.
+    image: (channels, height, width) of the images. The result has shape [units, height, width,
+    channels], the `scale` that 255 stands for (0: -scale) and the pixels as base64.
     """
     w = next(p.tensor for p in parameters if p.kind == "weight")[run, :FILTERS].cpu().double()
-    # A linear layer sees an image, or one row of it, with its channels last; a convolution's filter has them first.
+    # A linear layer sees an image, or one row of it, with its channels last; a convolution's filter
+    # has them first.
     w = w.view(len(w), -1, image[2], image[0]) if w.dim() == 2 else w.permute(0, 2, 3, 1)
     scale = max(float(w.abs().max()), 1e-30)
     pixels = ((w / scale + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
-    return {"shape": list(w.shape), "scale": scale, "pixels": base64.b64encode(pixels.tobytes()).decode()}
+    return {
+        "shape": list(w.shape),
+        "scale": scale,
+        "pixels": base64.b64encode(pixels.tobytes()).decode(),
+    }
 
 
 def _weights(parameters: Sequence[Parameter]) -> Iterator[Tensor]:
-    """Yield each run's weights, (n,): those of all runs at once would take as much memory again as the stack."""
+    """Yield each run's weights, (n,): those of all runs at once would take as much memory again as
+    the stack.
+    """
     weights = [p.tensor for p in parameters if p.kind == "weight"]
     for m in range(len(weights[0])):
         yield torch.cat([w[m].flatten() for w in weights])

@@ -1,4 +1,6 @@
-"""A dataset on the device: pixels as uint8, held once, turned into normalized floats a batch at a time."""
+"""A dataset on the device: pixels as uint8, held once, turned into normalized floats a batch at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -37,24 +39,37 @@ class Dataset:
     """
 
     def __init__(
-        self, images: data.Images, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+        self,
+        images: data.Images,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.device, self.dtype = torch.device(device), dtype
         height, width, channels = images.train_images.shape[1:]
         self.shape, self.classes = (channels, height, width), len(images.classes)
         self.host_labels = images.train_labels
-        self.train_images, self.test_images = self.tensor(images.train_images), self.tensor(images.test_images)
-        self.train_labels, self.test_labels = self.tensor(images.train_labels), self.tensor(images.test_labels)
+        self.train_images, self.test_images = (
+            self.tensor(images.train_images),
+            self.tensor(images.test_images),
+        )
+        self.train_labels, self.test_labels = (
+            self.tensor(images.train_labels),
+            self.tensor(images.test_labels),
+        )
         mean, deviation = channel_moments(images.train_images)
         self.factor = self.tensor(1 / (255 * deviation)).to(dtype)
         self.offset = self.tensor(-mean / deviation).to(dtype)
 
     def tensor(self, array: Any) -> Tensor:
-        """Return a NumPy array as a tensor on the device; labels become int64, pixels stay uint8."""
+        """Return a NumPy array as a tensor on the device; labels become int64, pixels stay
+        uint8.
+        """
         if array.ndim == 1 and array.dtype == np.uint8:
             array = array.astype(np.int64)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*not writable")  # mapped pages that all workers share
+            warnings.filterwarnings(
+                "ignore", message=".*not writable"
+            )  # mapped pages that all workers share
             return torch.as_tensor(array).to(self.device)
 
     def look_up(self, images: Tensor, index: Tensor) -> Tensor:
@@ -63,7 +78,8 @@ class Dataset:
         return raw.mul_(self.factor).add_(self.offset).view(*index.shape, *raw.shape[1:])
 
     def parts(self, runs: list[Run]) -> tuple[Part, Part, Part]:
-        """Return training, validation and test images of `runs`, one of each seed: index and labels are (S, n).
+        """Return training, validation and test images of `runs`, one of each seed: index and labels
+        are (S, n).
 
         Training labels carry their run's label noise. The test images are the same for all: (1, n).
         """
@@ -91,14 +107,20 @@ class Dataset:
         return (
             Part(from_train, noisy, train),
             Part(from_train, self.train_labels[validation], validation),
-            Part(from_test, self.test_labels[None], torch.arange(len(self.test_labels), device=self.device)[None]),
+            Part(
+                from_test,
+                self.test_labels[None],
+                torch.arange(len(self.test_labels), device=self.device)[None],
+            ),
         )
 
 
 def channel_moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation, 0..1, of each channel, (C,), of images (N, H, W, C); a flat channel's is 1.
+    """Return mean and standard deviation, 0..1, of each channel, (C,), of images (N, H, W, C); a
+    flat channel's is 1.
 
-    Exact: from counts of the 256 values, a thousand images at a time so that no float copy of the data is made.
+    Exact: from counts of the 256 values, a thousand images at a time so that no float copy of the
+    data is made.
     """
     counts = np.zeros((images.shape[3], 256), dtype=np.int64)
     for start in range(0, len(images), 1000):

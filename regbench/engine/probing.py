@@ -1,4 +1,6 @@
-"""How probes look at a stack in training, and what the loop calls: the hooks, beside the clock that leaves them out."""
+"""How probes look at a stack in training, and what the loop calls: the hooks, beside the clock that
+leaves them out.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,22 @@ if TYPE_CHECKING:
 class Net:
     """A stack of M runs as its probes see it.
 
-    `steps`: how many were taken. `seconds`: what training took the stack so far, without evaluations and probes.
-    `black`, `white`: (C,), the normalized values of pixels 0 and 255.
+    `steps`: how many were taken. `seconds`: what training took the stack so far, without
+    evaluations and probes. `black`, `white`: (C,), the normalized values of pixels 0 and 255.
     """
 
     def __init__(
-        self, runs: Sequence[Run], dataset: Dataset, step: Step, training: Part, validation: Part, test: Part | None
+        self,
+        runs: Sequence[Run],
+        dataset: Dataset,
+        step: Step,
+        training: Part,
+        validation: Part,
+        test: Part | None,
     ) -> None:
-        """Look at what `step` trains; `test` is None where the runs must not see the test images."""
+        """Look at what `step` trains; `test` is None where the runs must not see the test
+        images.
+        """
         self.runs, self.step = runs, step
         self.stack, self.forward, self.parameters = step.stack, step.forward, step.parameters
         self.training, self.validation, self.test = training, validation, test
@@ -43,7 +53,9 @@ class Net:
         self.steps, self.seconds = 0, 0.0
         forward: Callable[..., Tensor] = self.forward
         reads_rows = "length" in inspect.signature(forward).parameters
-        self.whole: Callable[[Tensor], Tensor] = partial(forward, length=dataset.shape[1]) if reads_rows else forward
+        self.whole: Callable[[Tensor], Tensor] = (
+            partial(forward, length=dataset.shape[1]) if reads_rows else forward
+        )
         """The forward pass over whole images, in training too."""
 
     @property
@@ -57,16 +69,26 @@ class Net:
 
     def targets(self, part: Part) -> Tensor:
         """Return the labels as (M, n)."""
-        return part.labels.expand(self.stack.size, -1) if len(part.labels) == 1 else self.stack.by_run(part.labels)
+        return (
+            part.labels.expand(self.stack.size, -1)
+            if len(part.labels) == 1
+            else self.stack.by_run(part.labels)
+        )
 
     @contextmanager
     def mode(
-        self, *, norms: bool = False, noise: bool = False, draws: str = "", watch: Watch | None = None
+        self,
+        *,
+        norms: bool = False,
+        noise: bool = False,
+        draws: str = "",
+        watch: Watch | None = None,
     ) -> Iterator[None]:
-        """Set what acts as in training (the rest: as in evaluation), and put back all that moves meanwhile.
+        """Set what acts as in training (the rest: as in evaluation), and put back all that moves
+        meanwhile.
 
-        norms: batch norm takes the batch's statistics. noise: dropout drops, by masks of the stream `draws`, which
-        begins anew each time. watch: what sees the activations.
+        norms: batch norm takes the batch's statistics. noise: dropout drops, by masks of the stream
+        `draws`, which begins anew each time. watch: what sees the activations.
         """
         stack = self.stack
         state = stack.training, stack.noisy, stack.watch, stack.masks, dict(stack.turns)
@@ -106,23 +128,33 @@ class Net:
 
 
 def accuracy(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """Return the share of images, (M,), float64, whose largest of (M, classes, n) is that of their target (M, n)."""
+    """Return the share of images, (M,), float64, whose largest of (M, classes, n) is that of their
+    target (M, n).
+    """
     return (probabilities.max(1).indices == targets).double().mean(1)
 
 
 def by_unit(x: Tensor, runs: int) -> Tensor:
-    """Return activations (M, units, n) for units (M, units, B), which stay, or maps (B, M*C, H, W): n = B*H*W."""
+    """Return activations (M, units, n) for units (M, units, B), which stay, or maps (B, M*C, H, W):
+    n = B*H*W.
+    """
     return x if x.dim() == 3 else x.unflatten(1, (runs, -1)).movedim(0, 2).flatten(2)
 
 
 class Probes:
-    """The probes of one stack, and the clock of its training, which stands still while they look."""
+    """The probes of one stack, and the clock of its training, which stands still while they
+    look.
+    """
 
-    def __init__(self, net: Net, settings: Mapping[str, Settings], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, net: Net, settings: Mapping[str, Settings], clock: Callable[[], float]
+    ) -> None:
         self.net, self.clock = net, clock
         self.probes = [probes()[key](each, net) for key, each in settings.items()]
         self.stepping = [probe for probe in self.probes if probe.every]
-        self.ahead = [probe for probe in self.stepping if type(probe).before_step is not Probe.before_step]
+        self.ahead = [
+            probe for probe in self.stepping if type(probe).before_step is not Probe.before_step
+        ]
         self.seconds = 0.0
         """What the probes took."""
         self.since: float | None = None
@@ -131,15 +163,28 @@ class Probes:
         self._look([probe.after_step for probe in self.stepping])
 
     def state(self) -> dict[str, Any]:
-        """Return what the probes noted and kept, between two epochs, as `regbench.engine.checkpoint` takes it."""
-        kept = [{k: v for k, v in vars(p).items() if k not in ("settings", "net")} for p in self.probes]
-        return {"probes": kept, "seconds": self.seconds, "steps": self.net.steps, "trained": self.net.seconds}
+        """Return what the probes noted and kept, between two epochs, as
+        `regbench.engine.checkpoint` takes it.
+        """
+        kept = [
+            {k: v for k, v in vars(p).items() if k not in ("settings", "net")} for p in self.probes
+        ]
+        return {
+            "probes": kept,
+            "seconds": self.seconds,
+            "steps": self.net.steps,
+            "trained": self.net.seconds,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where `state` was taken."""
         for probe, kept in zip(self.probes, state["probes"], strict=True):
             vars(probe).update(kept)
-        self.seconds, self.net.steps, self.net.seconds = state["seconds"], state["steps"], state["trained"]
+        self.seconds, self.net.steps, self.net.seconds = (
+            state["seconds"],
+            state["steps"],
+            state["trained"],
+        )
 
     def resume(self) -> None:
         """Start the clock: an epoch's training begins."""
@@ -154,25 +199,41 @@ class Probes:
         """Let those look that are due at the step to come."""
         self.net.steps += 1
         if self.ahead:
-            self._look([partial(p.before_step, index, labels) for p in self.ahead if self.net.steps % p.every == 0])
+            self._look(
+                [
+                    partial(p.before_step, index, labels)
+                    for p in self.ahead
+                    if self.net.steps % p.every == 0
+                ]
+            )
 
     def after_step(self) -> None:
         """Let those look that are due at the step that was taken."""
         if self.stepping:
-            self._look([probe.after_step for probe in self.stepping if self.net.steps % probe.every == 0])
+            self._look(
+                [probe.after_step for probe in self.stepping if self.net.steps % probe.every == 0]
+            )
 
     def after_epoch(self, epoch: int) -> None:
         """Let all look."""
         self._look([partial(probe.after_epoch, epoch) for probe in self.probes])
 
     def rows(self, shares: Sequence[float], alive: Sequence[bool]) -> list[dict[str, Any]]:
-        """Let all look for the last time, and return the rows for probes.csv of the runs that are alive.
+        """Let all look for the last time, and return the rows for probes.csv of the runs that are
+        alive.
 
         shares: (M,) each run's part of the stack's time.
         """
         self._look([probe.at_end for probe in self.probes if any(alive)])
         return [
-            {"run": run.id, "cell": run.cell.label, "seed": run.seed, "probe": probe.key, "name": name, "at": at}
+            {
+                "run": run.id,
+                "cell": run.cell.label,
+                "seed": run.seed,
+                "probe": probe.key,
+                "name": name,
+                "at": at,
+            }
             | {"value": values[m] * shares[m] if name in probe.timed else values[m]}
             for m, run in enumerate(self.net.runs)
             if alive[m]

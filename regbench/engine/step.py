@@ -43,7 +43,9 @@ class Step:
 
     @property
     def captures(self) -> bool:
-        """Whether steps are captured in a CUDA graph and replayed: where they do the same each time."""
+        """Whether steps are captured in a CUDA graph and replayed: where they do the same each
+        time.
+        """
         return self.lr.is_cuda and not self.stack.varies
 
     def reset(self) -> None:
@@ -52,7 +54,9 @@ class Step:
         self.hits.zero_()
 
     def state(self) -> dict[str, Any]:
-        """Return what it moves beside the stack, as `engine.checkpoint` takes it; the sums are an epoch's own."""
+        """Return what it moves beside the stack, as `engine.checkpoint` takes it; the sums are an
+        epoch's own.
+        """
         return {"update": self.update.state(), "seconds": self.seconds}
 
     @torch.no_grad()
@@ -63,7 +67,9 @@ class Step:
         self.seconds = state["seconds"]
 
     def __call__(self, index: Tensor, labels: Tensor, scale: float) -> None:
-        """Take a step on the images `index` (S, B) with `labels` (S, B), at `scale` times the learning rates."""
+        """Take a step on the images `index` (S, B) with `labels` (S, B), at `scale` times the
+        learning rates.
+        """
         lrs = [rate * scale for rate in self.rates]
         for span, lr in zip(self.spans, lrs, strict=True):
             self.lr[span].fill_(lr)
@@ -86,7 +92,8 @@ class Step:
         nll = cross_entropy(logits, targets)
         for p in self.parameters:
             p.tensor.grad = None
-        nll.mean(1).sum().backward()  # a run's parameters meet no other run's loss, so one sum gives every gradient
+        # A run's parameters meet no other run's loss, so one sum gives every gradient.
+        nll.mean(1).sum().backward()
         with torch.no_grad():
             self.nll += nll.sum(1)
             self.hits += (logits.argmax(1) == targets).sum(1)
@@ -105,7 +112,11 @@ class Step:
     def penalties(self) -> dict[str, list[float]]:
         """Return each penalty's part of the runs' losses, by technique."""
         found = {t.key: t.penalty(self.parameters) for t in self.stack.techniques}
-        return {key: one_a_run(key, value.tolist(), self) for key, value in found.items() if value is not None}
+        return {
+            key: one_a_run(key, value.tolist(), self)
+            for key, value in found.items()
+            if value is not None
+        }
 
     @torch.no_grad()
     def proof(self) -> dict[str, Sequence[float]]:
@@ -117,29 +128,39 @@ class Step:
         }
 
     def shares(self, total: float, techniques: Sequence[AbstractSet[str]]) -> list[float]:
-        """Return each run's share of the stack's `total` seconds: what a technique's own hooks took falls on its runs.
+        """Return each run's share of the stack's `total` seconds: what a technique's own hooks took
+        falls on its runs.
 
-        `techniques[m]` holds the keys of run m's techniques. On a GPU, where a hook's time can't be told from the
-        step's, all runs share alike.
+        `techniques[m]` holds the keys of run m's techniques. On a GPU, where a hook's time can't be
+        told from the step's, all runs share alike.
         """
         if self.lr.is_cuda:
             return [total / self.stack.size] * self.stack.size
         common = (total - sum(self.seconds.values())) / self.stack.size
         users = {key: sum(key in mine for mine in techniques) for key in self.seconds}
-        return [common + sum(s / users[key] for key, s in self.seconds.items() if key in mine) for mine in techniques]
+        return [
+            common + sum(s / users[key] for key, s in self.seconds.items() if key in mine)
+            for mine in techniques
+        ]
 
 
 def one_a_run(key: str, values: Any, step: Step) -> list[float]:
-    """Return what a technique says of its runs as numbers, (M,). Raises ValueError where it is anything else."""
+    """Return what a technique says of its runs as numbers, (M,).
+
+    Raises ValueError where it is anything else.
+    """
     if not isinstance(values, Sequence) or len(values) != step.stack.size:
         raise ValueError(
-            f"the technique {key}: a penalty or proof must be a number for each of {step.stack.size} runs: {values!r}"
+            f"the technique {key}: a penalty or proof must be a number for each of "
+            f"{step.stack.size} runs: {values!r}"
         )
     return [float(value) for value in values]
 
 
 def capture(step: Step, index: Tensor, labels: Tensor) -> Callable[[], None]:
-    """Return the step on `index` and `labels` as a CUDA graph's replay; nothing of the training state has moved."""
+    """Return the step on `index` and `labels` as a CUDA graph's replay; nothing of the training
+    state has moved.
+    """
 
     def state() -> list[Tensor]:
         tensors = [p.tensor for p in step.parameters]
@@ -149,7 +170,8 @@ def capture(step: Step, index: Tensor, labels: Tensor) -> Callable[[], None]:
     streams = step.stack.masks.streams
     draws = {key: generator.get_state() for key, generator in streams.items()}
     lrs = [step.lr[span.start] for span in step.spans]
-    # Steps on a side stream let the libraries allocate what they keep, which the graph must not own.
+    # Steps on a side stream let the libraries allocate what they keep, which the graph must not
+    # own.
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -158,7 +180,9 @@ def capture(step: Step, index: Tensor, labels: Tensor) -> Callable[[], None]:
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     for key, generator in streams.items():
-        generator.set_state(draws[key]) if key in draws else generator.manual_seed(generator.initial_seed())
+        generator.set_state(draws[key]) if key in draws else generator.manual_seed(
+            generator.initial_seed()
+        )
         graph.register_generator_state(generator)
     with torch.cuda.graph(graph):
         step.advance(index, labels, lrs)

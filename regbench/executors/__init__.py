@@ -1,8 +1,9 @@
-"""Executors: a function and items in, outcomes out. They know nothing of torch, of runs or of records.
+"""Executors: a function and items in, outcomes out. They know nothing of torch, of runs or of
+records.
 
-Every executor is a module with the same `run`, so that the caller swaps one for another. The function gets an item and
-`emit`, which sends an event to the parent; what it returns or raises becomes that item's `Outcome`. One item's failure
-never stops the others.
+Every executor is a module with the same `run`, so that the caller swaps one for another. The
+function gets an item and `emit`, which sends an event to the parent; what it returns or raises
+becomes that item's `Outcome`. One item's failure never stops the others.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ R = TypeVar("R")
 
 Function = Callable[[T, Callable[[object], None]], R]
 
-LONGEST = 400  # characters of an error that are kept; a C++ backtrace is no reason that a person reads
+LONGEST = (
+    400  # characters of an error that are kept; a C++ backtrace is no reason that a person reads
+)
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[T, R]):
-    """What became of an item: the `value` that the function returned, or else one line that says why there is none."""
+    """What became of an item: the `value` that the function returned, or else one line that says
+    why there is none.
+    """
 
     item: T
     value: R | None
@@ -29,7 +34,8 @@ class Outcome(Generic[T, R]):
     died: bool = False
     """Whether the process that had it ended: the item need not be at fault."""
     stuck: str = ""
-    """Where it was, as faulthandler writes it, when it was ended because it gave no sign of life."""
+    """Where it was, as faulthandler writes it, when it was ended because it gave no sign of life.
+    """
 
 
 def describe(error: BaseException) -> str:

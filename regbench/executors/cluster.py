@@ -1,7 +1,8 @@
 """Items spread over a Ray cluster, or over this machine where no address is given.
 
-Ray moves functions, items and values; `shared` is put into its object store once, and a node holds it once for all of
-its workers. A node that dies costs time: Ray gives its items to others, a few times.
+Ray moves functions, items and values; `shared` is put into its object store once, and a node holds
+it once for all of its workers. A node that dies costs time: Ray gives its items to others, a few
+times.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from regbench.errors import TrainingError, UsageError
 from regbench.executors import Outcome, R, T, describe
 
 RETRIES = 3
-"""How often Ray tries an item again whose node or process died, before that is the item's outcome."""
+"""How often Ray tries an item again whose node or process died, before that is the item's outcome.
+"""
 PATIENCE = 10.0
 """Seconds that a cluster has to answer; Ray itself would ask for minutes."""
 POLL = 0.2
@@ -42,14 +44,17 @@ def run(
     initializer: Callable[[], None] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Outcome[T, R]]:
-    """Yield an outcome for each item, as they come; `on_event(item, event)` is called here, in the caller's process.
+    """Yield an outcome for each item, as they come; `on_event(item, event)` is called here, in the
+    caller's process.
 
-    `function(item, emit, shared)` runs on some node, which needs what it imports. `resources(item)`: what it takes
-    there, num_cpus and num_gpus. `workers`: how many items at a time at most; 0: as many as the cluster takes.
-    `address`: of a cluster ("auto", "host:port", "ray://host:port"); None: what RAY_ADDRESS says, else a cluster of
-    this machine alone, which ends with the iterator. An item that is begun anew elsewhere emits its events again.
+    `function(item, emit, shared)` runs on some node, which needs what it imports.
+    `resources(item)`: what it takes there, num_cpus and num_gpus. `workers`: how many items at a
+    time at most; 0: as many as the cluster takes. `address`: of a cluster ("auto", "host:port",
+    "ray://host:port"); None: what RAY_ADDRESS says, else a cluster of this machine alone, which
+    ends with the iterator. An item that is begun anew elsewhere emits its events again.
 
-    Raises UsageError where Ray is not installed or no cluster answers, TrainingError where `initializer` raises.
+    Raises UsageError where Ray is not installed or no cluster answers, TrainingError where
+    `initializer` raises.
     """
     ray = connected(address, environment or {})
     from ray.util.queue import Queue
@@ -67,10 +72,14 @@ def run(
 
     try:
         while True:
-            room = (workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))) - len(running)
+            room = (workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))) - len(
+                running
+            )
             for index, item in itertools.islice(waiting, max(0, room)):
                 given = task.options(**resources(item))
-                running[given.remote(function, initializer, item, partial(_tell, events, index), stored)] = index
+                running[
+                    given.remote(function, initializer, item, partial(_tell, events, index), stored)
+                ] = index
             if not running:
                 return
             ready, _ = ray.wait(list(running), num_returns=1, timeout=POLL)
@@ -82,12 +91,17 @@ def run(
                 except ray.exceptions.RayTaskError as error:
                     why = describe(error.cause).partition(" traceback:")[0]
                     raise TrainingError(
-                        f"a worker process could not be set up ({why}); every node needs what is installed here"
+                        f"a worker process could not be set up ({why}); every node needs "
+                        "what is installed here"
                     ) from None
                 except ray.exceptions.RayError as error:
                     yield Outcome(item, None, describe(error), died=True)
                 else:
-                    yield Outcome(item, content, None) if kind == "value" else Outcome(item, None, content)
+                    yield (
+                        Outcome(item, content, None)
+                        if kind == "value"
+                        else Outcome(item, None, content)
+                    )
     finally:
         for reference in running:
             with suppress(ray.exceptions.RayError, ValueError):
@@ -96,7 +110,10 @@ def run(
 
 
 def connected(address: str | None, environment: Mapping[str, str]) -> Any:
-    """Return the module ray, connected. Raises UsageError where it is not installed, or no cluster answers."""
+    """Return the module ray, connected.
+
+    Raises UsageError where it is not installed, or no cluster answers.
+    """
     try:
         import ray
     except ImportError:
@@ -109,7 +126,9 @@ def connected(address: str | None, environment: Mapping[str, str]) -> Any:
         ray.init(address=address, runtime_env={"env_vars": dict(environment)}, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
         where, why = f"at {address}" if address else "here", describe(error)
-        raise UsageError(f"no Ray cluster answers {where} ({why}); start one with `ray start --head`") from None
+        raise UsageError(
+            f"no Ray cluster answers {where} ({why}); start one with `ray start --head`"
+        ) from None
     return ray
 
 

@@ -1,7 +1,9 @@
-"""Items spread over worker processes, one item a worker at a time, in the order given (put the longest first).
+"""Items spread over worker processes, one item a worker at a time, in the order given (put the
+longest first).
 
-The pool is our own because `concurrent.futures` gives up as a whole when one worker dies. Here a dead worker costs its
-item alone, and a new worker takes its place. Workers are spawned, not forked: torch's threads don't survive a fork.
+The pool is our own because `concurrent.futures` gives up as a whole when one worker dies. Here a
+dead worker costs its item alone, and a new worker takes its place. Workers are spawned, not forked:
+torch's threads don't survive a fork.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from typing import Any, Generic, Literal, cast
 from regbench.errors import TrainingError
 from regbench.executors import Function, Outcome, R, T, describe
 
-Kind = Literal["event", "value", "error", "broken"]  # "broken": the initializer raised, so no item can be done
+Kind = Literal[
+    "event", "value", "error", "broken"
+]  # "broken": the initializer raised, so no item can be done
 
 GRACE = 2.0  # seconds that a worker has to end by itself before it is killed
 WATCHED = os.name == "posix"
@@ -43,17 +47,21 @@ def run(
     environment: Mapping[str, str] | None = None,
     patience: float = math.inf,
 ) -> Iterator[Outcome[T, R]]:
-    """Yield an outcome for each item, as they come; `on_event(item, event)` is called here, in the caller's process.
+    """Yield an outcome for each item, as they come; `on_event(item, event)` is called here, in the
+    caller's process.
 
-    An item's events come in the order sent and before its outcome, and only while the caller is asking for the next
-    outcome. `function` and `initializer` (called once in each worker) are named functions of a module, so that they can
-    be pickled; `environment` is set for the workers alone. At most `workers` (>= 1) run, and never more than items.
-    An item that for `patience` seconds neither sends an event nor ends is given up, with its worker.
+    An item's events come in the order sent and before its outcome, and only while the caller is
+    asking for the next outcome. `function` and `initializer` (called once in each worker) are named
+    functions of a module, so that they can be pickled; `environment` is set for the workers alone.
+    At most `workers` (>= 1) run, and never more than items. An item that for `patience` seconds
+    neither sends an event nor ends is given up, with its worker.
 
-    Closing the iterator, or an exception such as KeyboardInterrupt while it waits, stops the workers; should this
-    process be killed, they end by themselves. Workers never see Ctrl-C: it is the parent that answers it.
+    Closing the iterator, or an exception such as KeyboardInterrupt while it waits, stops the
+    workers; should this process be killed, they end by themselves. Workers never see Ctrl-C: it is
+    the parent that answers it.
 
-    Raises TrainingError where a worker can't be started or its initializer raises: every item would meet the same.
+    Raises TrainingError where a worker can't be started or its initializer raises: every item would
+    meet the same.
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; at least 1 is needed")
@@ -75,7 +83,8 @@ def run(
                 if kind == "broken":
                     raise TrainingError(f"a worker process could not be set up ({content})")
                 item, died, stuck = worker.item, worker.dead, worker.last_words()
-                # The next item is given out before the caller hears of this one, so that no core waits for it.
+                # The next item is given out before the caller hears of this one, so that no core
+                # waits for it.
                 if worker.dead:
                     _stop([busy.pop(connection)])
                     if waiting:
@@ -88,7 +97,9 @@ def run(
                 if kind == "value":
                     yield Outcome(item, content, None)
                 elif stuck:
-                    yield Outcome(item, None, f"it gave no sign of life for {patience:g} s", stuck=stuck)
+                    yield Outcome(
+                        item, None, f"it gave no sign of life for {patience:g} s", stuck=stuck
+                    )
                 else:
                     yield Outcome(item, None, str(content), died)
     finally:
@@ -107,12 +118,21 @@ class _Worker(Generic[T]):
     dead: bool = False
 
     def last_words(self) -> str:
-        """Return what the watch of a dead worker said; nothing where another hand ended it, or it lives."""
-        said = os.read(self.words.fileno(), 1 << 16) if self.dead and WATCHED and self.words.poll() else b""
+        """Return what the watch of a dead worker said; nothing where another hand ended it, or it
+        lives.
+        """
+        said = (
+            os.read(self.words.fileno(), 1 << 16)
+            if self.dead and WATCHED and self.words.poll()
+            else b""
+        )
         return said.decode(errors="replace")
 
     def give(self, item: T) -> None:
-        """Hand over `item`. A worker that has just died is found out when it is next listened to."""
+        """Hand over `item`.
+
+        A worker that has just died is found out when it is next listened to.
+        """
         self.item = item
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(item)
@@ -133,7 +153,8 @@ def _start(
             process.start()
         except OSError as error:
             raise TrainingError(
-                f"can't start a worker process ({describe(error)}); try fewer workers, or end other programs"
+                f"can't start a worker process ({describe(error)}); try fewer workers, or "
+                "end other programs"
             ) from error
         finally:
             theirs.close()  # or the death of the worker would never be seen as the end of its pipe
@@ -144,7 +165,8 @@ def _start(
 
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Let processes started here inherit a blocked SIGINT: a terminal sends Ctrl-C to them too, even while they import.
+    """Let processes started here inherit a blocked SIGINT: a terminal sends Ctrl-C to them too,
+    even while they import.
 
     One that arrives meanwhile is kept for this process.
     """
@@ -174,7 +196,9 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
 
 
 def _receive(worker: _Worker[T]) -> tuple[Kind, Any]:
-    """Return the worker's next message; one that died, or that can't be understood, is marked and makes an error."""
+    """Return the worker's next message; one that died, or that can't be understood, is marked and
+    makes an error.
+    """
     try:
         kind, content = worker.connection.recv()
         return kind, content
@@ -219,12 +243,15 @@ def _work(
     parent: Connection,
     watch: Connection,
 ) -> None:
-    """What a worker does: items from the parent until it closes the pipe; events and results to the parent."""
+    """What a worker does: items from the parent until it closes the pipe; events and results to the
+    parent.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems without signal masks
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def alive() -> None:
-        # This watch is a thread outside Python: it ends the process even where a loop in C keeps Python's lock.
+        # This watch is a thread outside Python: it ends the process even where a loop in C keeps
+        # Python's lock.
         if WATCHED and patience < math.inf:
             faulthandler.dump_traceback_later(patience, exit=True, file=watch.fileno())
 
@@ -246,7 +273,8 @@ def _work(
                 return  # there is no more work
             alive()
             try:
-                # A value that can't be pickled leaves the pipe clean: nothing is sent before all of it is pickled.
+                # A value that can't be pickled leaves the pipe clean: nothing is sent before all of
+                # it is pickled.
                 parent.send(("value", function(pickle.loads(packed), emit)))
             except Exception as error:
                 parent.send(("error", describe(error)))

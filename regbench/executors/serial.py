@@ -1,4 +1,6 @@
-"""Items one after another in this process: for debugging, for a GPU, and where there is but one item."""
+"""Items one after another in this process: for debugging, for a GPU, and where there is but one
+item.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,12 @@ def run(
     initializer: Callable[[], None] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Outcome[T, R]]:
-    """Yield the outcome of each item, in the order given; an item starts when the outcome before it has been taken.
+    """Yield the outcome of each item, in the order given; an item starts when the outcome before it
+    has been taken.
 
-    `workers` and `environment` are there so that executors can be swapped: the only worker is this process, whose
-    libraries have read their environment already. What `initializer` or `on_event` raises goes to the caller.
+    `workers` and `environment` are there so that executors can be swapped: the only worker is this
+    process, whose libraries have read their environment already. What `initializer` or `on_event`
+    raises goes to the caller.
     """
     if initializer is not None and items:
         initializer()
@@ -36,7 +40,9 @@ def run(
             yield Outcome(item, value, None)
 
 
-def _emit(on_event: Callable[[T, object], None], item: T, ours: list[Exception], event: object) -> None:
+def _emit(
+    on_event: Callable[[T, object], None], item: T, ours: list[Exception], event: object
+) -> None:
     try:
         on_event(item, event)
     except Exception as error:

@@ -1,4 +1,6 @@
-"""Every word that a person reads in a table or report, in each language: one YAML file a language."""
+"""Every word that a person reads in a table or report, in each language: one YAML file a
+language.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +26,25 @@ class Words:
         self.catalogue = catalogue
 
     def __call__(self, key: str, **values: object) -> str:
-        """Return the text of `key` with its placeholders filled in. Raises KeyError if there is none."""
+        """Return the text of `key` with its placeholders filled in.
+
+        Raises KeyError if there is none.
+        """
         return self.catalogue[key].format(**values)
 
     def section(self, key: str) -> dict[str, str]:
-        """Return the texts right below `key`, in their order: the last part of their key to the text."""
-        return {k.removeprefix(f"{key}."): text for k, text in self.catalogue.items() if k.startswith(f"{key}.")}
+        """Return the texts right below `key`, in their order: the last part of their key to the
+        text.
+        """
+        return {
+            k.removeprefix(f"{key}."): text
+            for k, text in self.catalogue.items()
+            if k.startswith(f"{key}.")
+        }
 
     def reason(self, text: str) -> str:
-        """Return why something failed or was left out, which plans and records say in English, in this language.
+        """Return why something failed or was left out, which plans and records say in English, in
+        this language.
 
         What the catalogue has no words for, such as the message of an exception, stays as it is.
         """
@@ -63,7 +75,8 @@ def words(language: str) -> Words:
 def parsed(content: bytes, source: str) -> dict[str, str]:
     """Return a catalogue's texts by dotted keys. Raises UsageError where it is no mapping of texts.
 
-    Placeholders are plain names: what is filled in is formatted before, and no text reaches into it.
+    Placeholders are plain names: what is filled in is formatted before, and no text reaches into
+    it.
     """
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -71,15 +84,23 @@ def parsed(content: bytes, source: str) -> dict[str, str]:
         for key, text in texts.items():
             for _, name, spec, conversion in string.Formatter().parse(text):
                 if name is not None and (spec or conversion or not name.isidentifier()):
-                    raise ValueError(f"{key} has the placeholder {{{name}}}, which is no plain name")
+                    raise ValueError(
+                        f"{key} has the placeholder {{{name}}}, which is no plain name"
+                    )
     except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"the catalogue {source} can't be used: {' '.join(str(error).split())}") from None
+        raise UsageError(
+            f"the catalogue {source} can't be used: {' '.join(str(error).split())}"
+        ) from None
     return texts
 
 
 def default_language(environ: Mapping[str, str]) -> str:
-    """Return the language that the locale's variables ask for: the first that is set decides, as in POSIX."""
-    locale = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
+    """Return the language that the locale's variables ask for: the first that is set decides, as in
+    POSIX.
+    """
+    locale = next(
+        (environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), ""
+    )
     code = re.split("[_.@-]", locale.lower())[0]
     return code if code in languages() else "en"
 
@@ -88,5 +109,9 @@ def _flat(catalogue: Mapping[str, Any], above: str = "") -> list[tuple[str, str]
     """Return nested keys as dotted ones."""
     pairs: list[tuple[str, str]] = []
     for key, value in catalogue.items():
-        pairs += _flat(value, f"{above}{key}.") if isinstance(value, dict) else [(f"{above}{key}", value)]
+        pairs += (
+            _flat(value, f"{above}{key}.")
+            if isinstance(value, dict)
+            else [(f"{above}{key}", value)]
+        )
     return pairs

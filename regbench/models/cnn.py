@@ -1,4 +1,6 @@
-"""A convolutional network: blocks of one convolution, a site and a 2 x 2 max-pool, then linear layers."""
+"""A convolutional network: blocks of one convolution, a site and a 2 x 2 max-pool, then linear
+layers.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ PLACES = True
 
 
 class Settings(Base):
-    """Channels of the convolutions (each halves height and width), widths of the hidden linear layers."""
+    """Channels of the convolutions (each halves height and width), widths of the hidden linear
+    layers.
+    """
 
     name: Literal["cnn"] = "cnn"
     channels: list[Annotated[int, Field(ge=1)]] = Field([32, 64], min_length=1, max_length=5)
@@ -36,11 +40,16 @@ def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
     most = min(height, width).bit_length() - 1
     if len(settings.channels) <= most:
         return None
-    return f"{len(settings.channels)} blocks halve {height}x{width} images to nothing; use at most {most}"
+    return (
+        f"{len(settings.channels)} blocks halve {height}x{width} images to nothing; use at "
+        f"most {most}"
+    )
 
 
 def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
-    """Return the multiply-adds of one image's forward pass; `image` is (channels, height, width)."""
+    """Return the multiply-adds of one image's forward pass; `image` is (channels, height,
+    width).
+    """
     inputs, height, width = image
     total = 0
     for outputs in settings.channels:
@@ -50,8 +59,12 @@ def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
     return total + sum(a * b for a, b in itertools.pairwise(sizes))
 
 
-def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int) -> Callable[[Tensor], Tensor]:
-    """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes, B)."""
+def build(
+    stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int
+) -> Callable[[Tensor], Tensor]:
+    """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes,
+    B).
+    """
     import torch.nn.functional as F
 
     from regbench.nn.functions import flatten_maps
@@ -60,9 +73,14 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
     inputs, height, width = image
     blocks, layers = [], []
     for number, outputs in enumerate(settings.channels, start=1):
-        convolution = stack.convolution(f"block{number}", inputs, outputs, settings.kernel, stack.hidden_bias)
+        convolution = stack.convolution(
+            f"block{number}", inputs, outputs, settings.kernel, stack.hidden_bias
+        )
         blocks.append(
-            (convolution, stack.hidden(Site(f"block{number}", (outputs, height, width)), settings.activation))
+            (
+                convolution,
+                stack.hidden(Site(f"block{number}", (outputs, height, width)), settings.activation),
+            )
         )
         inputs, height, width = outputs, height // 2, width // 2
     sizes = [inputs * height * width, *settings.widths]

@@ -1,7 +1,8 @@
-"""A residual network: a convolution, stages of residual blocks, and the mean over the maps into a linear layer.
+"""A residual network: a convolution, stages of residual blocks, and the mean over the maps into a
+linear layer.
 
-He et al. 2016, Deep Residual Learning, section 4.2 (block: basic); Liu et al. 2022, A ConvNet for the 2020s (block:
-depthwise7).
+He et al. 2016, Deep Residual Learning, section 4.2 (block: basic); Liu et al. 2022, A ConvNet for
+the 2020s (block: depthwise7).
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Settings(Base):
     )
     blocks: int = Field(1, ge=1, le=18, description="residual blocks of each stage")
     block: Literal["basic", "depthwise7"] = Field(
-        "basic", description="basic: two 3 x 3 convolutions; depthwise7: ConvNeXt's, a 7 x 7 depthwise one and an MLP"
+        "basic",
+        description="basic: two 3 x 3 convolutions; depthwise7: ConvNeXt's, a 7 x 7 depthwise one "
+        "and an MLP",
     )
     activation: Literal["relu", "gelu"] = "relu"
 
@@ -45,16 +48,23 @@ def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
     most = min(height, width).bit_length()
     if settings.block == "basic" or len(settings.channels) <= most:
         return None
-    return f"{len(settings.channels)} stages halve {height}x{width} images to nothing; use at most {most}"
+    return (
+        f"{len(settings.channels)} stages halve {height}x{width} images to nothing; use at "
+        f"most {most}"
+    )
 
 
 def halved(size: int, settings: Settings) -> int:
-    """Return the height or width of maps behind the step to the next stage: basic blocks round up."""
+    """Return the height or width of maps behind the step to the next stage: basic blocks round
+    up.
+    """
     return (size + 1) // 2 if settings.block == "basic" else size // 2
 
 
 def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
-    """Return the multiply-adds of one image's forward pass; `image` is (channels, height, width)."""
+    """Return the multiply-adds of one image's forward pass; `image` is (channels, height,
+    width).
+    """
     inputs, height, width = image
     channels = settings.channels[0]
     total, inputs = 9 * inputs * channels * height * width, channels
@@ -71,11 +81,15 @@ def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
     return total + inputs * classes
 
 
-def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int) -> Callable[[Tensor], Tensor]:
-    """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes, B).
+def build(
+    stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int
+) -> Callable[[Tensor], Tensor]:
+    """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes,
+    B).
 
-    Noise acts inside the blocks, behind their inner activation (Zagoruyko & Komodakis 2016, section 2.4). In a net of
-    depthwise7 blocks layer norms run over the channels of a position, in one of basic blocks over the whole image.
+    Noise acts inside the blocks, behind their inner activation (Zagoruyko & Komodakis 2016, section
+    2.4). In a net of depthwise7 blocks layer norms run over the channels of a position, in one of
+    basic blocks over the whole image.
     """
     from regbench.nn.functions import flatten_maps
     from regbench.nn.stack import ACTIVATIONS, Site
@@ -100,12 +114,16 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
         return lambda x: act(norm_shortcut(shortcut(x)) + norm(second(hidden(first(x)))))
 
     def depthwise7(name: str, channels: int, last: bool) -> Callable[[Tensor], Tensor]:
-        depthwise = stack.convolution(f"{name}.depthwise", channels, channels, 7, bias, groups=channels)
+        depthwise = stack.convolution(
+            f"{name}.depthwise", channels, channels, 7, bias, groups=channels
+        )
         norm = stack.norm(site(f"{name}.depthwise", channels))
         expand = stack.convolution(f"{name}.expand", channels, EXPANSION * channels, 1)
         noise = stack.noise(site(f"{name}.hidden", EXPANSION * channels))
         # What the last block of a stage adds goes right into the next norm.
-        project = stack.convolution(f"{name}.project", EXPANSION * channels, channels, 1, bias or not last)
+        project = stack.convolution(
+            f"{name}.project", EXPANSION * channels, channels, 1, bias or not last
+        )
         return lambda x: x + project(noise(act(expand(norm(depthwise(x))))))
 
     inputs = settings.channels[0]

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from regbench.nn.stack import Stack
 
 STACKED = True
-"""Measured on one thread, milliseconds a step and run, alone and among 12, 28 x 28 images: simple RNN of 128 units,
-batch 16: 7.5 and 2.8; with layer norm 14 and 3.9; batch 128 with layer norm 32 and 19. An LSTM of 128 at batch 128
-gains nothing without a norm."""
+"""Measured on one thread, milliseconds a step and run, alone and among 12, 28 x 28 images: simple
+RNN of 128 units, batch 16: 7.5 and 2.8; with layer norm 14 and 3.9; batch 128 with layer norm 32
+and 19. An LSTM of 128 at batch 128 gains nothing without a norm."""
 PLACES = False
 
 
@@ -31,9 +31,13 @@ class Settings(Base):
 
     name: Literal["rnn"] = "rnn"
     cell: Literal["rnn", "gru", "lstm"] = Field("lstm", description="rnn: a simple one, with tanh")
-    widths: list[Annotated[int, Field(ge=1)]] = Field([128], min_length=1, description="units of each recurrent layer")
+    widths: list[Annotated[int, Field(ge=1)]] = Field(
+        [128], min_length=1, description="units of each recurrent layer"
+    )
     lengths: list[Annotated[int, Field(ge=1)]] = Field(
-        [], description="rows that are read of the training images, which take them in turn; none: all rows"
+        [],
+        description="rows that are read of the training images, which take them in turn; none: all "
+        "rows",
     )
     norm_scale: float = Field(0.1, gt=0, description="start of the norms' scales")
 
@@ -41,23 +45,32 @@ class Settings(Base):
 def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
     """Return why the model can't take images of this shape (channels, height, width), or None."""
     longest = max(settings.lengths, default=0)
-    return f"lengths has {longest}, and the images have {image[1]} rows" if longest > image[1] else None
+    return (
+        f"lengths has {longest}, and the images have {image[1]} rows"
+        if longest > image[1]
+        else None
+    )
 
 
 def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
-    """Return the multiply-adds of one whole image's forward pass; `image` is (channels, height, width)."""
+    """Return the multiply-adds of one whole image's forward pass; `image` is (channels, height,
+    width).
+    """
     channels, height, width = image
     gates = {"rnn": 1, "gru": 3, "lstm": 4}[settings.cell]
     sizes = [channels * width, *settings.widths]
-    a_row = sum(gates * outputs * (inputs + outputs) for inputs, outputs in itertools.pairwise(sizes))
+    a_row = sum(
+        gates * outputs * (inputs + outputs) for inputs, outputs in itertools.pairwise(sizes)
+    )
     return height * a_row + sizes[-1] * classes
 
 
 def pack(lengths: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
-    """Return how sequences of these lengths, (B,), are packed for `regbench.nn.recurrent`: sizes, columns and ends.
+    """Return how sequences of these lengths, (B,), are packed for `regbench.nn.recurrent`: sizes,
+    columns and ends.
 
-    A packed column n is column `columns[n]` of a batch that lies step by step, (..., steps * B); the last column of
-    sequence i is `ends[i]`.
+    A packed column n is column `columns[n]` of a batch that lies step by step, (..., steps * B);
+    the last column of sequence i is `ends[i]`.
     """
     batch = len(lengths)
     order = sorted(range(batch), key=lambda i: -lengths[i])
@@ -72,12 +85,16 @@ def pack(lengths: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
     return sizes, columns, ends
 
 
-def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int) -> Callable[..., Tensor]:
-    """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes, B).
+def build(
+    stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int
+) -> Callable[..., Tensor]:
+    """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes,
+    B).
 
-    With `length=n` it reads the first n rows of every image; by default all of them, and in training as many as
-    `lengths` says: the images take them in turn as they come. The order of the images is the seed's, so runs of a seed
-    read the same rows, whatever their techniques are, and all runs of a stack take steps of the same sizes.
+    With `length=n` it reads the first n rows of every image; by default all of them, and in
+    training as many as `lengths` says: the images take them in turn as they come. The order of the
+    images is the seed's, so runs of a seed read the same rows, whatever their techniques are, and
+    all runs of a stack take steps of the same sizes.
     """
     import torch
 
@@ -89,7 +106,9 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
     steps = max(settings.lengths, default=height)
     layers = [
         (
-            recurrent.layer(stack, f"layer{n}", settings.cell, inputs, width, steps, settings.norm_scale),
+            recurrent.layer(
+                stack, f"layer{n}", settings.cell, inputs, width, steps, settings.norm_scale
+            ),
             stack.noise(Site(f"layer{n}", (width,))),
         )
         for n, (inputs, width) in enumerate(itertools.pairwise(sizes), start=1)

@@ -1,6 +1,8 @@
-"""A small vision transformer: patches, self-attention blocks, and the mean over the tokens into a linear layer.
+"""A small vision transformer: patches, self-attention blocks, and the mean over the tokens into a
+linear layer.
 
-Dosovitskiy et al. 2021, An Image is Worth 16x16 Words; the mean stands for their class token (their appendix D.3).
+Dosovitskiy et al. 2021, An Image is Worth 16x16 Words; the mean stands for their class token (their
+appendix D.3).
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from regbench.nn.stack import Stack
 
 STACKED = True
-"""Measured on one thread, milliseconds a step and run, alone and among 12, 28 x 28 images, patches of 7: at batch 16 10
-and 6; with layer norm 11 and 7; at batch 128 44 and 49, with layer norm 59 and 47."""
+"""Measured on one thread, milliseconds a step and run, alone and among 12, 28 x 28 images, patches
+of 7: at batch 16 10 and 6; with layer norm 11 and 7; at batch 128 44 and 49, with layer norm 59 and
+47."""
 PLACES = False
 
 
@@ -27,13 +30,19 @@ class Settings(Base):
     """The patches, the blocks, and where the norms stand in a block."""
 
     name: Literal["transformer"] = "transformer"
-    patch: Literal[2, 4, 7, 8, 14, 16] = Field(4, description="height and width of a patch, which becomes a token")
-    heads: int = Field(4, ge=1, description="attention heads; a token has heads x head_width features")
+    patch: Literal[2, 4, 7, 8, 14, 16] = Field(
+        4, description="height and width of a patch, which becomes a token"
+    )
+    heads: int = Field(
+        4, ge=1, description="attention heads; a token has heads x head_width features"
+    )
     head_width: int = Field(16, ge=1, description="features of a head")
     hidden: int = Field(128, ge=1, description="units of the hidden layer in a block")
     layers: int = Field(2, ge=1, le=24, description="blocks")
     activation: Literal["gelu", "relu"] = "gelu"
-    norm_place: Literal["pre", "post"] = Field("pre", description="pre: before attention and MLP; post: after the sum")
+    norm_place: Literal["pre", "post"] = Field(
+        "pre", description="pre: before attention and MLP; post: after the sum"
+    )
 
 
 def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
@@ -43,23 +52,33 @@ def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
         return None
     fitting = [size for size in (2, 4, 7, 8, 14, 16) if height % size == 0 and width % size == 0]
     use = f"use a patch of {' or '.join(map(str, fitting))}" if fitting else "no patch size does"
-    return f"patches of {settings.patch} x {settings.patch} don't tile {height}x{width} images; {use}"
+    return (
+        f"patches of {settings.patch} x {settings.patch} don't tile {height}x{width} images; {use}"
+    )
 
 
 def macs(settings: Settings, image: tuple[int, int, int], classes: int) -> int:
-    """Return the multiply-adds of one image's forward pass; `image` is (channels, height, width)."""
+    """Return the multiply-adds of one image's forward pass; `image` is (channels, height,
+    width).
+    """
     channels, height, width = image
     features, tokens = settings.heads * settings.head_width, height * width // settings.patch**2
     block = features * (4 * features + 2 * settings.hidden) + 2 * tokens * features
-    return channels * height * width * features + settings.layers * tokens * block + features * classes
+    return (
+        channels * height * width * features + settings.layers * tokens * block + features * classes
+    )
 
 
-def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int) -> Callable[[Tensor], Tensor]:
-    """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes, B).
+def build(
+    stack: Stack, settings: Settings, image: tuple[int, int, int], classes: int
+) -> Callable[[Tensor], Tensor]:
+    """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes,
+    B).
 
-    Tokens lie as units, (M, features, B * tokens), so a batch norm's statistics run over batch and tokens, and a layer
-    norm's over the features of each token. Noise acts where Dosovitskiy et al. 2021, appendix B.1, put dropout: behind
-    the positions and behind every linear layer of a block, except for queries, keys and values.
+    Tokens lie as units, (M, features, B * tokens), so a batch norm's statistics run over batch and
+    tokens, and a layer norm's over the features of each token. Noise acts where Dosovitskiy et al.
+    2021, appendix B.1, put dropout: behind the positions and behind every linear layer of a block,
+    except for queries, keys and values.
     """
     from regbench.nn import functions
     from regbench.nn.stack import ACTIVATIONS, Site
@@ -78,7 +97,8 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
         return lambda x: norm(x + noise(inner(x)))
 
     def attention(name: str) -> Callable[[Tensor], Tensor]:
-        # No bias: that of a key adds the same to all of a query's products, and the softmax takes it out again.
+        # No bias: that of a key adds the same to all of a query's products, and the softmax takes
+        # it out again.
         qkv = stack.linear(f"{name}.qkv", features, 3 * features, bias=False)
         project = stack.linear(f"{name}.project", features, features, stack.hidden_bias)
         return lambda x: project(functions.attention(qkv(x), settings.heads, tokens))
@@ -90,9 +110,13 @@ def build(stack: Stack, settings: Settings, image: tuple[int, int, int], classes
         return lambda x: project(noise(act(expand(x))))
 
     fan_in = channels * size**2
-    embedding = stack.parameter("patches.weight", (features, channels, size, size), "weight", fan_in=fan_in).tensor
+    embedding = stack.parameter(
+        "patches.weight", (features, channels, size, size), "weight", fan_in=fan_in
+    ).tensor
     # The embedding's bias, one for each place.
-    positions = stack.parameter("patches.positions", (features, tokens), "bias", fan_in=fan_in).tensor
+    positions = stack.parameter(
+        "patches.positions", (features, tokens), "bias", fan_in=fan_in
+    ).tensor
     embedded = stack.noise(Site("patches", (features,)))
     blocks = []
     for n in range(1, settings.layers + 1):

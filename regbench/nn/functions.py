@@ -1,9 +1,10 @@
 """Layers over stacks.
 
-Units: x (M, features, B), the batch last. Maps: x (B, M*channels, H, W), the runs' channels in turn.
+Units: x (M, features, B), the batch last. Maps: x (B, M*channels, H, W), the runs' channels in
+turn.
 
-With the batch last, a stack's batch norm is a reduction over contiguous memory, and runs that see the same images share
-them in their first layer without a copy.
+With the batch last, a stack's batch norm is a reduction over contiguous memory, and runs that see
+the same images share them in their first layer without a copy.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
 
 
 class SharedLinear(torch.autograd.Function):
-    """`linear` where neighbouring runs see the same images: x (S, in, B), `runs[s]` runs for each of its S batches."""
+    """`linear` where neighbouring runs see the same images: x (S, in, B), `runs[s]` runs for each
+    of its S batches.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor | None, runs: Sequence[int]) -> Tensor:
@@ -46,7 +49,9 @@ class SharedLinear(torch.autograd.Function):
 
 
 def shared_linear(x: Tensor, w: Tensor, b: Tensor | None, runs: Sequence[int]) -> Tensor:
-    """Return (M, out, B) for images x (S, in, B) that `runs[s]` neighbouring runs share; x gets no gradient."""
+    """Return (M, out, B) for images x (S, in, B) that `runs[s]` neighbouring runs share; x gets no
+    gradient.
+    """
     if len(runs) == len(w):
         return linear(x, w, b)
     result: Tensor = SharedLinear.apply(x, w, b, runs)
@@ -54,14 +59,17 @@ def shared_linear(x: Tensor, w: Tensor, b: Tensor | None, runs: Sequence[int]) -
 
 
 class Standardize(torch.autograd.Function):
-    """(x - mean) / sqrt(variance + eps) * scale + shift, over axis 1 (features) or 2 (batch) of x (M, features, B).
+    """(x - mean) / sqrt(variance + eps) * scale + shift, over axis 1 (features) or 2 (batch) of x
+    (M, features, B).
 
-    Also returns mean and biased variance, without gradient. One pass of our own: under autograd the same formula takes
-    several times as long, and torch's `batch_norm` twice.
+    Also returns mean and biased variance, without gradient. One pass of our own: under autograd the
+    same formula takes several times as long, and torch's `batch_norm` twice.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, axis: int, eps: float) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, axis: int, eps: float
+    ) -> tuple[Tensor, ...]:
         mean = x.mean(axis, keepdim=True)
         unit = x - mean
         variance = torch.linalg.vecdot(unit, unit, dim=axis).unsqueeze_(axis).div_(x.shape[axis])
@@ -98,9 +106,11 @@ def batch_norm_units(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """Normalize x (M, units, B) over the batch; all others are (M, units); in training the running ones move.
+    """Normalize x (M, units, B) over the batch; all others are (M, units); in training the running
+    ones move.
 
-    A batch of one has no variance: it is normalized by the running statistics, and they stay, as in evaluation.
+    A batch of one has no variance: it is normalized by the running statistics, and they stay, as in
+    evaluation.
     """
     if not training or x.shape[2] == 1:
         factor = scale * (running_variance + eps).rsqrt()
@@ -145,10 +155,13 @@ def layer_norm_units(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Ten
 
 
 def layer_norm_maps(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    """Normalize maps x (B, M*C, H, W) over each run's (C, H, W); scale and shift are (M, C, H, W)."""
+    """Normalize maps x (B, M*C, H, W) over each run's (C, H, W); scale and shift are (M, C, H,
+    W).
+    """
     runs, *shape = scale.shape
     if runs == 1:
-        # A single run's maps lie with the channels last: read in that order they are one contiguous row an image.
+        # A single run's maps lie with the channels last: read in that order they are one contiguous
+        # row an image.
         rows, w, b = x.permute(0, 2, 3, 1), scale[0].permute(1, 2, 0), shift[0].permute(1, 2, 0)
         return F.layer_norm(rows, w.shape, w, b, eps).permute(0, 3, 1, 2)
     unit = F.layer_norm(x.unflatten(1, (runs, -1)), shape, eps=eps).flatten(1, 2)
@@ -156,25 +169,36 @@ def layer_norm_maps(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tens
 
 
 def layer_norm_positions(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    """Normalize maps x (B, M*C, H, W) over each run's channels, a position at a time; scale and shift are (M, C)."""
+    """Normalize maps x (B, M*C, H, W) over each run's channels, a position at a time; scale and
+    shift are (M, C).
+    """
     runs, channels = scale.shape
     if runs == 1:
-        return F.layer_norm(x.permute(0, 2, 3, 1), (channels,), scale[0], shift[0], eps).permute(0, 3, 1, 2)
+        return F.layer_norm(x.permute(0, 2, 3, 1), (channels,), scale[0], shift[0], eps).permute(
+            0, 3, 1, 2
+        )
     unit = F.layer_norm(x.unflatten(1, (runs, channels)).movedim(2, 4), (channels,), eps=eps)
-    return torch.addcmul(shift[:, None, None], unit, scale[:, None, None]).movedim(4, 2).flatten(1, 2)
+    return (
+        torch.addcmul(shift[:, None, None], unit, scale[:, None, None]).movedim(4, 2).flatten(1, 2)
+    )
 
 
 def convolution(x: Tensor, w: Tensor, b: Tensor | None, stride: int = 1, groups: int = 1) -> Tensor:
-    """Return maps (B, M*out, H', W') for x (B, M*in, H, W), w (M, out, in/groups, k, k), b (M, out) or None.
+    """Return maps (B, M*out, H', W') for x (B, M*in, H, W), w (M, out, in/groups, k, k), b (M, out)
+    or None.
 
-    Odd kernels see zeros around the maps, so that a stride of 1 keeps their size; even ones see none.
+    Odd kernels see zeros around the maps, so that a stride of 1 keeps their size; even ones see
+    none.
     """
     bias = None if b is None else b.flatten()
     if w.shape[-1] == 1:
-        # The same, without a stride: behind a 1 x 1 convolution of 3 to 4 channels_last channels with stride 2, the
-        # weights' gradient writes outside its memory (oneDNN in torch 2.15, one thread).
+        # The same, without a stride: behind a 1 x 1 convolution of 3 to 4 channels_last channels
+        # with stride 2, the weights' gradient writes outside its memory (oneDNN in torch 2.15, one
+        # thread).
         x, stride = x[:, :, ::stride, ::stride], 1
-    return F.conv2d(x, w.flatten(0, 1), bias, stride, (w.shape[-1] - 1) // 2, groups=groups * len(w))
+    return F.conv2d(
+        x, w.flatten(0, 1), bias, stride, (w.shape[-1] - 1) // 2, groups=groups * len(w)
+    )
 
 
 def flatten_maps(x: Tensor, size: int) -> Tensor:
@@ -185,17 +209,27 @@ def flatten_maps(x: Tensor, size: int) -> Tensor:
 
 
 def attention(qkv: Tensor, heads: int, tokens: int) -> Tensor:
-    """Return softmax(q k / sqrt(d)) v of every head, (M, heads*d, B*tokens), for qkv (M, 3*heads*d, B*tokens).
+    """Return softmax(q k / sqrt(d)) v of every head, (M, heads*d, B*tokens), for qkv (M, 3*heads*d,
+    B*tokens).
 
-    Tokens see those of their own image (Vaswani et al. 2017, section 3.2). The heads are joined, and not projected.
+    Tokens see those of their own image (Vaswani et al. 2017, section 3.2). The heads are joined,
+    and not projected.
     """
     runs = len(qkv)
-    q, k, v = qkv.view(runs, 3, heads, -1, qkv.shape[2] // tokens, tokens).permute(1, 0, 4, 2, 5, 3).flatten(1, 2)
+    q, k, v = (
+        qkv.view(runs, 3, heads, -1, qkv.shape[2] // tokens, tokens)
+        .permute(1, 0, 4, 2, 5, 3)
+        .flatten(1, 2)
+    )
     y = F.scaled_dot_product_attention(q, k, v)
-    joined: Tensor = y.unflatten(0, (runs, -1)).permute(0, 2, 4, 1, 3).reshape(runs, -1, qkv.shape[2])
+    joined: Tensor = (
+        y.unflatten(0, (runs, -1)).permute(0, 2, 4, 1, 3).reshape(runs, -1, qkv.shape[2])
+    )
     return joined
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the NLL of each image in nats, (M, B), for logits (M, classes, B) and targets (M, B)."""
+    """Return the NLL of each image in nats, (M, B), for logits (M, classes, B) and targets (M,
+    B).
+    """
     return F.cross_entropy(logits, targets, reduction="none")

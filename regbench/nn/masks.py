@@ -1,7 +1,9 @@
-"""Dropout masks and other noise: every seed and place has a stream of its own, whatever else trains beside it.
+"""Dropout masks and other noise: every seed and place has a stream of its own, whatever else trains
+beside it.
 
 torch's CPU generator draws one number at a time; NumPy's Philox fills 16-bit integers far faster.
-Runs of one seed share the draw and differ in the threshold, so that their difference is a paired one.
+Runs of one seed share the draw and differ in the threshold, so that their difference is a paired
+one.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from regbench.nn.stack import Stack
 
 LEVELS = 1 << 16
-"""Rates are rounded to multiples of 1/65536; kept values are scaled by the rounded rate, so the mean is exact."""
+"""Rates are rounded to multiples of 1/65536; kept values are scaled by the rounded rate, so the
+mean is exact.
+"""
 
 
 class Masks:
@@ -36,8 +40,11 @@ class Masks:
         """Whether NumPy draws; else torch does, on the device."""
         return self.stack.device.type == "cpu"
 
-    def draw(self, place: str, shape: tuple[int, ...], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
-        """Return a mask (M, *shape) of 0 and 1 / (1 - rate), and how many zeros each run's has, (M,).
+    def draw(
+        self, place: str, shape: tuple[int, ...], rates: Sequence[float]
+    ) -> tuple[Tensor, Tensor]:
+        """Return a mask (M, *shape) of 0 and 1 / (1 - rate), and how many zeros each run's has,
+        (M,).
 
         The mask stays valid until the next draw of the same place and shape.
         """
@@ -47,10 +54,14 @@ class Masks:
         """Return fresh numbers (M, *shape), uniform in [0, 1); runs of one seed share them."""
         streams = [self._stream(seed, place) for seed in self.stack.seeds]
         if self.on_host:
-            draws = torch.from_numpy(np.stack([draw.random(shape) for draw in streams])).to(self.stack.dtype)
+            draws = torch.from_numpy(np.stack([draw.random(shape) for draw in streams])).to(
+                self.stack.dtype
+            )
         else:
             device, dtype = self.stack.device, self.stack.dtype
-            draws = torch.stack([torch.rand(shape, generator=g, device=device, dtype=dtype) for g in streams])
+            draws = torch.stack(
+                [torch.rand(shape, generator=g, device=device, dtype=dtype) for g in streams]
+            )
         return self.stack.by_run(draws)
 
     def _stream(self, seed: int, place: str) -> Any:
@@ -62,7 +73,9 @@ class Masks:
             self.streams[seed, place] = generator
         return self.streams[seed, place]
 
-    def _draw_numpy(self, place: str, shape: tuple[int, ...], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
+    def _draw_numpy(
+        self, place: str, shape: tuple[int, ...], rates: Sequence[float]
+    ) -> tuple[Tensor, Tensor]:
         key = (place, shape)
         if key not in self.buffers:
             self.buffers[key] = torch.empty(self.stack.size, *shape, dtype=self.stack.dtype)
@@ -80,14 +93,20 @@ class Masks:
                 run += 1
         return mask, torch.tensor(dropped, dtype=self.stack.dtype)
 
-    def _draw_torch(self, place: str, shape: tuple[int, ...], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
+    def _draw_torch(
+        self, place: str, shape: tuple[int, ...], rates: Sequence[float]
+    ) -> tuple[Tensor, Tensor]:
         rate = self.stack.tensor(rates).view(-1, *[1] * len(shape))
         kept = self.uniform(place, shape) >= rate
-        return kept.to(self.stack.dtype) / (1 - rate), (~kept).flatten(1).sum(1).to(self.stack.dtype)
+        return kept.to(self.stack.dtype) / (1 - rate), (~kept).flatten(1).sum(1).to(
+            self.stack.dtype
+        )
 
     def state(self) -> list[list[Any]]:
         """Return how far each stream has come, as `regbench.engine.checkpoint` takes it."""
-        return [[seed, place, _state(generator)] for (seed, place), generator in self.streams.items()]
+        return [
+            [seed, place, _state(generator)] for (seed, place), generator in self.streams.items()
+        ]
 
     def restore(self, state: list[list[Any]]) -> None:
         """Bring the streams to where `state` was taken."""
@@ -96,7 +115,9 @@ class Masks:
             if isinstance(generator, torch.Generator):
                 generator.set_state(reached)
             else:
-                philox = {key: np.array(numbers, np.uint64) for key, numbers in reached["state"].items()}
+                philox = {
+                    key: np.array(numbers, np.uint64) for key, numbers in reached["state"].items()
+                }
                 buffer = np.array(reached["buffer"], np.uint64)
                 generator.bit_generator.state = reached | {"state": philox, "buffer": buffer}
 

@@ -28,11 +28,13 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class Site:
-    """A place where norms and noise act, most often behind a hidden layer; `shape` is one image's (or token's) there.
+    """A place where norms and noise act, most often behind a hidden layer; `shape` is one image's
+    (or token's) there.
 
-    `over`: what a layer norm's statistics run over on feature maps, the whole image or the channels of one position.
-    `scale`: where a norm's scale starts. `steps`: time steps that a recurrent layer passes here; they share scale and
-    shift, and statistics over the batch are those of one `step`.
+    `over`: what a layer norm's statistics run over on feature maps, the whole image or the channels
+    of one position. `scale`: where a norm's scale starts. `steps`: time steps that a recurrent
+    layer passes here; they share scale and shift, and statistics over the batch are those of one
+    `step`.
     """
 
     name: str
@@ -44,7 +46,9 @@ class Site:
 
 
 Watch = Callable[[Literal["in", "out"], Site, Tensor], None]
-"""Looks at activations, units or maps: what goes into a site's activation, or what comes out of a site."""
+"""Looks at activations, units or maps: what goes into a site's activation, or what comes out of a
+site.
+"""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ class Parameter:
 class Stack:
     """What the runs of a stack share while a model is built and trained.
 
-    `run_seeds[m]` is run m's seed; runs of one seed must be neighbours. `techniques` maps a class to the settings of
-    every run.
+    `run_seeds[m]` is run m's seed; runs of one seed must be neighbours. `techniques` maps a class
+    to the settings of every run.
     """
 
     def __init__(
@@ -87,16 +91,20 @@ class Stack:
         assert len(set(self.seeds)) == len(self.seeds), "runs of one seed must be neighbours"
         self.device, self.dtype = torch.device(device), dtype
         self.seed_of_run = torch.tensor(
-            [s for s, runs in enumerate(self.runs_per_seed) for _ in range(runs)], device=self.device
+            [s for s, runs in enumerate(self.runs_per_seed) for _ in range(runs)],
+            device=self.device,
         )
         self.training = True
         """Whether norms, noise and lengths are those of training."""
         self.noisy: bool | None = None
         """Whether noise acts, where a probe sets it; None: in training alone."""
         self.watch: Watch | None = None
-        """Shown what goes into a site's activation (or leaves a norm without one), and what comes out of a site."""
+        """Shown what goes into a site's activation (or leaves a norm without one), and what comes
+        out of a site.
+        """
         self.varies = False
-        """Whether a step's shapes change from one step to the next, so that none can be captured."""
+        """Whether a step's shapes change from one step to the next, so that none can be captured.
+        """
         self.turns: dict[str, int] = {}
         """How far a model has come in what its training images take in turn."""
         self.named: dict[str, Parameter] = {}
@@ -119,7 +127,9 @@ class Stack:
         return torch.tensor(numbers, dtype=self.dtype, device=self.device)
 
     def by_run(self, x: Tensor) -> Tensor:
-        """Return x (seeds, ...) as (M, ...), each seed's entry once for each of its runs; x (M, ...) stays."""
+        """Return x (seeds, ...) as (M, ...), each seed's entry once for each of its runs; x (M,
+        ...) stays.
+        """
         return x if len(x) == self.size else x.index_select(0, self.seed_of_run)
 
     def parameter(
@@ -132,12 +142,16 @@ class Stack:
         sd: float | None = None,
         fill: float = 0.0,
     ) -> Parameter:
-        """Create a parameter (M, *shape): filled, uniform in +-1/sqrt(fan_in) as PyTorch's layers are, or Gaussian.
+        """Create a parameter (M, *shape): filled, uniform in +-1/sqrt(fan_in) as PyTorch's layers
+        are, or Gaussian.
 
-        The draw is keyed by seed and name: runs of one seed start alike whatever their techniques are.
+        The draw is keyed by seed and name: runs of one seed start alike whatever their techniques
+        are.
         """
         assert name not in self.named, f"parameter {name} exists already"
-        if (fan_in is None and sd is None) or self.device.type == "meta":  # where shapes are counted, without numbers
+        if (
+            fan_in is None and sd is None
+        ) or self.device.type == "meta":  # where shapes are counted, without numbers
             tensor = torch.full((self.size, *shape), fill, dtype=self.dtype, device=self.device)
         else:
             streams = [stream(seed, f"init/{name}") for seed in self.seeds]
@@ -152,11 +166,15 @@ class Stack:
 
     def buffer(self, name: str, shape: tuple[int, ...], fill: float) -> Tensor:
         """Create a tensor (M, *shape) that is kept with the parameters but not trained."""
-        self.buffers[name] = torch.full((self.size, *shape), fill, dtype=self.dtype, device=self.device)
+        self.buffers[name] = torch.full(
+            (self.size, *shape), fill, dtype=self.dtype, device=self.device
+        )
         return self.buffers[name]
 
     def counter(self, name: str) -> Tensor:
-        """Create a number a run, (M,), float64, that is kept with the parameters: what a technique did so far."""
+        """Create a number a run, (M,), float64, that is kept with the parameters: what a technique
+        did so far.
+        """
         self.buffers[name] = torch.zeros(self.size, dtype=torch.float64, device=self.device)
         return self.buffers[name]
 
@@ -176,7 +194,9 @@ class Stack:
 
     @property
     def hidden_bias(self) -> bool:
-        """Whether hidden layers have a bias: not where a batch norm right behind them would take it out again."""
+        """Whether hidden layers have a bias: not where a batch norm right behind them would take it
+        out again.
+        """
         between = any(getattr(t.settings[0], "place", "") == "before_norm" for t in self.techniques)
         return between or not any(t.cancels_bias for t in self.techniques)
 
@@ -188,18 +208,27 @@ class Stack:
     def linear(
         self, name: str, inputs: int, outputs: int, bias: bool = True, sd: float | None = None
     ) -> Callable[[Tensor], Tensor]:
-        """Create a linear layer; it takes (M, inputs, B), or (seeds, inputs, B) where a seed's runs share the input.
+        """Create a linear layer; it takes (M, inputs, B), or (seeds, inputs, B) where a seed's runs
+        share the input.
 
         sd: the standard deviation of its weights, with biases 0; None: uniform, as PyTorch's.
         """
         fan_in = inputs if sd is None else None
-        w = self.parameter(f"{name}.weight", (outputs, inputs), "weight", fan_in=fan_in, sd=sd).tensor
-        b = self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=fan_in).tensor if bias else None
+        w = self.parameter(
+            f"{name}.weight", (outputs, inputs), "weight", fan_in=fan_in, sd=sd
+        ).tensor
+        b = (
+            self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=fan_in).tensor
+            if bias
+            else None
+        )
 
         return lambda x: self.product(x, w, b)
 
     def product(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-        """Return w x + b, (M, out, B), for x (M, in, B), (seeds, in, B), or (1, in, B) for all runs alike."""
+        """Return w x + b, (M, out, B), for x (M, in, B), (seeds, in, B), or (1, in, B) for all runs
+        alike.
+        """
         if len(x) == self.size:
             return functions.linear(x, w, b)
         return functions.shared_linear(x, w, b, [self.size] if len(x) == 1 else self.runs_per_seed)
@@ -215,17 +244,25 @@ class Stack:
         stride: int = 1,
         groups: int = 1,
     ) -> Callable[[Tensor], Tensor]:
-        """Create a convolution of maps (B, M*inputs, H, W) to (B, M*outputs, H, W); groups=inputs: depthwise."""
+        """Create a convolution of maps (B, M*inputs, H, W) to (B, M*outputs, H, W); groups=inputs:
+        depthwise.
+        """
         shape, fan_in = (outputs, inputs // groups, kernel, kernel), inputs // groups * kernel**2
         w = self.parameter(f"{name}.weight", shape, "weight", fan_in=fan_in).tensor
-        b = self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=fan_in).tensor if bias else None
+        b = (
+            self.parameter(f"{name}.bias", (outputs,), "bias", fan_in=fan_in).tensor
+            if bias
+            else None
+        )
         return lambda x: functions.convolution(x, w, b, stride, groups)
 
     def norm(self, site: Site) -> Callable[..., Tensor]:
-        """Create the norm of a place that no activation follows: x -> x, the same without a norm among the techniques.
+        """Create the norm of a place that no activation follows: x -> x, the same without a norm
+        among the techniques.
 
-        Where the site has several time steps, its second argument is the step, from 0. Steps beyond the site's count
-        as its last one, as in Cooijmans et al. 2017 for sequences longer than those of training.
+        Where the site has several time steps, its second argument is the step, from 0. Steps beyond
+        the site's count as its last one, as in Cooijmans et al. 2017 for sequences longer than
+        those of training.
         """
         norms = [t for t in self.techniques if type(t).norm is not Technique.norm]
         for technique in norms:
@@ -242,7 +279,9 @@ class Stack:
         return forward
 
     def noise(self, site: Site) -> Callable[[Tensor], Tensor]:
-        """Create the noise of a place without norm and activation: x -> x, the same in evaluation."""
+        """Create the noise of a place without norm and activation: x -> x, the same in
+        evaluation.
+        """
         noises = [t for t in self.techniques if type(t).noise is not Technique.noise]
         for technique in noises:
             technique.prepare(site)
@@ -257,14 +296,20 @@ class Stack:
         return forward
 
     def hidden(self, site: Site, activation: str) -> Callable[[Tensor], Tensor]:
-        """Create what stands behind a hidden layer: norm, activation and noise, in the order that the settings say."""
+        """Create what stands behind a hidden layer: norm, activation and noise, in the order that
+        the settings say.
+        """
         for technique in self.techniques:
             technique.prepare(site)
         norms = [t for t in self.techniques if type(t).norm is not Technique.norm]
         noises = [t for t in self.techniques if type(t).noise is not Technique.noise]
         before = [t.norm for t in norms if t.settings[0].place == "before_activation"]
         after = [t.norm for t in norms if t.settings[0].place == "after_activation"]
-        early = [t.noise for t in noises if norms and getattr(t.settings[0], "place", "") == "before_norm"]
+        early = [
+            t.noise
+            for t in noises
+            if norms and getattr(t.settings[0], "place", "") == "before_norm"
+        ]
         late = [t.noise for t in noises if t.noise not in early]
         ahead, behind = (early, []) if before else ([], early)
         act = ACTIVATIONS[activation]
@@ -285,7 +330,9 @@ class Stack:
         return forward
 
     def images(self, x: Tensor) -> Tensor:
-        """Let the techniques act on a batch of images (seeds, B, H, W, C), or (1, ...) for all runs alike."""
+        """Let the techniques act on a batch of images (seeds, B, H, W, C), or (1, ...) for all runs
+        alike.
+        """
         if self.disturbs:
             for technique in self.techniques:
                 x = acted(technique.input, x)
@@ -298,14 +345,18 @@ class Stack:
 
 
 def acted(hook: Callable[..., Tensor], x: Tensor, *arguments: Site) -> Tensor:
-    """Return what a technique's hook makes of x. Raises ValueError for another shape, which others would stumble over.
+    """Return what a technique's hook makes of x. Raises ValueError for another shape, which others
+    would stumble over.
 
-    In images the first axis alone may change: from one for all runs alike, or one a seed, to one a run.
+    In images the first axis alone may change: from one for all runs alike, or one a seed, to one a
+    run.
     """
     y = hook(x, *arguments)
     axes = 1 if hook.__name__ == "input" else 0
     shape = getattr(y, "shape", None)
     if shape is None or shape[axes:] != x.shape[axes:]:
         key, there = hook.__self__.key, shape and tuple(shape)  # type: ignore[attr-defined]  # it is a bound method
-        raise ValueError(f"the technique {key}: {hook.__name__} returned the shape {there} for {tuple(x.shape)}")
+        raise ValueError(
+            f"the technique {key}: {hook.__name__} returned the shape {there} for {tuple(x.shape)}"
+        )
     return y

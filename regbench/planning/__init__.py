@@ -1,1 +1,4 @@
-"""Which cells, which runs, which strengths, which stacks: all of it follows from the config. Without torch."""
+"""Which cells, which runs, which strengths, which stacks: all of it follows from the config.
+
+Without torch.
+"""

@@ -1,6 +1,7 @@
 """The plan: which cells a config asks for, their runs, and the stacks in which the runs train.
 
-It is a pure function of the config: nothing is read, printed or drawn, so that a plan made again is the same plan.
+It is a pure function of the config: nothing is read, printed or drawn, so that a plan made again is
+the same plan.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from regbench.config.config import LR, TRIAL_SEED, VARIED, Combination, Condition, Config, Dataset, Train
+from regbench.config.config import (
+    LR,
+    TRIAL_SEED,
+    VARIED,
+    Combination,
+    Condition,
+    Config,
+    Dataset,
+    Train,
+)
 from regbench.data import sources
 from regbench.models import models
 from regbench.regularizers import techniques
@@ -28,14 +38,18 @@ STACK_SIZE = 12
 
 @dataclass(frozen=True)
 class Cell:
-    """A set of techniques with their settings, in the order of tables; the baseline is the empty one."""
+    """A set of techniques with their settings, in the order of tables; the baseline is the empty
+    one.
+    """
 
     label: str
     techniques: Mapping[str, Settings]
     settings: Condition = field(default_factory=dict)
     """What of dataset, model or training is otherwise than in the config: dotted key to value."""
     condition: str = ""
-    """The name of its condition, where the config varies something; it is compared with cells of the same one."""
+    """The name of its condition, where the config varies something; it is compared with cells of
+    the same one.
+    """
 
 
 @dataclass(frozen=True)
@@ -61,13 +75,18 @@ class Run:
             "dataset": self.dataset.name,
             "model": self.model.name,
             "seed": self.seed,
-            "techniques": {key: settings.model_dump() for key, settings in self.cell.techniques.items()},
+            "techniques": {
+                key: settings.model_dump() for key, settings in self.cell.techniques.items()
+            },
         }
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Runs that train together. The cost compares stacks: multiply-adds of all forward passes over training images."""
+    """Runs that train together.
+
+    The cost compares stacks: multiply-adds of all forward passes over training images.
+    """
 
     id: str
     runs: tuple[Run, ...]
@@ -85,7 +104,9 @@ class Skip:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cells, baseline first; their runs, cell by cell; the stacks that hold each run once; and what is left out."""
+    """Cells, baseline first; their runs, cell by cell; the stacks that hold each run once; and what
+    is left out.
+    """
 
     cells: tuple[Cell, ...]
     runs: tuple[Run, ...]
@@ -104,7 +125,9 @@ class Plan:
 
 
 def plan(config: Config, chosen: Iterable[Cell | Skip] | None = None) -> Plan:
-    """Return the plan of a config; of a tuned one `chosen` has the cells that its trials chose (planning.tuning)."""
+    """Return the plan of a config; of a tuned one `chosen` has the cells that its trials chose
+    (planning.tuning).
+    """
     assert (config.tune is None) == (chosen is None)
     asked = list(chosen or ())
     if chosen is None:
@@ -121,21 +144,36 @@ def trials(config: Config) -> Plan:
     for condition in config.conditions:
         for _, tried, reason in config.under(condition).trials():
             if reason is None and len(tried) > 1:
-                asked += [cell_or_skip(techniques, condition | lr, named(condition)) for techniques, lr in tried]
-    return _planned(config, asked, range(TRIAL_SEED, TRIAL_SEED + config.tune.seeds), [config.tune.seeds], tested=False)
+                asked += [
+                    cell_or_skip(techniques, condition | lr, named(condition))
+                    for techniques, lr in tried
+                ]
+    return _planned(
+        config,
+        asked,
+        range(TRIAL_SEED, TRIAL_SEED + config.tune.seeds),
+        [config.tune.seeds],
+        tested=False,
+    )
 
 
 def cell_or_skip(
     combination: Combination, settings: Condition, condition: str, reason: str | None = None
 ) -> Cell | Skip:
-    """Return the cell of these techniques and settings, or, where there is a reason against it, that it is skipped."""
+    """Return the cell of these techniques and settings, or, where there is a reason against it,
+    that it is skipped.
+    """
     if reason is not None:
         return Skip(label(combination, settings), reason, condition)
     return Cell(label(combination, settings), combination, settings, condition)
 
 
 def _planned(
-    config: Config, asked: Iterable[Cell | Skip], seeds: Sequence[int], rounds: Sequence[int], tested: bool = True
+    config: Config,
+    asked: Iterable[Cell | Skip],
+    seeds: Sequence[int],
+    rounds: Sequence[int],
+    tested: bool = True,
 ) -> Plan:
     asked = list(asked)
     cells = [cell for cell in asked if isinstance(cell, Cell)]
@@ -143,7 +181,11 @@ def _planned(
     under: dict[str, tuple[Config, dict[str, Any], float]] = {}
     runs: list[Run] = []
     groups: dict[Hashable, list[Run]] = {}
-    round_of = dict(zip(seeds, itertools.chain.from_iterable([i] * n for i, n in enumerate(rounds)), strict=True))
+    round_of = dict(
+        zip(
+            seeds, itertools.chain.from_iterable([i] * n for i, n in enumerate(rounds)), strict=True
+        )
+    )
     for cell in cells:
         settings = json.dumps(cell.settings, sort_keys=True)
         if settings not in under:
@@ -151,25 +193,32 @@ def _planned(
             under[settings] = its, described(its), cost(its)
         its, common, _ = under[settings]
         alike = structure(cell, its)
-        about = common | {"techniques": {key: s.model_dump(mode="json") for key, s in cell.techniques.items()}}
+        about = common | {
+            "techniques": {key: s.model_dump(mode="json") for key, s in cell.techniques.items()}
+        }
         about |= {} if tested else {"trial": True}
-        before, after = json.dumps(about | {"seed": SEED}, sort_keys=True, separators=(",", ":")).split(
-            json.dumps(SEED)
-        )
+        before, after = json.dumps(
+            about | {"seed": SEED}, sort_keys=True, separators=(",", ":")
+        ).split(json.dumps(SEED))
         for seed in seeds:
             run_id = digest(f"{before}{seed}{after}")
-            run = Run(run_id, cell, seed, its.dataset, its.model, its.train, tested, config.probes or {})
+            run = Run(
+                run_id, cell, seed, its.dataset, its.model, its.train, tested, config.probes or {}
+            )
             runs.append(run)
             groups.setdefault((round_of[seed], alike), []).append(run)
 
-    # Seeds that are added later train in stacks of their own, so that the stacks of the earlier ones stay as they were.
+    # Seeds that are added later train in stacks of their own, so that the stacks of the earlier
+    # ones stay as they were.
     position = {seed: i for i, seed in enumerate(seeds)}
     stacks = []
     for group in groups.values():
         group.sort(key=lambda run: (position[run.seed], run.train.optimizer.lr))
         each = under[json.dumps(group[0].cell.settings, sort_keys=True)][2]
         for part in cut(group, STACK_SIZE if models()[group[0].model.name].STACKED else 1):
-            stacks.append(Stack(digest("".join(run.id for run in part)), tuple(part), each * len(part)))
+            stacks.append(
+                Stack(digest("".join(run.id for run in part)), tuple(part), each * len(part))
+            )
     return Plan(tuple(cells), tuple(runs), tuple(stacks), tuple(skips))
 
 
@@ -180,16 +229,22 @@ def described(config: Config) -> dict[str, Any]:
         # The folder is no part of what is trained on: a project that moves keeps its runs.
         common["dataset"]["path"] = unicodedata.normalize("NFC", config.dataset.path.name)
     if config.probes:
-        common["probes"] = {key: settings.model_dump(mode="json") for key, settings in config.probes.items()}
+        common["probes"] = {
+            key: settings.model_dump(mode="json") for key, settings in config.probes.items()
+        }
     return common
 
 
 def label(combination: Mapping[str, Settings], settings: Condition | None = None) -> str:
-    """Return the name of a cell: "dropout(p=0.5) + l2(strength=0.01)", and " @ lr=0.003" where that is its own.
+    """Return the name of a cell: "dropout(p=0.5) + l2(strength=0.01)", and " @ lr=0.003" where that
+    is its own.
 
-    A technique's strength always shows, if it is a number; its other settings where they are not the default.
+    A technique's strength always shows, if it is a number; its other settings where they are not
+    the default.
     """
-    techniques = " + ".join(_label(key, settings) for key, settings in combination.items()) or "baseline"
+    techniques = (
+        " + ".join(_label(key, settings) for key, settings in combination.items()) or "baseline"
+    )
     return f"{techniques} @ {named(settings)}" if settings else techniques
 
 
@@ -218,7 +273,11 @@ def _label(key: str, settings: Settings) -> str:
     values = {name: getattr(settings, name) for name in type(settings).model_fields}
     defaults = {name: field.default for name, field in type(settings).model_fields.items()}
     strength = {main: values[main]} if isinstance(values.get(main), int | float) else {}
-    others = {name: value for name, value in values.items() if name not in strength and value != defaults[name]}
+    others = {
+        name: value
+        for name, value in values.items()
+        if name not in strength and value != defaults[name]
+    }
     shown = ", ".join(f"{name}={value}" for name, value in (strength | others).items())
     return f"{key}({shown})" if shown else key
 
@@ -226,8 +285,9 @@ def _label(key: str, settings: Settings) -> str:
 def structure(cell: Cell, config: Config) -> Hashable:
     """Return what a cell's runs must have in common with others to train in one stack.
 
-    These are the settings that are no vector over the runs; of training that is the learning rate alone. A technique
-    that a cell lacks counts as there with neutral settings, if it has any, and its first listed strength's structure.
+    These are the settings that are no vector over the runs; of training that is the learning rate
+    alone. A technique that a cell lacks counts as there with neutral settings, if it has any, and
+    its first listed strength's structure.
     """
     parts: dict[str, Any] = {}
     for key, listed in config.techniques.items():
@@ -239,18 +299,22 @@ def structure(cell: Cell, config: Config) -> Hashable:
 
 
 def cut(runs: Sequence[Run], most: int) -> list[Sequence[Run]]:
-    """Cut `runs` into as few parts of at most `most` as possible, whose sizes differ by at most one."""
+    """Cut `runs` into as few parts of at most `most` as possible, whose sizes differ by at most
+    one.
+    """
     parts = -(-len(runs) // most)
     edges = [len(runs) * i // parts for i in range(parts + 1)]
     return [runs[start:end] for start, end in itertools.pairwise(edges)]
 
 
 def shard(plan: Plan, part: int, parts: int) -> Plan:
-    """Return one of `parts` parts of a plan, the first being 1: whole stacks, dealt so that the parts cost alike.
+    """Return one of `parts` parts of a plan, the first being 1: whole stacks, dealt so that the
+    parts cost alike.
 
     It has the cells of its stacks, which may be some or none.
 
-    Nobody needs to ask who has which: the parts of a plan are disjoint, and together they are the plan.
+    Nobody needs to ask who has which: the parts of a plan are disjoint, and together they are the
+    plan.
     """
     if not 1 <= part <= parts:
         raise ValueError(f"part {part} of {parts}")
@@ -265,13 +329,19 @@ def shard(plan: Plan, part: int, parts: int) -> Plan:
     held = {run.id for stack in stacks for run in stack.runs}
     runs = tuple(run for run in plan.runs if run.id in held)
     trained = {id(run.cell) for run in runs}
-    return replace(plan, cells=tuple(cell for cell in plan.cells if id(cell) in trained), runs=runs, stacks=stacks)
+    return replace(
+        plan,
+        cells=tuple(cell for cell in plan.cells if id(cell) in trained),
+        runs=runs,
+        stacks=stacks,
+    )
 
 
 def cost(config: Config) -> float:
     """Return a run's multiply-adds: forward passes, over all epochs.
 
-    Where only the data tell how large they are, CIFAR-10 stands in; within a plan the stacks still compare.
+    Where only the data tell how large they are, CIFAR-10 stands in; within a plan the stacks still
+    compare.
     """
     source = sources()[config.dataset.name]
     stand_in = sources()["cifar10"]

@@ -1,4 +1,6 @@
-"""The probes: every module here that defines a `Probe` is one, and those that other packages offer."""
+"""The probes: every module here that defines a `Probe` is one, and those that other packages
+offer.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ __all__ = ["Probe", "probes"]
 
 @cache
 def probes() -> plugins.Lazy[type[Probe]]:
-    """Return key to probe, in the order of their names: our own, then other packages' (regbench.plugins)."""
+    """Return key to probe, in the order of their names: our own, then other packages'
+    (regbench.plugins).
+    """
     return plugins.found(__name__, __path__, _probe)
 
 

@@ -1,4 +1,6 @@
-"""How the input of a net's last activation is distributed over the images, and how that drifts while it trains."""
+"""How the input of a net's last activation is distributed over the images, and how that drifts
+while it trains.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +21,31 @@ PERCENTILES = (15, 50, 85)
 
 
 def drift(percentiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far the median moves between measurements, as a share of the spread between p15 and p85, (...,).
+    """Return how far the median moves between measurements, as a share of the spread between p15
+    and p85, (...,).
 
-    percentiles: (T, 3, ...), at T >= 2 times, the 15th, 50th and 85th. The mean over the times of |change of the
-    median|, over the mean of the spread; 0 where nothing moves, NaN where nothing ever spreads either.
+    percentiles: (T, 3, ...), at T >= 2 times, the 15th, 50th and 85th. The mean over the times of
+    |change of the median|, over the mean of the spread; 0 where nothing moves, NaN where nothing
+    ever spreads either.
     """
     low, middle, high = np.moveaxis(percentiles, 1, 0)
     moved, spread = np.abs(np.diff(middle, axis=0)).mean(0), (high - low).mean(0)
-    share: NDArray[np.float64] = np.divide(moved, spread, out=np.full_like(moved, np.nan), where=spread != 0)
+    share: NDArray[np.float64] = np.divide(
+        moved, spread, out=np.full_like(moved, np.nan), where=spread != 0
+    )
     return share
 
 
 class Activations(Probe):
-    """Percentiles of the input to the activation of the last hidden layer while the net trains, and their drift."""
+    """Percentiles of the input to the activation of the last hidden layer while the net trains, and
+    their drift.
+    """
 
     key = "activations"
-    source = "Ioffe & Szegedy 2015, Batch Normalization, section 4.1, figure 1: {15, 50, 85} percentiles of an input"
+    source = (
+        "Ioffe & Szegedy 2015, Batch Normalization, section 4.1, figure 1: {15, 50, 85} "
+        "percentiles of an input"
+    )
     names = {
         "p15": "15th percentile over the images of the first unit's input, after `at` steps",
         "p50": "its median, likewise",
@@ -43,7 +54,8 @@ class Activations(Probe):
         "mean_p50": "of their medians, likewise",
         "mean_p85": "of their 85th percentiles, likewise",
         "drift": (
-            "mean over the units of the mean change of a unit's median between two measurements, as a share of the "
+            "mean over the units of the mean change of a unit's median between two "
+            "measurements, as a share of the "
             "mean spread of its percentiles"
         ),
     }
@@ -51,7 +63,9 @@ class Activations(Probe):
     class Settings(OnImages):
         """Over which images, and how often."""
 
-        images: int | None = Field(500, ge=1, description="how many of them, the first ones, as one batch")
+        images: int | None = Field(
+            500, ge=1, description="how many of them, the first ones, as one batch"
+        )
         every: Count = Field(50, description="steps between two measurements")
 
     def __init__(self, *args: Any) -> None:
@@ -59,7 +73,9 @@ class Activations(Probe):
         self.seen: list[NDArray[np.float64]] = []
 
     def after_step(self) -> None:
-        """Measure over the images as one batch: norms as in training, since that is what the units see, no noise."""
+        """Measure over the images as one batch: norms as in training, since that is what the units
+        see, no noise.
+        """
         if part := self.part():
             found = np.percentile(self.inputs(part), PERCENTILES, axis=2)
             self.seen.append(found)
@@ -73,7 +89,9 @@ class Activations(Probe):
             self.note("drift", drift(np.stack(self.seen)).mean(1))
 
     def inputs(self, part: Part) -> NDArray[np.float64]:
-        """Return the input to the last activation, (M, units, n): its site is the last that a forward pass comes to."""
+        """Return the input to the last activation, (M, units, n): its site is the last that a
+        forward pass comes to.
+        """
         from regbench.engine.probing import by_unit
 
         last: Any = None

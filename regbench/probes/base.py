@@ -1,6 +1,8 @@
-"""What a probe is: settings for the config, a pure function that measures, and hooks that the training loop calls.
+"""What a probe is: settings for the config, a pure function that measures, and hooks that the
+training loop calls.
 
-The loop, with the places where a probe may look (`step` and `epoch` are the numbers of those that are done):
+The loop, with the places where a probe may look (`step` and `epoch` are the numbers of those that
+are done):
 
     after_step()                      step 0: nothing is trained yet
     for each epoch:
@@ -11,9 +13,10 @@ The loop, with the places where a probe may look (`step` and `epoch` are the num
         after_epoch(epoch)                behind the loop's own evaluation
     at_end()                          with the weights that are tested
 
-Every hook does nothing by default. A probe changes nothing: what moves while it measures (running statistics, counters,
-streams of noise) is put back by `Net.mode`, and its own draws come from streams of its own. What it takes is not
-charged to the runs. A probe's file imports torch inside its functions only, so that reading a config never loads it.
+Every hook does nothing by default. A probe changes nothing: what moves while it measures (running
+statistics, counters, streams of noise) is put back by `Net.mode`, and its own draws come from
+streams of its own. What it takes is not charged to the runs. A probe's file imports torch inside
+its functions only, so that reading a config never loads it.
 """
 
 from __future__ import annotations
@@ -42,7 +45,11 @@ def _different(values: list[T]) -> list[T]:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Each = Annotated[list[T], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_different)]
+Each = Annotated[
+    list[T],
+    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_different),
+]
 """Values to measure at, one row each."""
 
 
@@ -50,9 +57,12 @@ class OnImages(Settings):
     """Which images are measured on."""
 
     on: Literal["validation", "test"] = Field(
-        "validation", description="test: the test images; a trial, which must not see them, is not measured"
+        "validation",
+        description="test: the test images; a trial, which must not see them, is not measured",
     )
-    images: int | None = Field(None, ge=1, description="how many of them, the first ones; all by default")
+    images: int | None = Field(
+        None, ge=1, description="how many of them, the first ones; all by default"
+    )
 
 
 class Probe:
@@ -64,7 +74,9 @@ class Probe:
     source: ClassVar[str]
     """Where the measure comes from, or which statement it was made for."""
     names: ClassVar[dict[str, str]]
-    """The names of its rows, with what `value` and `at` are; `LAYER` and such stand for a name in the model."""
+    """The names of its rows, with what `value` and `at` are; `LAYER` and such stand for a name in
+    the model.
+    """
     timed: ClassVar[frozenset[str]] = frozenset()
     """Names whose values are seconds of the stack: a row has its run's share."""
 
@@ -74,7 +86,9 @@ class Probe:
 
     @classmethod
     def misfit(cls, settings: Any, model: Any, image: tuple[int, int, int]) -> str | None:
-        """Return why it can't measure `model` (its settings) on images (channels, height, width), or None."""
+        """Return why it can't measure `model` (its settings) on images (channels, height, width),
+        or None.
+        """
         return None
 
     @property

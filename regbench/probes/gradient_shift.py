@@ -1,4 +1,6 @@
-"""Internal covariate shift by gradients: how much a layer's gradient changes when the layers before it take a step."""
+"""Internal covariate shift by gradients: how much a layer's gradient changes when the layers before
+it take a step.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,15 @@ def shift(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class GradientShift(Probe):
-    """The change of each weight's gradient, on one batch, that comes from the step of the layers before it."""
+    """The change of each weight's gradient, on one batch, that comes from the step of the layers
+    before it.
+    """
 
     key = "gradient_shift"
-    source = "Santurkar et al. 2018, How Does Batch Normalization Help Optimization?, section 2.2, definition 2.1"
+    source = (
+        "Santurkar et al. 2018, How Does Batch Normalization Help Optimization?, section 2.2, "
+        "definition 2.1"
+    )
     names = {
         "difference/LAYER": "length of the change of the gradient of LAYER's weights at step `at`",
         "cosine/LAYER": "cosine between the two gradients; empty where one is 0",
@@ -48,10 +55,12 @@ class GradientShift(Probe):
         self.old = [p.tensor.detach().clone() for p in self.net.parameters]
 
     def after_step(self) -> None:
-        """Put the layers' step back, and let it happen again layer by layer, in the order in which the model made them.
+        """Put the layers' step back, and let it happen again layer by layer, in the order in which
+        the model made them.
 
-        The step is the run's own, techniques and optimizer included. The loss is the NLL in training mode, every time
-        with the same masks; a penalty's gradient does not depend on other layers.
+        The step is the run's own, techniques and optimizer included. The loss is the NLL in
+        training mode, every time with the same masks; a penalty's gradient does not depend on other
+        layers.
         """
         net = self.net
         weights = [n for n, p in enumerate(net.parameters) if p.kind == "weight"]
@@ -85,7 +94,10 @@ class GradientShift(Probe):
         from regbench.nn.functions import cross_entropy
 
         net = self.net
-        with net.mode(norms=True, noise=True, draws=f"gradient_shift/{net.steps}"), torch.enable_grad():
+        with (
+            net.mode(norms=True, noise=True, draws=f"gradient_shift/{net.steps}"),
+            torch.enable_grad(),
+        ):
             net.stack.turns.update(self.turns)
             logits = net.forward(net.training.images(self.index))
             loss = cross_entropy(logits, net.stack.by_run(self.labels)).mean(1).sum()

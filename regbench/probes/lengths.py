@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 
 class Lengths(Probe):
-    """Accuracy of a model that reads rows, at given numbers of rows; the others can't be measured so."""
+    """Accuracy of a model that reads rows, at given numbers of rows; the others can't be measured
+    so.
+    """
 
     key = "lengths"
-    source = "Cooijmans et al. 2017, Recurrent Batch Normalization: lengths that training did not see"
+    source = (
+        "Cooijmans et al. 2017, Recurrent Batch Normalization: lengths that training did not see"
+    )
     names = {"accuracy": "accuracy where the first `at` rows of every image are read"}
 
     class Settings(OnImages):
@@ -32,7 +36,11 @@ class Lengths(Probe):
         if model.name != "rnn":
             return f"the model {model.name} does not read row by row; use an rnn"
         longest = max(settings.lengths)
-        return f"lengths has {longest}, and the images have {image[1]} rows" if longest > image[1] else None
+        return (
+            f"lengths has {longest}, and the images have {image[1]} rows"
+            if longest > image[1]
+            else None
+        )
 
     def at_end(self) -> None:
         """Evaluate at each length."""

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def first_below(losses: Tensor, target: float) -> Tensor:
-    """Return where each run's losses (T, M) are below `target` for the first time, (M,), -1 where never."""
+    """Return where each run's losses (T, M) are below `target` for the first time, (M,), -1 where
+    never.
+    """
     below = losses < target
     return below.int().argmax(0).where(below.any(0), -1)
 
@@ -22,9 +24,13 @@ class MatchedLoss(Probe):
     """Accuracies at the first evaluation at which the training loss is below a value."""
 
     key = "matched_loss"
-    source = "Keskar et al. 2017, On Large-Batch Training for Deep Learning: what generalizes at equal training loss"
+    source = (
+        "Keskar et al. 2017, On Large-Batch Training for Deep Learning: what generalizes at "
+        "equal training loss"
+    )
     names = {
-        "steps": "optimizer steps until the training loss was below `at`; all are empty where it never was",
+        "steps": "optimizer steps until the training loss was below `at`; all are empty where it "
+        "never was",
         "loss": "mean NLL then of the training images that are looked at, in evaluation mode",
         "train_accuracy": "accuracy then on these images, with the labels that are trained on",
         "accuracy": "accuracy then on the images that `on` names",
@@ -39,7 +45,9 @@ class MatchedLoss(Probe):
         )
         every: Count = Field(10, description="steps between two evaluations")
         training: int | None = Field(
-            1000, ge=1, description="training images that the loss is measured on, the first ones; none: all"
+            1000,
+            ge=1,
+            description="training images that the loss is measured on, the first ones; none: all",
         )
 
     def __init__(self, *args: Any) -> None:
@@ -62,7 +70,9 @@ class MatchedLoss(Probe):
             loss = cross_entropy(logits, net.targets(training)).double().mean(1)
             steps = torch.full_like(loss, net.steps)
             self.seen.append(
-                torch.stack([steps, loss, net.hits(logits, training), net.hits(net.logits(part), part)]).cpu()
+                torch.stack(
+                    [steps, loss, net.hits(logits, training), net.hits(net.logits(part), part)]
+                ).cpu()
             )
             reached = torch.stack([seen[1] < min(self.settings.losses) for seen in self.seen])
             self.done = bool(reached.any(0).all())
@@ -78,5 +88,7 @@ class MatchedLoss(Probe):
         for target in self.settings.losses:
             first = first_below(seen[:, 1], target)
             steps, loss, train, accuracy = seen[first, :, runs].T.where(first >= 0, float("nan"))
-            for name, values in zip(self.names, (steps, loss, train, accuracy, train - accuracy), strict=True):
+            for name, values in zip(
+                self.names, (steps, loss, train, accuracy, train - accuracy), strict=True
+            ):
                 self.note(name, values, target)

@@ -1,4 +1,6 @@
-"""Whether evaluation makes up for what dropout takes away: a site's mean activation with dropout and without."""
+"""Whether evaluation makes up for what dropout takes away: a site's mean activation with dropout
+and without.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,25 @@ if TYPE_CHECKING:
 
 
 def ratio(disturbed: Tensor, evaluated: Tensor) -> Tensor:
-    """Return mean activations with noise (M,) over those in evaluation (M,); NaN where the latter are 0."""
+    """Return mean activations with noise (M,) over those in evaluation (M,); NaN where the latter
+    are 0.
+    """
     return (disturbed / evaluated).where(evaluated != 0, float("nan"))
 
 
 class MeanActivation(Probe):
-    """The mean activation behind each site with noise as in training, in evaluation mode, and their ratio."""
+    """The mean activation behind each site with noise as in training, in evaluation mode, and their
+    ratio.
+    """
 
     key = "mean_activation"
-    source = "Srivastava et al. 2014, Dropout, section 4 and figure 2: a unit's expected output at test time"
+    source = (
+        "Srivastava et al. 2014, Dropout, section 4 and figure 2: a unit's expected output at "
+        "test time"
+    )
     names = {
-        "with_noise/SITE": "mean over units, images and draws, with noise as in training and norms as in evaluation",
+        "with_noise/SITE": "mean over units, images and draws, with noise as in training and "
+        "norms as in evaluation",
         "evaluation/SITE": "mean over units and images in evaluation mode",
         "ratio/SITE": "the first over the second",
     }
@@ -41,7 +51,9 @@ class MeanActivation(Probe):
         """Measure both means at every site."""
         if part := self.part():
             evaluated = self.means(part, [""], noise=False)
-            disturbed = self.means(part, [f"mean_activation/{i}" for i in range(self.settings.draws)], noise=True)
+            disturbed = self.means(
+                part, [f"mean_activation/{i}" for i in range(self.settings.draws)], noise=True
+            )
             for site in evaluated:
                 self.note(f"with_noise/{site}", disturbed[site])
                 self.note(f"evaluation/{site}", evaluated[site])

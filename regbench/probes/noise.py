@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def disturbed(x: Tensor, draws: Tensor, level: float, black: Tensor, white: Tensor, clip: bool) -> Tensor:
-    """Return normalized images (..., C) plus noise whose deviation is `level` times the way from black to white.
+def disturbed(
+    x: Tensor, draws: Tensor, level: float, black: Tensor, white: Tensor, clip: bool
+) -> Tensor:
+    """Return normalized images (..., C) plus noise whose deviation is `level` times the way from
+    black to white.
 
     draws: of a standard normal, shape of x or broadcast with it; black, white: (C,), normalized.
     """
@@ -25,20 +28,28 @@ def disturbed(x: Tensor, draws: Tensor, level: float, black: Tensor, white: Tens
 
 
 def change(logits: Tensor, disturbed: Tensor) -> Tensor:
-    """Return the mean over the images of ||f(x + e) - f(x)|| / ||f(x)||, (M,), for logits (M, classes, n)."""
+    """Return the mean over the images of ||f(x + e) - f(x)|| / ||f(x)||, (M,), for logits (M,
+    classes, n).
+    """
     moved, length = (disturbed - logits).double().norm(dim=1), logits.double().norm(dim=1)
     mean: Tensor = (moved / length).mean(1)
     return mean
 
 
 class Noise(Probe):
-    """Accuracy and change of the logits under Gaussian noise on the pixels, the same for all runs of a seed."""
+    """Accuracy and change of the logits under Gaussian noise on the pixels, the same for all runs
+    of a seed.
+    """
 
     key = "noise"
-    source = "Hendrycks & Dietterich 2019, Benchmarking Neural Network Robustness: Gaussian noise, clipped"
+    source = (
+        "Hendrycks & Dietterich 2019, Benchmarking Neural Network Robustness: Gaussian noise, "
+        "clipped"
+    )
     names = {
         "accuracy": "accuracy at noise of the deviation `at`, 0 being the images as they are",
-        "logit_change": "mean length of the logits' change at noise `at`, as a share of the logits' length",
+        "logit_change": "mean length of the logits' change at noise `at`, as a share of the "
+        "logits' length",
     }
 
     class Settings(OnImages):
@@ -62,9 +73,20 @@ class Noise(Probe):
         for level in self.settings.levels:
             streams = [stream(seed, "probe/noise") for seed in net.stack.seeds]
 
-            def add(x: Tensor, level: float = level, streams: list[np.random.Generator] = streams) -> Tensor:
-                draws = np.stack([s.standard_normal(x.shape[1:], dtype=np.float32) for s in streams])
-                return disturbed(x, torch.from_numpy(draws).to(x), level, net.black, net.white, self.settings.clip)
+            def add(
+                x: Tensor, level: float = level, streams: list[np.random.Generator] = streams
+            ) -> Tensor:
+                draws = np.stack(
+                    [s.standard_normal(x.shape[1:], dtype=np.float32) for s in streams]
+                )
+                return disturbed(
+                    x,
+                    torch.from_numpy(draws).to(x),
+                    level,
+                    net.black,
+                    net.white,
+                    self.settings.clip,
+                )
 
             noisy = net.logits(part, change=add)
             self.note("accuracy", net.hits(noisy, part), level)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def first_at(values: Tensor, target: float) -> Tensor:
-    """Return where each run's values (T, M) are at `target` or above for the first time, (M,), -1 where never.
+    """Return where each run's values (T, M) are at `target` or above for the first time, (M,), -1
+    where never.
 
     A NaN is not above.
     """
@@ -25,10 +26,13 @@ class StepsTo(Probe):
     """Steps and seconds until each accuracy is reached for the first time."""
 
     key = "steps_to"
-    source = "Ioffe & Szegedy 2015, Batch Normalization, section 4.2.2, figure 3: steps to an accuracy"
+    source = (
+        "Ioffe & Szegedy 2015, Batch Normalization, section 4.2.2, figure 3: steps to an accuracy"
+    )
     names = {
         "steps": "optimizer steps until the accuracy `at` was reached; empty where it never was",
-        "seconds": "the run's share of the seconds of training until then, without evaluations and probes; likewise",
+        "seconds": "the run's share of the seconds of training until then, without evaluations and "
+        "probes; likewise",
         "accuracy": "with `curve`: the accuracy after `at` steps",
     }
     timed = frozenset({"seconds"})
@@ -58,7 +62,9 @@ class StepsTo(Probe):
             if self.settings.curve:
                 self.note("accuracy", now, self.net.steps)
             else:
-                reached = torch.stack([seen >= max(self.settings.accuracies) for _, _, seen in self.seen])
+                reached = torch.stack(
+                    [seen >= max(self.settings.accuracies) for _, _, seen in self.seen]
+                )
                 self.done = bool(reached.any(0).all())
 
     def at_end(self) -> None:
@@ -70,4 +76,6 @@ class StepsTo(Probe):
             for target in self.settings.accuracies:
                 first = first_at(torch.stack(values), target).tolist()
                 self.note("steps", [steps[i] if i >= 0 else float("nan") for i in first], target)
-                self.note("seconds", [seconds[i] if i >= 0 else float("nan") for i in first], target)
+                self.note(
+                    "seconds", [seconds[i] if i >= 0 else float("nan") for i in first], target
+                )

@@ -1,4 +1,6 @@
-"""How a net's weights grow and spread while it trains, and the learning rate that they leave to a normalized layer."""
+"""How a net's weights grow and spread while it trains, and the learning rate that they leave to a
+normalized layer.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ PERCENTILES = (15, 50, 85)
 def effective_lr(lr: Tensor, w: Tensor) -> Tensor:
     """Return lr / ||w||^2, (M,), for lr (M,) and weights (M, ...); NaN where all weights are 0.
 
-    What a norm follows does not change with the length of w, and its gradient falls with it: the direction of w moves
-    as that of unit weights would at this rate (under plain SGD; van Laarhoven 2017).
+    What a norm follows does not change with the length of w, and its gradient falls with it: the
+    direction of w moves as that of unit weights would at this rate (under plain SGD; van Laarhoven
+    2017).
     """
     squared = w.flatten(1).double().square().sum(1)
     return (lr.double() / squared).where(squared != 0, float("nan"))
@@ -35,14 +38,17 @@ class Weights(Probe):
     """Each layer's norm, exact zeros, percentiles and effective learning rate, step by step."""
 
     key = "weights"
-    source = "van Laarhoven 2017, L2 Regularization versus Batch and Weight Normalization: lr / ||w||²"
+    source = (
+        "van Laarhoven 2017, L2 Regularization versus Batch and Weight Normalization: lr / ||w||²"
+    )
     names = {
         "norm/LAYER": "length of LAYER's weights as one vector, after `at` steps",
         "exact_zeros/LAYER": "share of them that are exactly 0",
         "p15/LAYER": "15th percentile of them",
         "p50/LAYER": "their median",
         "p85/LAYER": "their 85th percentile",
-        "effective_lr/LAYER": "the step's learning rate over the square of the norm: what counts where a norm follows",
+        "effective_lr/LAYER": "the step's learning rate over the square of the norm: what counts "
+        "where a norm follows",
     }
 
     class Settings(Base):

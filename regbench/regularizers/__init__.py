@@ -1,4 +1,6 @@
-"""The techniques: every module here that defines a `Technique` is one, and those that other packages offer."""
+"""The techniques: every module here that defines a `Technique` is one, and those that other
+packages offer.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ __all__ = ["Card", "Range", "Technique", "techniques"]
 
 @cache
 def techniques() -> plugins.Lazy[type[Technique]]:
-    """Return key to technique, in the order of tables: our own, then other packages' (regbench.plugins)."""
+    """Return key to technique, in the order of tables: our own, then other packages'
+    (regbench.plugins).
+    """
     return plugins.found(__name__, __path__, _technique, lambda technique: technique.order)
 
 

@@ -1,19 +1,19 @@
 """What a technique is: a card for people, settings for the config, and hooks for the training loop.
 
-One training step, with the places where a technique may act (M runs train together; a tensor's first axis is the run):
+One training step, with the places where a technique may act (M runs train together; a tensor's
+first axis is the run):
 
     images -> input(x)                                     noise on the input
-           -> linear or conv -> norm(x), noise(x) around the activation, at every hidden block (a "site")
-           -> loss.backward()
-           -> gradients(...)                               add a penalty's gradient
-           -> before_step(...)                             decoupled decay
-           -> optimizer.step()
-           -> after_step(...)                              proximal step, projection
+           -> linear or conv -> norm(x), noise(x) around the activation, at every hidden block (a
+           "site") -> loss.backward() -> gradients(...)                               add a
+           penalty's gradient -> before_step(...)                             decoupled decay ->
+           optimizer.step() -> after_step(...)                              proximal step,
+           projection
 
 `lr` in the hooks is the step's learning rate of each run, shape (M,).
 
-Every hook does nothing by default. A technique's file imports torch inside its functions only, so that reading a
-config or building a table never loads torch.
+Every hook does nothing by default. A technique's file imports torch inside its functions only, so
+that reading a config or building a table never loads torch.
 """
 
 from __future__ import annotations
@@ -41,13 +41,16 @@ class Card:
     applied_to: str
     strengths: Mapping[str, str]
     weaknesses: Mapping[str, str]
-    """What is said for and against it, point by point: key to words, the same keys in every language. A point whose key
-    stands in `regbench.analysis.evidence` carries what the sweep measured; any other is marked as not measured."""
+    """What is said for and against it, point by point: key to words, the same keys in every
+    language. A point whose key stands in `regbench.analysis.evidence` carries what the sweep
+    measured; any other is marked as not measured."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Where `tune` looks for a strength: from `low` to `high`, evenly on a logarithmic scale unless `linear`."""
+    """Where `tune` looks for a strength: from `low` to `high`, evenly on a logarithmic scale unless
+    `linear`.
+    """
 
     low: float
     high: float
@@ -72,22 +75,29 @@ class Technique:
     """Language code ("en", "ko") to card."""
     paper: ClassVar[str]
     row: ClassVar[str | None] = None
-    """The row of the summary table that this technique shares with others ("l1_l2"); None: a row of its own."""
+    """The row of the summary table that this technique shares with others ("l1_l2"); None: a row of
+    its own.
+    """
     ranges: ClassVar[Mapping[str, Range]] = {}
     """Settings that `tune` draws where the config gives them no value."""
     conflicts: ClassVar[Mapping[str, str]] = {}
     """Other technique's key to the reason why the two make no sense together."""
     vector: ClassVar[frozenset[str]] = frozenset()
-    """Settings that may differ between the runs of one stack; all others must be equal in a stack."""
+    """Settings that may differ between the runs of one stack; all others must be equal in a stack.
+    """
     neutral: ClassVar[Mapping[str, Any] | None] = None
-    """Settings with which it does nothing, so that runs without it may train in one stack with runs that have it."""
+    """Settings with which it does nothing, so that runs without it may train in one stack with runs
+    that have it.
+    """
     order: ClassVar[int] = 100
     """Its place in labels and tables (the note's order first)."""
 
     def __init__(self, settings: Sequence[Any], stack: Stack) -> None:
         self.settings = list(settings)
         self.stack = stack
-        self.vectors = {name: stack.tensor([getattr(s, name) for s in settings]) for name in self.vector}
+        self.vectors = {
+            name: stack.tensor([getattr(s, name) for s in settings]) for name in self.vector
+        }
         """Each setting that may differ between runs, shape (M,), on the stack's device."""
 
     @classmethod
@@ -97,31 +107,43 @@ class Technique:
 
     @cached_property
     def spans(self) -> list[slice]:
-        """The runs that this technique acts on, as slices of neighbours; the others have its neutral settings."""
+        """The runs that this technique acts on, as slices of neighbours; the others have its
+        neutral settings.
+        """
         off = (self.neutral or {}).items()
-        acts = [not off or any(getattr(s, name) != value for name, value in off) for s in self.settings]
+        acts = [
+            not off or any(getattr(s, name) != value for name, value in off) for s in self.settings
+        ]
         edges = [0, *(m for m in range(1, len(acts)) if acts[m] != acts[m - 1]), len(acts)]
         return [slice(a, b) for a, b in itertools.pairwise(edges) if acts[a]]
 
     def chosen(self, parameters: Sequence[Parameter]) -> list[Parameter]:
-        """Return the parameters that this technique acts on: the weights, or all where `include` says so."""
+        """Return the parameters that this technique acts on: the weights, or all where `include`
+        says so.
+        """
         everything = getattr(self.settings[0], "include", "weights") == "all"
         return [p for p in parameters if everything or p.kind == "weight"]
 
     @property
     def cancels_bias(self) -> bool:
-        """Whether it takes out whatever constant a hidden layer adds to a unit, so that the layer needs no bias."""
+        """Whether it takes out whatever constant a hidden layer adds to a unit, so that the layer
+        needs no bias.
+        """
         return False
 
     def prepare(self, site: Site) -> None:
-        """Create what is needed at `site` (parameters, running statistics); called once, while the model is built."""
+        """Create what is needed at `site` (parameters, running statistics); called once, while the
+        model is built.
+        """
 
     def input(self, x: Tensor) -> Tensor:
         """Act on a batch of images, (runs or seeds, B, H, W, C) (training only)."""
         return x
 
     def norm(self, x: Tensor, site: Site) -> Tensor:
-        """Normalize the activations at `site`; `settings.place` says on which side of the activation."""
+        """Normalize the activations at `site`; `settings.place` says on which side of the
+        activation.
+        """
         return x
 
     def noise(self, x: Tensor, site: Site) -> Tensor:
@@ -129,7 +151,9 @@ class Technique:
         return x
 
     def penalty(self, parameters: Sequence[Parameter]) -> Tensor | None:
-        """Return what is added to each run's loss, shape (M,), for the record; its gradient comes from `gradients`."""
+        """Return what is added to each run's loss, shape (M,), for the record; its gradient comes
+        from `gradients`.
+        """
         return None
 
     def gradients(self, parameters: Sequence[Parameter]) -> None:
@@ -142,5 +166,7 @@ class Technique:
         """Change the parameters in place, after the optimizer did."""
 
     def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
-        """Return evidence that it acted: name to a value for each run (observed drop rate, rows clipped, ...)."""
+        """Return evidence that it acted: name to a value for each run (observed drop rate, rows
+        clipped, ...).
+        """
         return {}

@@ -1,9 +1,10 @@
-"""Batch normalization: each unit's activations get mean 0 and variance 1 over the batch, then a scale and a shift.
+"""Batch normalization: each unit's activations get mean 0 and variance 1 over the batch, then a
+scale and a shift.
 
-Ioffe & Szegedy 2015, Algorithms 1 and 2. Evaluation uses running averages (`momentum` is PyTorch's: the share of the
-new batch), with the unbiased variance. A convolution's channel is one unit: its statistics run over batch, height and
-width. In a recurrent layer each time step has statistics of its own, and all share scale and shift (Cooijmans et al.
-2017, Recurrent Batch Normalization).
+Ioffe & Szegedy 2015, Algorithms 1 and 2. Evaluation uses running averages (`momentum` is PyTorch's:
+the share of the new batch), with the unbiased variance. A convolution's channel is one unit: its
+statistics run over batch, height and width. In a recurrent layer each time step has statistics of
+its own, and all share scale and shift (Cooijmans et al. 2017, Recurrent Batch Normalization).
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ class BatchNorm(Technique):
             name="batch norm",
             key_idea="normalizes each unit's activations over the mini-batch",
             applied_to="layer activations",
-            strengths={"speed": "faster training", "covariate_shift": "eases internal covariate shift (ICS)"},
+            strengths={
+                "speed": "faster training",
+                "covariate_shift": "eases internal covariate shift (ICS)",
+            },
             weaknesses={"small_batches": "weak at small batches", "in_rnns": "hard to use in RNNs"},
         ),
         "ko": Card(
@@ -55,13 +59,16 @@ class BatchNorm(Technique):
         place: Literal["before_activation", "after_activation"] = Field(
             "before_activation", description="side of the activation function it stands on"
         )
-        momentum: float = Field(0.1, gt=0, le=1, description="share of the newest batch in the running averages")
+        momentum: float = Field(
+            0.1, gt=0, le=1, description="share of the newest batch in the running averages"
+        )
         eps: float = Field(1e-5, gt=0, description="added to the variance")
         noise: float | None = Field(
             None,
             gt=0,
-            description="half width of the noise behind it, which moves and stretches each unit anew at each step of "
-            "training; it brings back the shift that the norm takes away",
+            description="half width of the noise behind it, which moves and stretches each unit "
+            "anew at each step of training; it brings back the shift that the norm "
+            "takes away",
         )
 
     def __init__(self, *args: Any) -> None:
@@ -70,11 +77,15 @@ class BatchNorm(Technique):
 
     @property
     def cancels_bias(self) -> bool:
-        """Before the activation, the batch's mean holds the bias; its gradient would be rounding noise."""
+        """Before the activation, the batch's mean holds the bias; its gradient would be rounding
+        noise.
+        """
         return bool(self.settings[0].place == "before_activation")
 
     def prepare(self, site: Site) -> None:
-        """Create scale and shift, one of each a unit or channel, and running statistics of each time step."""
+        """Create scale and shift, one of each a unit or channel, and running statistics of each
+        time step.
+        """
         units = site.shape[0]
         self.stack.parameter(f"{site.name}.scale", (units,), "norm", fill=site.scale)
         self.stack.parameter(f"{site.name}.shift", (units,), "norm", fill=0.0)
@@ -88,22 +99,35 @@ class BatchNorm(Technique):
         from regbench.nn import functions
 
         settings = self.settings[0]
-        scale, shift = self.stack.named[f"{site.name}.scale"], self.stack.named[f"{site.name}.shift"]
+        scale, shift = (
+            self.stack.named[f"{site.name}.scale"],
+            self.stack.named[f"{site.name}.shift"],
+        )
         mean, variance = (running[:, site.step] for running in self.running[site.name])
         batch_norm = functions.batch_norm_maps if x.dim() == 4 else functions.batch_norm_units
         y = batch_norm(
-            x, scale.tensor, shift.tensor, mean, variance, self.stack.training, settings.momentum, settings.eps
+            x,
+            scale.tensor,
+            shift.tensor,
+            mean,
+            variance,
+            self.stack.training,
+            settings.momentum,
+            settings.eps,
         )
         return self.shaken(y, site) if settings.noise and self.stack.disturbs else y
 
     def shaken(self, y: Tensor, site: Site) -> Tensor:
-        """Return y times a factor plus a summand, uniform in 1 +- noise and +- noise, one of each a unit and call.
+        """Return y times a factor plus a summand, uniform in 1 +- noise and +- noise, one of each a
+        unit and call.
 
-        In the manner of Santurkar et al. 2018, section 2.2: noise that is not centred, of no fixed size, and another
-        at each step. Runs of one seed share it.
+        In the manner of Santurkar et al. 2018, section 2.2: noise that is not centred, of no fixed
+        size, and another at each step. Runs of one seed share it.
         """
         width: float = self.settings[0].noise
-        drawn = width * (2 * self.stack.masks.uniform(f"{site.name}.batch_norm", (2, site.shape[0])) - 1)
+        drawn = width * (
+            2 * self.stack.masks.uniform(f"{site.name}.batch_norm", (2, site.shape[0])) - 1
+        )
         shape = (1, -1, 1, 1) if y.dim() == 4 else (self.stack.size, -1, 1)
         factor, summand = (u.reshape(shape) for u in drawn.unbind(1))
         return y * (1 + factor) + summand

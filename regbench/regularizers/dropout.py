@@ -1,8 +1,8 @@
 """Dropout: in training each unit is set to 0 with probability p, the others are divided by 1 - p.
 
-Srivastava et al. 2014, "inverted", so that evaluation uses all units as they are. Their p is the probability to
-keep; here, as in PyTorch, it is the probability to drop. `input` is the rate on the pixels. A convolution's maps lose
-single values, not whole channels.
+Srivastava et al. 2014, "inverted", so that evaluation uses all units as they are. Their p is the
+probability to keep; here, as in PyTorch, it is the probability to drop. `input` is the rate on the
+pixels. A convolution's maps lose single values, not whole channels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class Dropout(Technique):
     key = "dropout"
     main = "p"
     order = 20
-    paper = "Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting"
+    paper = (
+        "Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting"
+    )
     ranges = {"p": Range(0.05, 0.8, linear=True)}
     vector = frozenset({"p", "input"})
     cards = {
@@ -36,14 +38,20 @@ class Dropout(Technique):
             name="dropout",
             key_idea="switches units off at random while training",
             applied_to="units",
-            strengths={"overfitting": "strong regularization", "ensemble": "like averaging many thinned networks"},
+            strengths={
+                "overfitting": "strong regularization",
+                "ensemble": "like averaging many thinned networks",
+            },
             weaknesses={"time": "training can take longer"},
         ),
         "ko": Card(
             name="드롭아웃",
             key_idea="학습할 때 뉴런을 무작위로 끔",
             applied_to="뉴런",
-            strengths={"overfitting": "정규화 효과가 강함", "ensemble": "여러 부분 신경망을 앙상블한 것과 비슷함"},
+            strengths={
+                "overfitting": "정규화 효과가 강함",
+                "ensemble": "여러 부분 신경망을 앙상블한 것과 비슷함",
+            },
             weaknesses={"time": "학습이 오래 걸릴 수 있음"},
         ),
     }
@@ -54,12 +62,16 @@ class Dropout(Technique):
         p: float = Field(0.5, ge=0, lt=1, description="probability to drop a hidden unit")
         input: float = Field(0.0, ge=0, lt=1, description="probability to drop a pixel")
         place: Literal["last", "before_norm"] = Field(
-            "last", description="last: after norm and activation; before_norm: just before the norm, where there is one"
+            "last",
+            description="last: after norm and activation; before_norm: just before the norm, where "
+            "there is one",
         )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.dropped = {rate: self.stack.counter(f"dropout.{rate}.dropped") for rate in ("p", "input")}
+        self.dropped = {
+            rate: self.stack.counter(f"dropout.{rate}.dropped") for rate in ("p", "input")
+        }
         self.seen = {rate: self.stack.counter(f"dropout.{rate}.seen") for rate in ("p", "input")}
 
     def input(self, x: Tensor) -> Tensor:
@@ -78,12 +90,20 @@ class Dropout(Technique):
         return x * mask.permute(1, 0, 4, 2, 3).flatten(1, 2)
 
     def draw(self, place: str, shape: tuple[int, ...], rate: str) -> Tensor:
-        """Return a fresh mask (M, *shape) and count its zeros; its stream is the seed's and the place's own."""
-        mask, dropped = self.stack.masks.draw(place, shape, [getattr(s, rate) for s in self.settings])
+        """Return a fresh mask (M, *shape) and count its zeros; its stream is the seed's and the
+        place's own.
+        """
+        mask, dropped = self.stack.masks.draw(
+            place, shape, [getattr(s, rate) for s in self.settings]
+        )
         self.dropped[rate] += dropped
         self.seen[rate] += math.prod(shape)
         return mask
 
     def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
         """Return the observed rates."""
-        return {f"{rate}_observed": (self.dropped[rate] / n).tolist() for rate, n in self.seen.items() if n[0]}
+        return {
+            f"{rate}_observed": (self.dropped[rate] / n).tolist()
+            for rate, n in self.seen.items()
+            if n[0]
+        }

@@ -1,8 +1,9 @@
 """L1: strength * sum |w| added to the loss (Tibshirani 1996, the Lasso).
 
-Its gradient is strength * sign(w), with sign(0) = 0: a subgradient, which hardly ever brings a weight to exactly 0.
-The proximal step, soft thresholding by lr * strength after the optimizer's step, does (Parikh & Boyd 2014, section
-6.5.2); with Adam it is taken at the plain learning rate, not at Adam's per-weight one.
+Its gradient is strength * sign(w), with sign(0) = 0: a subgradient, which hardly ever brings a
+weight to exactly 0. The proximal step, soft thresholding by lr * strength after the optimizer's
+step, does (Parikh & Boyd 2014, section 6.5.2); with Adam it is taken at the plain learning rate,
+not at Adam's per-weight one.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ class L1(Technique):
             name="L1",
             key_idea="adds the sum of |w| to the loss",
             applied_to="weights",
-            strengths={"simple": "simple to build in", "sparsity": "drives unneeded weights to zero"},
+            strengths={
+                "simple": "simple to build in",
+                "sparsity": "drives unneeded weights to zero",
+            },
             weaknesses={"tuning": "its strength must be tuned"},
         ),
         "ko": Card(
@@ -73,7 +77,9 @@ class L1(Technique):
         step: Literal["subgradient", "proximal"] = Field(
             "subgradient", description="proximal: soft thresholding, which gives exact zeros"
         )
-        include: Literal["weights", "all"] = Field("weights", description="all: biases and norm parameters too")
+        include: Literal["weights", "all"] = Field(
+            "weights", description="all: biases and norm parameters too"
+        )
 
     def penalty(self, parameters: Sequence[Parameter]) -> Tensor | None:
         """Return strength * sum |w|."""
@@ -89,7 +95,8 @@ class L1(Technique):
             for p in self.chosen(parameters):
                 strength = p.column(self.vectors["strength"])
                 for span in self.spans:
-                    # Memory that is kept: a fresh block a step costs more in page faults than the signs do.
+                    # Memory that is kept: a fresh block a step costs more in page faults than the
+                    # signs do.
                     key = p.name, span.start
                     self.signs[key] = subgradient(p.tensor[span], self.signs.get(key))
                     p.gradient[span].addcmul_(self.signs[key], strength[span])
@@ -98,4 +105,6 @@ class L1(Technique):
         """Soft-threshold by lr * strength."""
         if self.settings[0].step == "proximal":
             for p in self.chosen(parameters):
-                p.tensor.copy_(soft_threshold(p.tensor, p.column(lr) * p.column(self.vectors["strength"])))
+                p.tensor.copy_(
+                    soft_threshold(p.tensor, p.column(lr) * p.column(self.vectors["strength"]))
+                )

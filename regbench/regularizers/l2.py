@@ -1,7 +1,8 @@
 """L2: strength * sum w^2 added to the loss (Hoerl & Kennard 1970, ridge regression).
 
-There is no factor 1/2: the gradient is 2 * strength * w, so `weight_decay=d` of torch's SGD and Adam is strength d / 2.
-Under plain SGD this equals decoupled decay of 2 * strength; under Adam it does not (Loshchilov & Hutter 2019).
+There is no factor 1/2: the gradient is 2 * strength * w, so `weight_decay=d` of torch's SGD and
+Adam is strength d / 2. Under plain SGD this equals decoupled decay of 2 * strength; under Adam it
+does not (Loshchilov & Hutter 2019).
 """
 
 from __future__ import annotations
@@ -41,14 +42,20 @@ class L2(Technique):
             name="L2",
             key_idea="adds the sum of w² to the loss",
             applied_to="weights",
-            strengths={"simple": "simple to build in", "small_weights": "keeps weights small and the function smooth"},
+            strengths={
+                "simple": "simple to build in",
+                "small_weights": "keeps weights small and the function smooth",
+            },
             weaknesses={"tuning": "its strength must be tuned"},
         ),
         "ko": Card(
             name="L2",
             key_idea="손실에 w²의 합을 더함",
             applied_to="가중치",
-            strengths={"simple": "구현이 쉬움", "small_weights": "가중치를 작게 유지해 모델이 부드러워짐"},
+            strengths={
+                "simple": "구현이 쉬움",
+                "small_weights": "가중치를 작게 유지해 모델이 부드러워짐",
+            },
             weaknesses={"tuning": "강도를 튜닝해야 함"},
         ),
     }
@@ -57,7 +64,9 @@ class L2(Technique):
         """Strength of the penalty and which parameters it sees."""
 
         strength: float = Field(1e-3, ge=0, description="factor on the sum of w², without a 1/2")
-        include: Literal["weights", "all"] = Field("weights", description="all: biases and norm parameters too")
+        include: Literal["weights", "all"] = Field(
+            "weights", description="all: biases and norm parameters too"
+        )
 
     def penalty(self, parameters: Sequence[Parameter]) -> Tensor | None:
         """Return strength * sum w^2."""

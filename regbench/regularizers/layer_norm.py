@@ -1,8 +1,10 @@
-"""Layer normalization: each image's activations in a layer get mean 0 and variance 1, then a learned scale and shift.
+"""Layer normalization: each image's activations in a layer get mean 0 and variance 1, then a
+learned scale and shift.
 
-Ba et al. 2016, eq. 3 and 4. On feature maps the statistics run over channels, height and width, and every place has a
-scale and a shift of its own, as in PyTorch's `LayerNorm((C, H, W))`; or, where the model's site asks for it, over the
-channels of each position alone (Liu et al. 2022, ConvNeXt), with a scale and a shift a channel.
+Ba et al. 2016, eq. 3 and 4. On feature maps the statistics run over channels, height and width, and
+every place has a scale and a shift of its own, as in PyTorch's `LayerNorm((C, H, W))`; or, where
+the model's site asks for it, over the channels of each position alone (Liu et al. 2022, ConvNeXt),
+with a scale and a shift a channel.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ class LayerNorm(Technique):
             name="layer norm",
             key_idea="normalizes a layer's activations within each sample",
             applied_to="layer activations",
-            strengths={"any_batch": "independent of the batch size", "sequences": "works in RNNs and transformers"},
+            strengths={
+                "any_batch": "independent of the batch size",
+                "sequences": "works in RNNs and transformers",
+            },
             weaknesses={"behind_batch_norm": "sometimes behind batch norm"},
         ),
         "ko": Card(
@@ -59,7 +64,9 @@ class LayerNorm(Technique):
         self.starts: dict[str, float] = {}
 
     def prepare(self, site: Site) -> None:
-        """Create scale and shift, one of each a unit, or a place of the feature maps, or a channel."""
+        """Create scale and shift, one of each a unit, or a place of the feature maps, or a
+        channel.
+        """
         self.starts[f"{site.name}.scale"] = site.scale
         shape = site.shape[:1] if site.over == "channels" else site.shape
         self.stack.parameter(f"{site.name}.scale", shape, "norm", fill=site.scale)
@@ -69,13 +76,20 @@ class LayerNorm(Technique):
         """Normalize within each image, in training and evaluation alike."""
         from regbench.nn import functions
 
-        scale, shift = self.stack.named[f"{site.name}.scale"], self.stack.named[f"{site.name}.shift"]
-        of_maps = functions.layer_norm_positions if site.over == "channels" else functions.layer_norm_maps
+        scale, shift = (
+            self.stack.named[f"{site.name}.scale"],
+            self.stack.named[f"{site.name}.shift"],
+        )
+        of_maps = (
+            functions.layer_norm_positions if site.over == "channels" else functions.layer_norm_maps
+        )
         layer_norm = of_maps if x.dim() == 4 else functions.layer_norm_units
         return layer_norm(x, scale.tensor, shift.tensor, self.settings[0].eps)
 
     def proof(self, parameters: Sequence[Parameter]) -> Mapping[str, Sequence[float]]:
-        """Return how far scales and shifts moved from their start: only a layer that acts has gradients there."""
+        """Return how far scales and shifts moved from their start: only a layer that acts has
+        gradients there.
+        """
         import torch
 
         scales = [p.tensor - self.starts[p.name] for p in parameters if p.name in self.starts]

@@ -1,7 +1,8 @@
-"""Max-norm: after each step, a unit's incoming weights are scaled back to length c where they are longer.
+"""Max-norm: after each step, a unit's incoming weights are scaled back to length c where they are
+longer.
 
-Srebro & Shraibman 2005; used with dropout by Srivastava et al. 2014, section 5.1 (c of 3 to 4). For a convolution
-the incoming weights of a channel are its whole filter.
+Srebro & Shraibman 2005; used with dropout by Srivastava et al. 2014, section 5.1 (c of 3 to 4). For
+a convolution the incoming weights of a channel are its whole filter.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 
 
 def scale_back(w: Tensor, c: Tensor) -> Tensor:
-    """Return the factor, shape (M, units, 1, ...), that brings each unit's weights to length c or less.
+    """Return the factor, shape (M, units, 1, ...), that brings each unit's weights to length c or
+    less.
 
     w: (M, units, ...); c: (M, 1, 1, ...), more than 0.
     """
     import torch
 
-    length: Tensor = torch.linalg.vector_norm(w.flatten(2), dim=2).view(*w.shape[:2], *[1] * (w.dim() - 2))
+    length: Tensor = torch.linalg.vector_norm(w.flatten(2), dim=2).view(
+        *w.shape[:2], *[1] * (w.dim() - 2)
+    )
     return (c / length).clamp_(max=1)
 
 
@@ -55,7 +59,10 @@ class MaxNorm(Technique):
             name="최대 노름",
             key_idea="뉴런마다 들어오는 가중치 벡터의 길이에 상한을 둠",
             applied_to="가중치",
-            strengths={"small_weights": "학습률이 커도 가중치가 폭주하지 않음", "with_dropout": "드롭아웃과 잘 어울림"},
+            strengths={
+                "small_weights": "학습률이 커도 가중치가 폭주하지 않음",
+                "with_dropout": "드롭아웃과 잘 어울림",
+            },
             weaknesses={"tuning": "상한값을 따로 튜닝해야 함"},
         ),
     }

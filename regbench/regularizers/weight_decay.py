@@ -1,7 +1,7 @@
 """Weight decay: w shrinks by lr * strength * w before each optimizer step, outside the gradient.
 
-Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", Algorithm 2, in PyTorch's form, where the
-learning rate (with its schedule) multiplies the decay.
+Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", Algorithm 2, in PyTorch's form,
+where the learning rate (with its schedule) multiplies the decay.
 """
 
 from __future__ import annotations
@@ -59,8 +59,12 @@ class WeightDecay(Technique):
     class Settings(Base):
         """Strength of the decay and which parameters it sees."""
 
-        strength: float = Field(0.1, ge=0, description="share of w taken away a step, per unit of learning rate")
-        include: Literal["weights", "all"] = Field("weights", description="all: biases and norm parameters too")
+        strength: float = Field(
+            0.1, ge=0, description="share of w taken away a step, per unit of learning rate"
+        )
+        include: Literal["weights", "all"] = Field(
+            "weights", description="all: biases and norm parameters too"
+        )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

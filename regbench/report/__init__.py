@@ -30,10 +30,10 @@ def render(
 ) -> str:
     """Return a comparison as text, ended by a line feed; of several conditions one after the other.
 
-    `width` (columns), `color` and `encoding` (of what it is printed to) concern "rich" alone; without a width COLUMNS
-    decides, or the terminal, or `WIDTH`.
-    "csv" and "json" hold plain numbers at full precision under English keys. Raises UsageError for an unknown format
-    or language.
+    `width` (columns), `color` and `encoding` (of what it is printed to) concern "rich" alone;
+    without a width COLUMNS decides, or the terminal, or `WIDTH`. "csv" and "json" hold plain
+    numbers at full precision under English keys. Raises UsageError for an unknown format or
+    language.
     """
     spoken = words(lang)
     found = [comparison] if isinstance(comparison, Comparison) else list(comparison)
@@ -42,7 +42,9 @@ def render(
             from regbench.report import terminal
 
             width = width or shutil.get_terminal_size((WIDTH, 0)).columns
-            return "".join(terminal.text(rich(each, lang, encoding), width, color) for each in found)
+            return "".join(
+                terminal.text(rich(each, lang, encoding), width, color) for each in found
+            )
         case "markdown":
             return "\n".join(markdown.text(each, spoken) for each in found)
         case "latex":
@@ -61,8 +63,12 @@ def rich(comparison: Comparison, lang: str = "en", encoding: str = "utf-8") -> R
     return Report(comparison, words(lang), encoding)
 
 
-def svg(comparison: Comparison, lang: str = "en", width: int = WIDTH, title: str = "regbench table") -> str:
-    """Return the picture of a terminal of `width` columns with the tables, in one file that opens offline."""
+def svg(
+    comparison: Comparison, lang: str = "en", width: int = WIDTH, title: str = "regbench table"
+) -> str:
+    """Return the picture of a terminal of `width` columns with the tables, in one file that opens
+    offline.
+    """
     from regbench.report import terminal
 
     return terminal.svg(rich(comparison, lang), width, title)

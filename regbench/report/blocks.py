@@ -1,8 +1,10 @@
-"""Tables inside documents: what stands between `<!-- table NAME LANGUAGE [PART] -->` and `<!-- /table -->`.
+"""Tables inside documents: what stands between `<!-- table NAME LANGUAGE [PART] -->` and `<!--
+/table -->`.
 
-NAME is the sweep's. PART is one of `PARTS`: the summary if nothing is said. Both marks stand on a line of their own,
-which may be indented or quoted; the table is then indented or quoted alike. What stands in a fenced block of code is an
-example. Nothing but whole blocks is ever changed: line ends, spaces behind a mark and all other text stay as they are.
+NAME is the sweep's. PART is one of `PARTS`: the summary if nothing is said. Both marks stand on a
+line of their own, which may be indented or quoted; the table is then indented or quoted alike. What
+stands in a fenced block of code is an example. Nothing but whole blocks is ever changed: line ends,
+spaces behind a mark and all other text stay as they are.
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ class Block:
 def fill(text: str, name: str, comparison: Comparison, source: str = "document") -> tuple[str, int]:
     """Return `text` with the blocks of the sweep `name` made anew, and how many there are.
 
-    `source` names the document in the UsageError that it raises, with the line, for a block that is not whole, and for
-    one of this sweep with an unknown language or part.
+    `source` names the document in the UsageError that it raises, with the line, for a block that is
+    not whole, and for one of this sweep with an unknown language or part.
     """
     lines = LINE.findall(text)
     blocks = [block for block in found(text, name, source) if block.name == name]
@@ -56,12 +58,17 @@ def fill(text: str, name: str, comparison: Comparison, source: str = "document")
         end_of_line = mark[len(mark.rstrip("\r\n")) :]
         table = PARTS[block.part](comparison, words(block.language))
         body = markdown.rows(table) if table else words(block.language)("effects.none")
-        lines[block.start + 1 : block.end] = [f"{block.indent}{row}{end_of_line}" for row in body.split("\n")]
+        lines[block.start + 1 : block.end] = [
+            f"{block.indent}{row}{end_of_line}" for row in body.split("\n")
+        ]
     return "".join(lines), len(blocks)
 
 
 def found(text: str, name: str = "", source: str = "document") -> list[Block]:
-    """Return the blocks of a document. Raises UsageError for one that is not whole, or that `name` can't have meant."""
+    """Return the blocks of a document.
+
+    Raises UsageError for one that is not whole, or that `name` can't have meant.
+    """
     blocks: list[Block] = []
     opened: Block | None = None
 
@@ -77,24 +84,44 @@ def found(text: str, name: str = "", source: str = "document") -> list[Block]:
         # Other comments may begin with the word, such as `<!-- table of contents -->`.
         if start and (said[:1] == [name] or (len(said) in (2, 3) and said[1] in languages())):
             if opened:
-                raise refuse(opened.start, f"this block is not closed by <!-- /table --> before line {number + 1}")
+                raise refuse(
+                    opened.start,
+                    f"this block is not closed by <!-- /table --> before line {number + 1}",
+                )
             if not 2 <= len(said) <= 3:
-                raise refuse(number, f"a block begins with <!-- table {name} en -->, and a part of it if you like")
+                raise refuse(
+                    number,
+                    f"a block begins with <!-- table {name} en -->, and a part of it if you like",
+                )
             language, part = said[1], [*said, "summary"][2]
             known = (("language", language, languages()), ("part", part, list(PARTS)))
             for what, asked, there in known if said[0] == name else ():
                 if asked not in there:
-                    raise refuse(number, f"there is no {what} {asked!r} of a table; use {', '.join(there)}")
+                    raise refuse(
+                        number, f"there is no {what} {asked!r} of a table; use {', '.join(there)}"
+                    )
             opened = Block(number, number, start["indent"], said[0], language, part)
-        elif (inside := MARK.search(re.sub("`[^`]*`", "", line))) and inside["words"].split()[:1] == [name]:
+        elif (inside := MARK.search(re.sub("`[^`]*`", "", line))) and inside["words"].split()[
+            :1
+        ] == [name]:
             raise refuse(number, "the marks of a block stand on lines of their own")
         elif END.fullmatch(line):
             if not opened:
-                raise refuse(number, "this closes a block that is not open; take it away, or write its first line")
-            blocks.append(Block(opened.start, number, opened.indent, opened.name, opened.language, opened.part))
+                raise refuse(
+                    number,
+                    "this closes a block that is not open; take it away, or write its first line",
+                )
+            blocks.append(
+                Block(
+                    opened.start, number, opened.indent, opened.name, opened.language, opened.part
+                )
+            )
             opened = None
     if opened:
-        raise refuse(opened.start, "this block is not closed; write <!-- /table --> in a line of its own behind it")
+        raise refuse(
+            opened.start,
+            "this block is not closed; write <!-- /table --> in a line of its own behind it",
+        )
     return blocks
 
 
@@ -102,9 +129,14 @@ def _fenced(text: str) -> set[int]:
     """Return the lines of a document that stand in fenced blocks of code, counted from 0."""
     from markdown_it import MarkdownIt
 
-    # Markdown ends lines at what ends them here: the parser is given nothing else to take for an end.
+    # Markdown ends lines at what ends them here: the parser is given nothing else to take for an
+    # end.
     plain = "\n".join(line.rstrip("\r\n") for line in LINE.findall(text))
-    fences = (token.map for token in MarkdownIt("commonmark").parse(plain) if token.type == "fence" and token.map)
+    fences = (
+        token.map
+        for token in MarkdownIt("commonmark").parse(plain)
+        if token.type == "fence" and token.map
+    )
     return {number for first, last in fences for number in range(first, last)}
 
 
@@ -114,7 +146,9 @@ def names(text: str, source: str = "document") -> set[str]:
 
 
 def changes(old: str, new: str) -> str:
-    """Return in words what differs between two states of a document: verdicts, only numbers, or other text."""
+    """Return in words what differs between two states of a document: verdicts, only numbers, or
+    other text.
+    """
     if _verdicts(old) != _verdicts(new):
         return "verdicts changed"
     if re.sub(r"[\d.,]+", "0", old) == re.sub(r"[\d.,]+", "0", new):
@@ -124,7 +158,9 @@ def changes(old: str, new: str) -> str:
 
 def difference(old: str, new: str, name: str) -> str:
     """Return a unified diff, its lines cut at 200 characters."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), name, f"{name} by its records", lineterm="", n=0)
+    lines = difflib.unified_diff(
+        old.splitlines(), new.splitlines(), name, f"{name} by its records", lineterm="", n=0
+    )
     return "\n".join(line if len(line) <= 200 else f"{line[:197]}..." for line in lines)
 
 

@@ -20,7 +20,9 @@ Found = Sequence[tuple[Claim, Judgement | None]]
 
 
 def overview(found: Found, words: Words) -> Table:
-    """Return a row a claim: what is stated, the verdict, and the first number; a claim that was not run has none."""
+    """Return a row a claim: what is stated, the verdict, and the first number; a claim that was not
+    run has none.
+    """
     rows = []
     for claim, judgement in found:
         rows.append(
@@ -69,12 +71,19 @@ def figure(estimate: Estimate) -> str:
 
 
 def headed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
-    """Return the statement, the verdict with its numbers, and what could explain them, as Markdown."""
+    """Return the statement, the verdict with its numbers, and what could explain them, as
+    Markdown.
+    """
     about, spoken = claim.about, words.language
-    parts = [f"**{escaped(about.statement[spoken])}** ({words('claims.where', where=escaped(about.where[spoken]))})"]
+    parts = [
+        f"**{escaped(about.statement[spoken])}** "
+        f"({words('claims.where', where=escaped(about.where[spoken]))})"
+    ]
     parts.append(f"{words('claims.verdict')}: {verdict(judgement, words).text}")
     if judgement:
-        parts.append("\n".join(f"- {escaped(line.text)}" for line in measured(claim, judgement, words)))
+        parts.append(
+            "\n".join(f"- {escaped(line.text)}" for line in measured(claim, judgement, words))
+        )
     if judgement and about.explanation:
         parts.append(escaped(about.explanation[spoken]))
     return "\n\n".join(parts)
@@ -91,11 +100,16 @@ def detailed(claim: Claim, words: Words) -> str:
         for name in ("supported", "refuted", "qualified")
         if (text := getattr(about.rule, name))
     ]
-    parts.append("\n".join([f"**{words('claims.rule')}** ({words('claims.rule_note')}):", "", *rule]))
-    statistics = [f"- `{name}` = `{statistic.value}`" for name, statistic in about.statistics.items()]
+    parts.append(
+        "\n".join([f"**{words('claims.rule')}** ({words('claims.rule_note')}):", "", *rule])
+    )
+    statistics = [
+        f"- `{name}` = `{statistic.value}`" for name, statistic in about.statistics.items()
+    ]
     parts.append("\n".join([f"**{words('claims.statistics')}**:", "", *statistics]))
     sources = [
-        f"- {escaped(s.source)}: {escaped(s.says[spoken])} ({words(f'claims.read.{s.read}')})" for s in about.literature
+        f"- {escaped(s.source)}: {escaped(s.says[spoken])} ({words(f'claims.read.{s.read}')})"
+        for s in about.literature
     ]
     parts.append("\n".join([f"**{words('claims.literature')}**:", "", *sources]))
     return "\n\n".join(parts)
@@ -111,7 +125,9 @@ def lead(found: Found, words: Words) -> str:
     counts = Counter(judgement.outcome if judgement else "too_few" for _, judgement in found)
     told = {name: counts[name] for name in ("supported", "qualified", "refuted", "undecided")}
     said = words("claims.lead", all=len(found), **told)
-    return f"{said} {words('claims.lead_rest', rest=counts['too_few'])}" if counts["too_few"] else said
+    return (
+        f"{said} {words('claims.lead_rest', rest=counts['too_few'])}" if counts["too_few"] else said
+    )
 
 
 def surprises(found: Found, words: Words) -> str:
@@ -121,14 +137,24 @@ def surprises(found: Found, words: Words) -> str:
         if judgement and judgement.outcome in ("refuted", "qualified"):
             said = claim.about.statement[words.language]
             why = (claim.about.explanation or {}).get(words.language, "")
-            lines.append(f"- {verdict(judgement, words).text}: **{escaped(said)}** {escaped(why)}".rstrip())
-    return "\n".join([f"## {words('claims.surprises')}", "", *(lines or [words("claims.no_surprises")])])
+            lines.append(
+                f"- {verdict(judgement, words).text}: **{escaped(said)}** {escaped(why)}".rstrip()
+            )
+    return "\n".join(
+        [f"## {words('claims.surprises')}", "", *(lines or [words("claims.no_surprises")])]
+    )
 
 
 def document(found: Found, words: Words, pictures: str) -> str:
-    """Return the document of all claims, as Markdown; `pictures` is the folder of NAME.LANGUAGE.svg."""
+    """Return the document of all claims, as Markdown; `pictures` is the folder of
+    NAME.LANGUAGE.svg.
+    """
     table = overview(found, words)
-    parts = [f"# {table.title}", f"{lead(found, words)} {words('claims.again')}", markdown.rows(table)]
+    parts = [
+        f"# {table.title}",
+        f"{lead(found, words)} {words('claims.again')}",
+        markdown.rows(table),
+    ]
     parts += [*(escaped(note) for note in table.notes), surprises(found, words)]
     for claim, judgement in found:
         parts += [f"## {claim.name}", headed(claim, judgement, words)]
@@ -159,7 +185,10 @@ def page(found: Found, words: Words) -> str:
         for claim, judgement in found
     ]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("regbench.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("regbench.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     table = overview(found, words)
     return environment.get_template("claims.html.j2").render(
@@ -180,10 +209,14 @@ def verdicts(found: Found) -> dict[str, dict[str, Any]]:
             "points": claim.about.points,
             "outcome": judgement.outcome,
             "text": {
-                language: text.format(x=figure(judgement.statistics[next(iter(claim.about.statistics))]))
+                language: text.format(
+                    x=figure(judgement.statistics[next(iter(claim.about.statistics))])
+                )
                 for language, text in (claim.about.cited or {}).items()
             },
-            "statistics": {name: asdict(estimate) for name, estimate in judgement.statistics.items()},
+            "statistics": {
+                name: asdict(estimate) for name, estimate in judgement.statistics.items()
+            },
         }
         for claim, judgement in found
         if judgement and judgement.outcome != "too_few"

@@ -1,7 +1,7 @@
 """A comparison as data: JSON and CSV, plain numbers at full precision under stable English keys.
 
-Accuracies, gaps and differences are shares (0.01 is one point), p values are adjusted where the key says so, an unknown
-number is null in JSON and empty in CSV.
+Accuracies, gaps and differences are shares (0.01 is one point), p values are adjusted where the key
+says so, an unknown number is null in JSON and empty in CSV.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ SCHEMA_VERSION = 3
 
 
 def document(comparison: Comparison, words: Words) -> dict[str, Any]:
-    """Return the whole comparison as JSON-able data; only the texts of `summary` and `notes` depend on the language."""
+    """Return the whole comparison as JSON-able data; only the texts of `summary` and `notes` depend
+    on the language.
+    """
     summary = tables.summary_with_sentences(comparison, words)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -56,11 +58,24 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
             }
         ),
         "digest": comparison.digest,
-        "summary": [_row(row, group, comparison, words) for row, group in comparison.summary.items()],
-        "main_effects": [_contrast(c) for c in comparison.effects.main] if comparison.effects else [],
-        "interactions": [_contrast(c) for c in comparison.effects.interactions] if comparison.effects else [],
+        "summary": [
+            _row(row, group, comparison, words) for row, group in comparison.summary.items()
+        ],
+        "main_effects": [_contrast(c) for c in comparison.effects.main]
+        if comparison.effects
+        else [],
+        "interactions": [_contrast(c) for c in comparison.effects.interactions]
+        if comparison.effects
+        else [],
         "effects_given": [
-            _known({"technique": g.technique, "other": g.other, "off": _estimate(g.off), "on": _estimate(g.on)})
+            _known(
+                {
+                    "technique": g.technique,
+                    "other": g.other,
+                    "off": _estimate(g.off),
+                    "on": _estimate(g.on),
+                }
+            )
             for g in (comparison.effects.given if comparison.effects else ())
         ],
         "cells": [_known(_cell(cell)) for cell in comparison.cells],
@@ -90,8 +105,14 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of `document`; a key that goes or changes makes it a new version."""
-    number, text, count = {"type": ["number", "null"]}, {"type": "string"}, {"type": "integer", "minimum": 0}
+    """Return the JSON Schema (draft 2020-12) of `document`; a key that goes or changes makes it a
+    new version.
+    """
+    number, text, count = (
+        {"type": ["number", "null"]},
+        {"type": "string"},
+        {"type": "integer", "minimum": 0},
+    )
 
     def record(**properties: Any) -> dict[str, Any]:
         return {
@@ -115,11 +136,27 @@ def schema() -> dict[str, Any]:
     )
     contrast = record(techniques=listed(text), contexts=count, **interval, p=number, p_holm=number)
     estimates = (
-        *("test_accuracy", "gap", "seconds", "difference", "gap_difference", "time_ratio", "nll_difference"),
+        *(
+            "test_accuracy",
+            "gap",
+            "seconds",
+            "difference",
+            "gap_difference",
+            "time_ratio",
+            "nll_difference",
+        ),
         *("near_zeros_difference", "weight_norm_ratio"),
     )
     figures = (
-        *("validation_accuracy", "standardized", "correlation", "pairing", "sign_flip_p", "p", "p_holm"),
+        *(
+            "validation_accuracy",
+            "standardized",
+            "correlation",
+            "pairing",
+            "sign_flip_p",
+            "p",
+            "p_holm",
+        ),
         *("equivalence_p", "equivalence_p_holm"),
     )
     cell = record(
@@ -167,7 +204,11 @@ def schema() -> dict[str, Any]:
             record(
                 cell=text,
                 chosen={"type": ["string", "null"]},
-                trials=listed(record(settings={"type": "object"}, validation_accuracy=estimate, seconds=number)),
+                trials=listed(
+                    record(
+                        settings={"type": "object"}, validation_accuracy=estimate, seconds=number
+                    )
+                ),
             )
         ),
         failures=listed(record(cell=text, status=text, seeds=listed(count), reason=text)),
@@ -179,12 +220,19 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "regbench table --format json",
         "$defs": {"document": document},
-        "anyOf": [{"$ref": "#/$defs/document"}, listed({"$ref": "#/$defs/document"}) | {"minItems": 2}],
+        "anyOf": [
+            {"$ref": "#/$defs/document"},
+            listed({"$ref": "#/$defs/document"}) | {"minItems": 2},
+        ],
     }
 
 
-def _row(row: str, group: Sequence[TechniqueResult], comparison: Comparison, words: Words) -> dict[str, Any]:
-    """Return a row of the summary table: its words, and of each point what was measured, here and in claims."""
+def _row(
+    row: str, group: Sequence[TechniqueResult], comparison: Comparison, words: Words
+) -> dict[str, Any]:
+    """Return a row of the summary table: its words, and of each point what was measured, here and
+    in claims.
+    """
     card = tables.card(row, words)
 
     def points(texts: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -193,12 +241,18 @@ def _row(row: str, group: Sequence[TechniqueResult], comparison: Comparison, wor
                 "point": key,
                 "text": text,
                 "measured": [
-                    _known({"technique": e.technique, "outcome": e.outcome, **_estimate(e.estimate)})
+                    _known(
+                        {"technique": e.technique, "outcome": e.outcome, **_estimate(e.estimate)}
+                    )
                     for t in group
                     if (e := evidence(key, t, comparison))
                 ],
                 "claims": [
-                    {"claim": claim, "outcome": v["outcome"], **_known(next(iter(v["statistics"].values())))}
+                    {
+                        "claim": claim,
+                        "outcome": v["outcome"],
+                        **_known(next(iter(v["statistics"].values()))),
+                    }
                     for claim, v in cited(f"{row}.{key}")
                 ],
             }
@@ -225,18 +279,31 @@ def _row(row: str, group: Sequence[TechniqueResult], comparison: Comparison, wor
 
 
 def _contrast(contrast: Contrast) -> dict[str, Any]:
-    said = {"techniques": list(contrast.techniques), "contexts": contrast.contexts, **_estimate(contrast.estimate)}
-    return {key: _known(value) for key, value in (said | {"p": contrast.p, "p_holm": contrast.p_holm}).items()}
+    said = {
+        "techniques": list(contrast.techniques),
+        "contexts": contrast.contexts,
+        **_estimate(contrast.estimate),
+    }
+    return {
+        key: _known(value)
+        for key, value in (said | {"p": contrast.p, "p_holm": contrast.p_holm}).items()
+    }
 
 
 def json_text(comparisons: Sequence[Comparison], words: Words) -> str:
     """Return `document` as JSON; of several conditions a list of documents."""
     found = [document(comparison, words) for comparison in comparisons]
-    return json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return (
+        json.dumps(
+            found[0] if len(found) == 1 else found, ensure_ascii=False, indent=2, allow_nan=False
+        )
+        + "\n"
+    )
 
 
 def csv_text(comparisons: Sequence[Comparison]) -> str:
-    """Return a row a cell, ranked, then a row a cell that was left out; `summary` names the summary table's row.
+    """Return a row a cell, ranked, then a row a cell that was left out; `summary` names the summary
+    table's row.
 
     Conditions follow each other under one header; a cell's name says which is its own.
     """
@@ -246,19 +313,32 @@ def csv_text(comparisons: Sequence[Comparison]) -> str:
 
 def _csv(comparison: Comparison) -> str:
     out = io.StringIO()
-    rows_of = {t.cell.label: row for row, group in comparison.summary.items() for t in group if t.cell}
+    rows_of = {
+        t.cell.label: row for row, group in comparison.summary.items() for t in group if t.cell
+    }
     lost: dict[str, list[str]] = {}
     for f in comparison.failures:
-        lost.setdefault(f.label, []).append(f"{len(f.seeds)} {f.status}: {f.reason}".removesuffix(": "))
+        lost.setdefault(f.label, []).append(
+            f"{len(f.seeds)} {f.status}: {f.reason}".removesuffix(": ")
+        )
     rows = [
-        {**_flat(_cell(cell)), "summary": rows_of.get(cell.label, ""), "reason": "; ".join(lost.get(cell.label, []))}
+        {
+            **_flat(_cell(cell)),
+            "summary": rows_of.get(cell.label, ""),
+            "reason": "; ".join(lost.get(cell.label, [])),
+        }
         for cell in comparison.cells
     ]
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n", restval="")
     writer.writeheader()
-    skips = [{"cell": skip.label, "verdict": "skipped", "reason": skip.reason} for skip in comparison.skips]
+    skips = [
+        {"cell": skip.label, "verdict": "skipped", "reason": skip.reason}
+        for skip in comparison.skips
+    ]
     for row in [*rows, *skips]:
-        writer.writerow({key: as_text(value) if isinstance(value, str) else value for key, value in row.items()})
+        writer.writerow(
+            {key: as_text(value) if isinstance(value, str) else value for key, value in row.items()}
+        )
     return out.getvalue()
 
 
@@ -269,7 +349,9 @@ def _cell(cell: CellResult) -> dict[str, Any]:
     return {
         "rank": cell.rank,
         "cell": cell.label,
-        "techniques": {key: settings.model_dump(mode="json") for key, settings in cell.techniques.items()},
+        "techniques": {
+            key: settings.model_dump(mode="json") for key, settings in cell.techniques.items()
+        },
         "planned": cell.planned,
         "finished": cell.finished,
         "test_accuracy": _estimate(cell.accuracy),
@@ -308,7 +390,9 @@ def _known(value: Any) -> Any:
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a cell's row for CSV: "difference", "difference_n", "difference_sd", "difference_low", ..."""
+    """Return a cell's row for CSV: "difference", "difference_n", "difference_sd", "difference_low",
+    ...
+    """
     row: dict[str, Any] = {}
     for key, value in _known(record).items():
         if key == "techniques":

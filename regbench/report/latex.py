@@ -1,4 +1,6 @@
-"""Tables in LaTeX, with the rules of booktabs: each a `table*` that is put into a paper as it is."""
+"""Tables in LaTeX, with the rules of booktabs: each a `table*` that is put into a paper as it
+is.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,18 @@ KOREAN = r"""% \usepackage{kotex}"""
 def text(comparison: Comparison, words: Words) -> str:
     """Return all tables of a comparison; the first lines name the packages that they need."""
     needs = [HEAD, KOREAN] if words.language == "ko" else [HEAD]
-    return "\n".join([*needs, *(_table(table) for table in tables.everything(comparison, words))]) + "\n"
+    return (
+        "\n".join([*needs, *(_table(table) for table in tables.everything(comparison, words))])
+        + "\n"
+    )
 
 
 def _table(table: Table) -> str:
-    rule = "\\addlinespace" if table.ruled or any(len(cell) > 1 for row in table.rows for cell in row) else ""
+    rule = (
+        "\\addlinespace"
+        if table.ruled or any(len(cell) > 1 for row in table.rows for cell in row)
+        else ""
+    )
     spec = "".join(_alignment(column, table) for column in table.columns)
     lines = [
         "",
@@ -61,7 +70,10 @@ def _table(table: Table) -> str:
     lines += [r"\bottomrule", r"\end{tabular}"]
     if table.notes:
         notes = " ".join(escaped(note) for note in table.notes)
-        lines += [r"\par\smallskip", rf"\begin{{minipage}}{{\textwidth}}\scriptsize {notes}\end{{minipage}}"]
+        lines += [
+            r"\par\smallskip",
+            rf"\begin{{minipage}}{{\textwidth}}\scriptsize {notes}\end{{minipage}}",
+        ]
     return "\n".join([*lines, r"\end{table*}"])
 
 
@@ -88,4 +100,6 @@ def _line(line: Line) -> str:
 
 def escaped(text: str) -> str:
     """Return text that TeX sets as it is, on one line."""
-    return re.sub("|".join(map(re.escape, ESCAPES)), lambda m: ESCAPES[m[0]], " ".join(text.split()))
+    return re.sub(
+        "|".join(map(re.escape, ESCAPES)), lambda m: ESCAPES[m[0]], " ".join(text.split())
+    )

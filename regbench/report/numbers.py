@@ -17,8 +17,9 @@ POINTS = 100
 def decimals(half_widths: Iterable[float], least: int = 1, most: int = 3) -> int:
     """Return the decimals for a column of intervals.
 
-    The last digit is worth at most half of the median half-width, and the narrowest interval does not round to 0. One
-    number of digits a column keeps it easy to scan. Half-widths that are unknown or 0 have no say.
+    The last digit is worth at most half of the median half-width, and the narrowest interval does
+    not round to 0. One number of digits a column keeps it easy to scan. Half-widths that are
+    unknown or 0 have no say.
     """
     known = [h for h in half_widths if h > 0]
     if not known:
@@ -28,7 +29,9 @@ def decimals(half_widths: Iterable[float], least: int = 1, most: int = 3) -> int
 
 
 def number(x: float, digits: int, sign: bool = False) -> str:
-    """Return `x` with `digits` decimals, with a real minus sign, and a plus where `sign` is asked for."""
+    """Return `x` with `digits` decimals, with a real minus sign, and a plus where `sign` is asked
+    for.
+    """
     if not math.isfinite(x):
         return UNKNOWN
     return f"{x:{'+' if sign else ''}.{digits}f}".replace("-", MINUS)
@@ -39,13 +42,18 @@ def scientific(x: float) -> str:
     return number(x, 0) if not math.isfinite(x) else MINUS * (x < 0) + plain(float(f"{abs(x):.1e}"))
 
 
-def plus_minus(estimates: Sequence[Estimate | None], scale: float = POINTS, sign: bool = False) -> list[str]:
+def plus_minus(
+    estimates: Sequence[Estimate | None], scale: float = POINTS, sign: bool = False
+) -> list[str]:
     """Return a column of "+5.1 ± 1.0", padded so that right-aligned lines stand under each other.
 
-    None (nothing to say) becomes "", an unknown mean `UNKNOWN`; a mean whose interval is unknown stands alone.
+    None (nothing to say) becomes "", an unknown mean `UNKNOWN`; a mean whose interval is unknown
+    stands alone.
     """
     digits = decimals(e.half_width * scale for e in estimates if e)
-    halves = [number(e.half_width * scale, digits) if e and e.half_width > 0 else "" for e in estimates]
+    halves = [
+        number(e.half_width * scale, digits) if e and e.half_width > 0 else "" for e in estimates
+    ]
     width = max((len(half) for half in halves), default=0)
     column = []
     for e, half in zip(estimates, halves, strict=True):

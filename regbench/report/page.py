@@ -1,4 +1,6 @@
-"""The report: one HTML file that opens offline, with the tables, the pictures and how to make them again."""
+"""The report: one HTML file that opens offline, with the tables, the pictures and how to make them
+again.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ def html(
     about: Mapping[str, str],
     replicates: Replicates | None = None,
 ) -> str:
-    """Return the page. `epochs`, `details` and `probes` have their files' columns; `about`: how to make it again.
+    """Return the page. `epochs`, `details` and `probes` have their files' columns; `about`: how to
+    make it again.
 
     Nothing in it is fetched. What comes from records or configs is text, never markup.
     """
@@ -51,9 +54,16 @@ def html(
         "filters": plots.filters(comparison, details, words),
     }
     found = tables.everything(comparison, words)
-    lost = [table for table in (tables.failures(comparison, words), tables.skips(comparison, words)) if table]
+    lost = [
+        table
+        for table in (tables.failures(comparison, words), tables.skips(comparison, words))
+        if table
+    ]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("regbench.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("regbench.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
         words=words,
@@ -68,7 +78,12 @@ def html(
             if svg
         ],
         probed=[
-            Picture(key, words("page.probe", probe=key), distinct(key, svg), note("probe", comparison, words))
+            Picture(
+                key,
+                words("page.probe", probe=key),
+                distinct(key, svg),
+                note("probe", comparison, words),
+            )
             for key, svg in plots.probed(comparison, probes, words).items()
         ],
         about=about,
@@ -81,7 +96,9 @@ def note(key: str, comparison: Comparison, words: Words) -> str:
     said = words(f"page.{key}_note")
     alone = len(plots.single(comparison))
     if key in ("curves", "weights", "filters", "probe") and alone > plots.MOST:
-        said += " " + words("page.first", shown=plots.MOST - 1, all=alone - 1)  # the baseline is one of them
+        said += " " + words(
+            "page.first", shown=plots.MOST - 1, all=alone - 1
+        )  # the baseline is one of them
     return said
 
 
@@ -95,14 +112,20 @@ def lead(comparison: Comparison, words: Words) -> list[str]:
         best, difference = max(helping, key=lambda pair: pair[1].mean)
         digits = numbers.decimals([100 * difference.half_width])
         mean, low, high = (
-            numbers.number(100 * x, digits, sign=True) for x in (difference.mean, difference.low, difference.high)
+            numbers.number(100 * x, digits, sign=True)
+            for x in (difference.mean, difference.low, difference.high)
         )
         cell = short_names(comparison.cells)[best.label]
-        said = words("page.lead_best", cell=cell, difference=mean, low=low, high=high, n=difference.n)
+        said = words(
+            "page.lead_best", cell=cell, difference=mean, low=low, high=high, n=difference.n
+        )
     named = {verdict: counts[verdict] for verdict in ("helps", "hurts", "equivalent")}
     unknown = counts["too_few"] + counts["no_spread"]
     said_counts = words("page.lead_counts", all=len(judged), undecided=counts["undecided"], **named)
-    return [said, " ".join([said_counts, *([words("page.lead_unknown", n=unknown)] if unknown else [])])]
+    return [
+        said,
+        " ".join([said_counts, *([words("page.lead_unknown", n=unknown)] if unknown else [])]),
+    ]
 
 
 def distinct(key: str, svg: str) -> str:

@@ -32,5 +32,7 @@ def rich(found: Versus, words: Words) -> Group:
         for test in found.by_seed
     ]
     titles = tuple(words(f"versus.{name}") for name in ("seed", "only_one", "only_other", "p"))
-    note = words("versus.note", images=f"{found.images:,}", confidence=numbers.percent(found.confidence))
+    note = words(
+        "versus.note", images=f"{found.images:,}", confidence=numbers.percent(found.confidence)
+    )
     return Group(Text(head), grid(titles, rows), Text(note, "dim"))

@@ -1,7 +1,8 @@
-"""The pictures of the report, as SVG to be set into a page: text becomes outlines, so that no font has to be there.
+"""The pictures of the report, as SVG to be set into a page: text becomes outlines, so that no font
+has to be there.
 
-Lines and letters take the colour of the page's text (`currentColor`), series the colours of Okabe & Ito (2008), which
-people with any colour vision tell apart. The same records give the same bytes.
+Lines and letters take the colour of the page's text (`currentColor`), series the colours of Okabe &
+Ito (2008), which people with any colour vision tell apart. The same records give the same bytes.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ VERDICTS: Mapping[Verdict, tuple[str, str]] = {
 OUTCOMES: Mapping[str, str] = {"supported": "#009e73", "refuted": "#d55e00", "qualified": "#0072b2"}
 HANGUL = (
     "Noto Sans CJK KR",
-    "Noto Sans CJK JP",  # has Hangul too, and is all that matplotlib before 3.11 finds in Noto's collection
+    "Noto Sans CJK JP",  # has Hangul too; all of Noto's that matplotlib before 3.11 finds
     "Noto Sans KR",
     "NanumGothic",
     "Apple SD Gothic Neo",
@@ -61,7 +62,9 @@ BINS = np.logspace(_LOW - (_HIGH - _LOW) / _BINS, _HIGH, _BINS + 2)
 UNITS = 12
 """First-layer units that are shown a cell."""
 LINE, LETTER = 10, 0.015
-"""Of the labels in `pareto`: points from one to the next, and a letter's share of the picture's width."""
+"""Of the labels in `pareto`: points from one to the next, and a letter's share of the picture's
+width.
+"""
 MOST = 8
 """Cells that curves are drawn of: there are no more colours."""
 MOST_PANELS = 6
@@ -76,7 +79,9 @@ def hangul_font() -> str | None:
 
 
 def labels(language: Words) -> Words:
-    """Return the words that can be drawn: English where the language is Korean and no font here holds Hangul."""
+    """Return the words that can be drawn: English where the language is Korean and no font here
+    holds Hangul.
+    """
     return words("en") if language.language == "ko" and hangul_font() is None else language
 
 
@@ -100,18 +105,30 @@ def columns(names: Sequence[str]) -> int:
 
 
 def _opening(title: str) -> str:
-    safe = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", "/")
+    safe = (
+        title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", "/")
+    )
     return (
-        r'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="\1" role="img" '
+        r'<svg xmlns="http://www.w3.org/2000/svg" '
+        r'xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="\1" role="img" '
         f'aria-label="{safe}">'
     )
 
 
 def styled(salt: str, language: Words) -> Any:
-    """Return the context in which all figures are drawn; `salt` keeps the ids of two pictures in one page apart."""
-    # DejaVu comes with matplotlib, so that an English picture is the same on a machine with other fonts.
-    family = [name for name in (hangul_font() if language.language == "ko" else None, "DejaVu Sans") if name]
-    ink: Any = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK)
+    """Return the context in which all figures are drawn; `salt` keeps the ids of two pictures in
+    one page apart.
+    """
+    # DejaVu comes with matplotlib, so that an English picture is the same on a machine with other
+    # fonts.
+    family = [
+        name
+        for name in (hangul_font() if language.language == "ko" else None, "DejaVu Sans")
+        if name
+    ]
+    ink: Any = dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
+    )
     # "default" first: a user's own matplotlibrc has no say.
     return style.context(
         [
@@ -140,11 +157,15 @@ def single(comparison: Comparison) -> list[CellResult]:
 def counted(rows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """Return the rows, of epochs.csv or details.csv, of the runs that the tables count."""
     keys = zip(rows["cell"], rows["seed"], strict=True)
-    return rows[np.array([seed in comparison.by_seed.get(cell, ()) for cell, seed in keys], dtype=bool)]
+    return rows[
+        np.array([seed in comparison.by_seed.get(cell, ()) for cell, seed in keys], dtype=bool)
+    ]
 
 
 def forest(comparison: Comparison, words: Words) -> str | None:
-    """Return each cell's difference to the baseline with its interval, the margin of equivalence as a band."""
+    """Return each cell's difference to the baseline with its interval, the margin of equivalence as
+    a band.
+    """
     cells = [cell for cell in comparison.cells if cell.effect and cell.effect.accuracy.n]
     if not cells:
         return None
@@ -152,7 +173,9 @@ def forest(comparison: Comparison, words: Words) -> str | None:
     with styled("forest", say):
         figure = Figure((WIDTH, 1.1 + 0.24 * len(cells)), layout="constrained")
         axes = figure.subplots()
-        axes.axvspan(-100 * comparison.margin, 100 * comparison.margin, color=COLOURS[0], alpha=0.15, lw=0)
+        axes.axvspan(
+            -100 * comparison.margin, 100 * comparison.margin, color=COLOURS[0], alpha=0.15, lw=0
+        )
         axes.axvline(0, color=INK, lw=0.8)
         drawn: dict[str, Any] = {}
         for y, cell in enumerate(cells):
@@ -168,12 +191,17 @@ def forest(comparison: Comparison, words: Words) -> str | None:
         axes.set_ylim(len(cells) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(say("page.points_to_baseline"))
-        figure.legend(list(drawn.values()), list(drawn), loc="outside upper right", ncols=len(drawn))
+        figure.legend(
+            list(drawn.values()), list(drawn), loc="outside upper right", ncols=len(drawn)
+        )
         return draw(figure, words("page.forest"))
 
 
-def curve(epochs: pd.DataFrame, label: str, measure: str, confidence: float) -> tuple[Array, Array, Array, Array]:
-    """Return epochs, means over the seeds and the ends of their t intervals of a cell; epochs not measured are absent.
+def curve(
+    epochs: pd.DataFrame, label: str, measure: str, confidence: float
+) -> tuple[Array, Array, Array, Array]:
+    """Return epochs, means over the seeds and the ends of their t intervals of a cell; epochs not
+    measured are absent.
 
     `epochs` has the columns of epochs.csv.
     """
@@ -185,7 +213,9 @@ def curve(epochs: pd.DataFrame, label: str, measure: str, confidence: float) -> 
 
 
 def curves(comparison: Comparison, epochs: pd.DataFrame, words: Words) -> str | None:
-    """Return validation error and training loss by epoch, of the baseline and each technique alone."""
+    """Return validation error and training loss by epoch, of the baseline and each technique
+    alone.
+    """
     if epochs.empty:
         return None
     epochs = counted(epochs, comparison)
@@ -193,12 +223,18 @@ def curves(comparison: Comparison, epochs: pd.DataFrame, words: Words) -> str | 
     with styled("curves", say):
         figure = Figure((WIDTH, 3.4), layout="constrained")
         panels = figure.subplots(1, 2)
-        for axes, measure, error in zip(panels, ("validation_accuracy", "train_loss"), (True, False), strict=True):
+        for axes, measure, error in zip(
+            panels, ("validation_accuracy", "train_loss"), (True, False), strict=True
+        ):
             for colour, cell in zip(COLOURS, single(comparison), strict=False):
                 x, mean, low, high = curve(epochs, cell.label, measure, comparison.confidence)
                 if not len(x):
                     continue
-                y, bottom, top = (100 * (1 - mean), 100 * (1 - high), 100 * (1 - low)) if error else (mean, low, high)
+                y, bottom, top = (
+                    (100 * (1 - mean), 100 * (1 - high), 100 * (1 - low))
+                    if error
+                    else (mean, low, high)
+                )
                 marker = "o" if len(x) < 12 else ""
                 axes.plot(x, y, color=colour, lw=1.6, marker=marker, ms=3, label=short[cell.label])
                 axes.fill_between(x, bottom, top, color=colour, alpha=0.15, lw=0)
@@ -211,7 +247,9 @@ def curves(comparison: Comparison, epochs: pd.DataFrame, words: Words) -> str | 
 
 
 def front(costs: Sequence[float], errors: Sequence[float]) -> list[int]:
-    """Return which points no other one beats in both cost and error, by rising cost (the Pareto front)."""
+    """Return which points no other one beats in both cost and error, by rising cost (the Pareto
+    front).
+    """
     order = sorted(range(len(costs)), key=lambda i: (costs[i], errors[i]))
     best, found = math.inf, []
     for i in order:
@@ -237,7 +275,14 @@ def pareto(comparison: Comparison, words: Words) -> str | None:
         figure = Figure((WIDTH, 3.6), layout="constrained")
         axes = figure.subplots()
         axes.plot(costs, errors, "o", color=COLOURS[6], ms=5)
-        axes.plot([costs[i] for i in best], [errors[i] for i in best], "-o", color=COLOURS[1], ms=6, lw=1.2)
+        axes.plot(
+            [costs[i] for i in best],
+            [errors[i] for i in best],
+            "-o",
+            color=COLOURS[1],
+            ms=6,
+            lw=1.2,
+        )
         named = {*best, next((i for i, c in enumerate(cells) if not c.techniques), best[0])}
         axes.margins(y=0.15)
         log = max(costs) > 3 * min(costs)
@@ -252,10 +297,11 @@ def pareto(comparison: Comparison, words: Words) -> str | None:
         axes.set_xlim(*(np.exp(limits) if log else limits))
         axes.set_xlabel(say("page.seconds_a_run"))
         axes.set_ylabel(say("page.test_error"))
-        figure.draw_without_rendering()  # brings the scales, from which follows where the points lie
+        figure.draw_without_rendering()  # brings the scales, and so where the points lie
         free = math.inf
         for i in sorted(named, key=lambda i: -errors[i]):
-            # The other cells lie above and to the right of the front; a label keeps below the one before it.
+            # The other cells lie above and to the right of the front; a label keeps below the one
+            # before it.
             height = float(axes.transData.transform((costs[i], errors[i]))[1]) * 72 / figure.dpi
             top = min(height - 5, free)
             free = top - LINE
@@ -272,7 +318,9 @@ def pareto(comparison: Comparison, words: Words) -> str | None:
 
 
 def interactions(comparison: Comparison, words: Words) -> str | None:
-    """Return for each pair what a technique adds without and with the other one, or None without a factorial."""
+    """Return for each pair what a technique adds without and with the other one, or None without a
+    factorial.
+    """
     found = comparison.effects
     if found is None:
         return None
@@ -297,11 +345,15 @@ def interactions(comparison: Comparison, words: Words) -> str | None:
             ):
                 y, x = row + shift, 100 * estimate.mean
                 if math.isfinite(estimate.low):
-                    axes.plot([100 * estimate.low, 100 * estimate.high], [y, y], color=colour, lw=1.4)
+                    axes.plot(
+                        [100 * estimate.low, 100 * estimate.high], [y, y], color=colour, lw=1.4
+                    )
                 (handles[say(side)],) = axes.plot([x], [y], marker, color=colour, ms=5.5)
                 ends.append((x, y))
             axes.plot(*zip(*ends, strict=True), color=INK, lw=0.7, alpha=0.6)
-        axes.set_yticks(range(len(pairs)), [f"{name(p.technique)} × {name(p.other)}" for p in pairs[::-1]])
+        axes.set_yticks(
+            range(len(pairs)), [f"{name(p.technique)} × {name(p.other)}" for p in pairs[::-1]]
+        )
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(say("page.points_added"))
         figure.legend(list(handles.values()), list(handles), loc="outside upper right", ncols=2)
@@ -309,7 +361,8 @@ def interactions(comparison: Comparison, words: Words) -> str | None:
 
 
 def strengths(comparison: Comparison, words: Words) -> str | None:
-    """Return test error against strength of each technique with several alone, the baseline as a band; None if none.
+    """Return test error against strength of each technique with several alone, the baseline as a
+    band; None if none.
 
     A line holds cells that differ in the strength alone.
     """
@@ -322,7 +375,10 @@ def strengths(comparison: Comparison, words: Words) -> str | None:
                 rest = settings.model_dump(exclude={techniques()[key].main}).items()
                 line = tuple(f"{name}={setting}" for name, setting in rest)
                 swept.setdefault(key, {}).setdefault(line, []).append((float(value), cell))
-    several = {key: {rest: points for rest, points in lines.items() if len(points) > 1} for key, lines in swept.items()}
+    several = {
+        key: {rest: points for rest, points in lines.items() if len(points) > 1}
+        for key, lines in swept.items()
+    }
     swept = {key: lines for key, lines in several.items() if lines}
     if not swept:
         return None
@@ -337,12 +393,21 @@ def strengths(comparison: Comparison, words: Words) -> str | None:
             if base.n:
                 axes.axhline(100 * (1 - base.mean), color=INK, lw=0.8, ls="--")
                 if math.isfinite(base.low):
-                    axes.axhspan(100 * (1 - base.high), 100 * (1 - base.low), color=COLOURS[6], alpha=0.2, lw=0)
+                    axes.axhspan(
+                        100 * (1 - base.high),
+                        100 * (1 - base.low),
+                        color=COLOURS[6],
+                        alpha=0.2,
+                        lw=0,
+                    )
             for colour, (rest, points) in zip(COLOURS, lines.items(), strict=False):
                 points = sorted(points, key=lambda point: point[0])
                 x = np.array([value for value, _ in points])
                 errors = np.array(
-                    [[100 * (1 - a) for a in (c.accuracy.mean, c.accuracy.low, c.accuracy.high)] for _, c in points]
+                    [
+                        [100 * (1 - a) for a in (c.accuracy.mean, c.accuracy.low, c.accuracy.high)]
+                        for _, c in points
+                    ]
                 )
                 apart = [part for part in rest if not all(part in other for other in lines)]
                 axes.plot(x, errors[:, 0], "-o", color=colour, ms=4, label=", ".join(apart))
@@ -362,7 +427,9 @@ def strengths(comparison: Comparison, words: Words) -> str | None:
 
 
 def trials(comparison: Comparison, words: Words) -> str | None:
-    """Return validation error against each number that a cell's trials differ in; None where nothing was tuned."""
+    """Return validation error against each number that a cell's trials differ in; None where
+    nothing was tuned.
+    """
     panels = [(choice, name) for choice in comparison.ledger for name in choice.spans]
     if not panels:
         return None
@@ -376,8 +443,17 @@ def trials(comparison: Comparison, words: Words) -> str | None:
             for trial in choice.trials:
                 x, found = numbers(trial.cell)[name], trial.validation
                 taken = trial.cell is choice.chosen
-                axes.vlines(x, 100 * (1 - found.high), 100 * (1 - found.low), color=COLOURS[0], lw=1)
-                axes.plot(x, 100 * (1 - found.mean), "o", color=COLOURS[0], ms=5, mfc=COLOURS[0] if taken else "none")
+                axes.vlines(
+                    x, 100 * (1 - found.high), 100 * (1 - found.low), color=COLOURS[0], lw=1
+                )
+                axes.plot(
+                    x,
+                    100 * (1 - found.mean),
+                    "o",
+                    color=COLOURS[0],
+                    ms=5,
+                    mfc=COLOURS[0] if taken else "none",
+                )
             low, high = choice.spans[name]
             if low > 0 and high >= 10 * low:
                 axes.set_xscale("log")
@@ -387,7 +463,9 @@ def trials(comparison: Comparison, words: Words) -> str | None:
             axes.set_xlabel(name)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
-        low, high = grid[0, 0].get_ylim()  # an interval of few seeds may reach beyond what is possible
+        low, high = grid[
+            0, 0
+        ].get_ylim()  # an interval of few seeds may reach beyond what is possible
         grid[0, 0].set_ylim(max(low, 0), min(high, 100))
         for line in grid:
             line[0].set_ylabel(say("page.validation_error"))
@@ -395,10 +473,11 @@ def trials(comparison: Comparison, words: Words) -> str | None:
 
 
 def panels(probes: pd.DataFrame) -> dict[str, tuple[list[str], list[str]]]:
-    """Return what of a probe's rows can be drawn over `at`: a title to the names of a line, and of constants beside it.
+    """Return what of a probe's rows can be drawn over `at`: a title to the names of a line, and of
+    constants beside it.
 
-    A line is one name, or three percentiles p15, p50, p85. A name without `at` that ends in a line's, such as
-    weight_scaling_error, is a constant beside it.
+    A line is one name, or three percentiles p15, p50, p85. A name without `at` that ends in a
+    line's, such as weight_scaling_error, is a constant beside it.
     """
     places = probes.groupby("name", sort=False)["at"].nunique()
     several = [str(name) for name, count in places.items() if count > 1]
@@ -409,12 +488,16 @@ def panels(probes: pd.DataFrame) -> dict[str, tuple[list[str], list[str]]]:
         if trio and set(trio) <= set(several):
             found[", ".join(trio)] = trio, []
         else:
-            found[name] = [name], [str(n) for n in places.index if n not in several and str(n).endswith(f"_{name}")]
+            found[name] = (
+                [name],
+                [str(n) for n in places.index if n not in several and str(n).endswith(f"_{name}")],
+            )
     return found
 
 
 def probed(comparison: Comparison, probes: pd.DataFrame, words: Words) -> dict[str, str]:
-    """Return a picture for each probe that measured at several places: means over the seeds, with intervals as bands.
+    """Return a picture for each probe that measured at several places: means over the seeds, with
+    intervals as bands.
 
     `probes` has the columns of probes.csv. Cells are those of the learning curves.
     """
@@ -451,15 +534,24 @@ def probed(comparison: Comparison, probes: pd.DataFrame, words: Words) -> dict[s
     return pictures
 
 
-def _measured(axes: Any, rows: pd.DataFrame, line: Sequence[str], colour: str, label: str, confidence: float) -> None:
-    """Draw a cell's line in a panel: a mean with its interval, or the median within the percentiles around it."""
-    tables = [rows[rows["name"] == name].pivot_table(index="at", columns="seed", values="value") for name in line]
+def _measured(
+    axes: Any, rows: pd.DataFrame, line: Sequence[str], colour: str, label: str, confidence: float
+) -> None:
+    """Draw a cell's line in a panel: a mean with its interval, or the median within the percentiles
+    around it.
+    """
+    tables = [
+        rows[rows["name"] == name].pivot_table(index="at", columns="seed", values="value")
+        for name in line
+    ]
     if tables[0].empty:
         return
     if len(tables) == 3:
         low, middle, high = (table.mean(axis=1).to_numpy(float) for table in tables)
     else:
-        found = [stats.estimate(row[np.isfinite(row)], confidence) for row in tables[0].to_numpy(float)]
+        found = [
+            stats.estimate(row[np.isfinite(row)], confidence) for row in tables[0].to_numpy(float)
+        ]
         middle, low, high = np.array([[e.mean, e.low, e.high] for e in found]).T
     x = tables[0].index.to_numpy(float)
     axes.plot(x, middle, color=colour, lw=1.6, marker="o" if len(x) < 12 else "", ms=3, label=label)
@@ -467,7 +559,8 @@ def _measured(axes: Any, rows: pd.DataFrame, line: Sequence[str], colour: str, l
 
 
 def claim(stated: Claim, judgement: Judgement, words: Words) -> str:
-    """Return each statistic of a claim: a dot a seed, the mean with its interval, and the sides that the rule asks for.
+    """Return each statistic of a claim: a dot a seed, the mean with its interval, and the sides
+    that the rule asks for.
 
     A side that several outcomes ask for takes the colour of the first.
     """
@@ -476,7 +569,10 @@ def claim(stated: Claim, judgement: Judgement, words: Words) -> str:
         figure = Figure((WIDTH, 0.4 + 0.95 * len(statistics)), layout="constrained")
         panels = figure.subplots(len(statistics), 1, squeeze=False)[:, 0]
         shades = dict.fromkeys(outcome for outcome, *_ in sides(stated.about.rule))
-        patches = [Patch(color=OUTCOMES[outcome], alpha=0.3, label=say(f"claims.{outcome}")) for outcome in shades]
+        patches = [
+            Patch(color=OUTCOMES[outcome], alpha=0.3, label=say(f"claims.{outcome}"))
+            for outcome in shades
+        ]
         figure.legend(handles=patches, loc="outside upper right", ncols=len(patches))
         for axes, (name, statistic) in zip(panels, statistics.items(), strict=True):
             estimate, seeds = judgement.statistics[name], judgement.values[name]
@@ -490,9 +586,17 @@ def claim(stated: Claim, judgement: Judgement, words: Words) -> str:
                 side = (threshold, high) if above else (low, threshold)
                 axes.axvspan(*side, color=OUTCOMES[outcome], alpha=0.13, lw=0)
                 axes.axvline(threshold, color=INK, lw=0.7, ls="--")
-            axes.plot(seeds, np.full(len(seeds), 0.0), "o", color=COLOURS[6], ms=4, alpha=0.6, mew=0)
+            axes.plot(
+                seeds, np.full(len(seeds), 0.0), "o", color=COLOURS[6], ms=4, alpha=0.6, mew=0
+            )
             if math.isfinite(estimate.low):
-                axes.plot([estimate.low, estimate.high], [0.5, 0.5], color=COLOURS[0], lw=2.2, solid_capstyle="butt")
+                axes.plot(
+                    [estimate.low, estimate.high],
+                    [0.5, 0.5],
+                    color=COLOURS[0],
+                    lw=2.2,
+                    solid_capstyle="butt",
+                )
             axes.plot([estimate.mean], [0.5], "D", color=COLOURS[0], ms=5)
             axes.set_xlim(low, high)
             axes.set_ylim(-0.5, 1)
@@ -504,18 +608,26 @@ def claim(stated: Claim, judgement: Judgement, words: Words) -> str:
 
 
 def sides(rule: Rule) -> list[tuple[str, str, bool, float]]:
-    """Return what a rule asks for: outcome, statistic, whether above, threshold; each side of a statistic once."""
+    """Return what a rule asks for: outcome, statistic, whether above, threshold; each side of a
+    statistic once.
+    """
     found: dict[tuple[str, bool, float], str] = {}
     for outcome in ("supported", "refuted", "qualified"):
-        for comparison in formula.thresholds(formula.parsed(text)) if (text := getattr(rule, outcome)) else ():
+        for comparison in (
+            formula.thresholds(formula.parsed(text)) if (text := getattr(rule, outcome)) else ()
+        ):
             found.setdefault(comparison, outcome)
     return [(outcome, *comparison) for comparison, outcome in found.items()]
 
 
 def weight_shares(details: pd.DataFrame, label: str) -> Array:
-    """Return the mean share of a cell's weights in each bin of size, (71,), or (0,) where nothing is known."""
+    """Return the mean share of a cell's weights in each bin of size, (71,), or (0,) where nothing
+    is known.
+    """
     counts = [json.loads(text) for text in details.loc[details["cell"] == label, "weights"] if text]
-    return np.array([np.array(c, float) / sum(c) for c in counts]).mean(0) if counts else np.zeros(0)
+    return (
+        np.array([np.array(c, float) / sum(c) for c in counts]).mean(0) if counts else np.zeros(0)
+    )
 
 
 def weights(comparison: Comparison, details: pd.DataFrame, words: Words) -> str | None:
@@ -539,7 +651,8 @@ def weights(comparison: Comparison, details: pd.DataFrame, words: Words) -> str 
 
 
 def filters(comparison: Comparison, details: pd.DataFrame, words: Words) -> str | None:
-    """Return what the first units of the first layer look at, a row a cell: red for positive weights, blue negative.
+    """Return what the first units of the first layer look at, a row a cell: red for positive
+    weights, blue negative.
 
     Of images in colour, a weight's three channels are the pixel's.
     """
@@ -562,6 +675,14 @@ def filters(comparison: Comparison, details: pd.DataFrame, words: Words) -> str 
                 axes.set_axis_off()
             for axes, unit in zip(line, units, strict=False):
                 one = unit.shape[-1] == 1
-                axes.imshow(unit[..., 0] if one else unit, cmap="RdBu_r", vmin=0, vmax=255, interpolation="none")
-            line[0].text(-0.15, 0.5, label, transform=line[0].transAxes, ha="right", va="center", fontsize=8)
+                axes.imshow(
+                    unit[..., 0] if one else unit,
+                    cmap="RdBu_r",
+                    vmin=0,
+                    vmax=255,
+                    interpolation="none",
+                )
+            line[0].text(
+                -0.15, 0.5, label, transform=line[0].transAxes, ha="right", va="center", fontsize=8
+            )
         return draw(figure, words("page.filters"))

@@ -1,4 +1,7 @@
-"""The tables as neutral data: titles, columns, cells of finished text, notes. Every format renders these."""
+"""The tables as neutral data: titles, columns, cells of finished text, notes.
+
+Every format renders these.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from regbench.analysis.compare import CellResult, Comparison, TechniqueResult, short_names, shortened, single_strengths
+from regbench.analysis.compare import (
+    CellResult,
+    Comparison,
+    TechniqueResult,
+    short_names,
+    shortened,
+    single_strengths,
+)
 from regbench.analysis.effects import Contrast
 from regbench.analysis.evidence import MEASURES, Outcome, cited, evidence
 from regbench.analysis.stats import FEWEST_SEEDS, MOST_SEEDS, POWER, Estimate, Verdict
@@ -30,7 +40,13 @@ SYMBOLS: Mapping[Verdict, str] = {
     "no_spread": UNKNOWN,
 }
 TONES: Mapping[Verdict, Tone] = {"helps": "good", "hurts": "bad", "equivalent": "same"}
-MARKS: Mapping[Outcome, str] = {"holds": "✓ ", "refuted": "✗ ", "undecided": "? ", "too_few": "", "number": ""}
+MARKS: Mapping[Outcome, str] = {
+    "holds": "✓ ",
+    "refuted": "✗ ",
+    "undecided": "? ",
+    "too_few": "",
+    "number": "",
+}
 OUTCOMES: Mapping[Outcome, Tone] = {"holds": "good", "refuted": "bad"}
 CLAIMS: Mapping[str, tuple[str, Tone]] = {
     "supported": ("✓", "good"),
@@ -56,7 +72,10 @@ Cell = tuple[Line, ...]
 
 @dataclass(frozen=True)
 class Column:
-    """A column. Text wraps; what is fixed (to the left) or a figure (to the right) is never cut or broken."""
+    """A column.
+
+    Text wraps; what is fixed (to the left) or a figure (to the right) is never cut or broken.
+    """
 
     title: str
     kind: Literal["text", "fixed", "figure"] = "text"
@@ -76,9 +95,13 @@ class Table:
     """Its rows have several lines each, and need a line between them."""
 
     def beside(self, other: Table) -> Table:
-        """Return one table with the columns of both, which have the same rows, and this one's title."""
+        """Return one table with the columns of both, which have the same rows, and this one's
+        title.
+        """
         rows = tuple((*mine, *theirs) for mine, theirs in zip(self.rows, other.rows, strict=True))
-        return replace(self, columns=(*self.columns, *other.columns), rows=rows, notes=other.notes, ruled=True)
+        return replace(
+            self, columns=(*self.columns, *other.columns), rows=rows, notes=other.notes, ruled=True
+        )
 
 
 def cell(text: str, tone: Tone = "plain") -> Cell:
@@ -88,30 +111,50 @@ def cell(text: str, tone: Tone = "plain") -> Cell:
 
 def cards(comparison: Comparison, words: Words) -> Table:
     """Return the note's summary table as the note has it: what each row's technique is."""
-    columns = [Column(words("summary.technique"), "fixed"), *(Column(words(f"summary.{name}")) for name in TEXTS)]
+    columns = [
+        Column(words("summary.technique"), "fixed"),
+        *(Column(words(f"summary.{name}")) for name in TEXTS),
+    ]
     rows = []
     for row, group in comparison.summary.items():
         found = card(row, words)
-        points = [_points(row, p, group, comparison, words) for p in (found.strengths, found.weaknesses)]
-        rows.append((cell(found.name, "strong"), cell(found.key_idea), cell(found.applied_to), *points))
+        points = [
+            _points(row, p, group, comparison, words) for p in (found.strengths, found.weaknesses)
+        ]
+        rows.append(
+            (cell(found.name, "strong"), cell(found.key_idea), cell(found.applied_to), *points)
+        )
     return Table(words("summary.cards"), tuple(columns), tuple(rows), ruled=True)
 
 
 def _points(
-    row: str, points: Mapping[str, str], group: Sequence[TechniqueResult], comparison: Comparison, words: Words
+    row: str,
+    points: Mapping[str, str],
+    group: Sequence[TechniqueResult],
+    comparison: Comparison,
+    words: Words,
 ) -> Cell:
-    """Return the points for or against a row's techniques, each with what was measured of it, here and in claims."""
+    """Return the points for or against a row's techniques, each with what was measured of it, here
+    and in claims.
+    """
     lines: list[Line] = []
     for key, text in points.items():
         lines.append(Line(text))
         found = [(t, e) for t in group if (e := evidence(key, t, comparison))]
         claims = cited(f"{row}.{key}")
         if not found:
-            lines.append(Line(f"({words('evidence.none' if claims else 'evidence.literature')})", "faint"))
+            lines.append(
+                Line(f"({words('evidence.none' if claims else 'evidence.literature')})", "faint")
+            )
         for technique, measured in found:
             name = f"{_cards(technique.key, words).name}: " if len(group) > 1 else ""
             said = words(f"evidence.{key}", x=_evidence_figure(key, measured.estimate))
-            lines.append(Line(f"{MARKS[measured.outcome]}{name}{said}", OUTCOMES.get(measured.outcome, "faint")))
+            lines.append(
+                Line(
+                    f"{MARKS[measured.outcome]}{name}{said}",
+                    OUTCOMES.get(measured.outcome, "faint"),
+                )
+            )
         for _, verdict in claims:
             mark, tone = CLAIMS[verdict["outcome"]]
             said = verdict["text"].get(words.language, verdict["text"]["en"])
@@ -132,10 +175,14 @@ def _evidence_figure(key: str, found: Estimate) -> str:
 
 
 def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table:
-    """Return what the summary table's techniques measured: a row of several lines each where `grouped`."""
+    """Return what the summary table's techniques measured: a row of several lines each where
+    `grouped`.
+    """
     lines = list(_effect_lines(comparison, words))
     columns = (
-        Column(words("summary.measured"), "fixed") if grouped else Column(words("summary.technique")),
+        Column(words("summary.measured"), "fixed")
+        if grouped
+        else Column(words("summary.technique")),
         Column(words("cells.n"), "figure"),
         Column(words("summary.accuracy"), "figure"),
         Column(words("cells.verdict"), "fixed"),
@@ -145,7 +192,11 @@ def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table
     rows: list[tuple[Cell, ...]] = []
     for row in comparison.summary:
         mine = [line for name, line in lines if name == row]
-        rows += [tuple(zip(*mine, strict=True))] if grouped else [tuple((part,) for part in line) for line in mine]
+        rows += (
+            [tuple(zip(*mine, strict=True))]
+            if grouped
+            else [tuple((part,) for part in line) for line in mine]
+        )
     title = words("summary.effects", dataset=_where(comparison))
     return Table(title, columns, tuple(rows), tuple(_summary_notes(comparison, words)))
 
@@ -157,7 +208,9 @@ def summary(comparison: Comparison, words: Words) -> Table:
 
 
 def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
-    """Return the summary table with one column for all that was measured, a sentence a technique."""
+    """Return the summary table with one column for all that was measured, a sentence a
+    technique.
+    """
     sentences: dict[str, list[Line]] = {row: [] for row in comparison.summary}
     for row, (name, n, accuracy, verdict, gap, time) in _effect_lines(comparison, words):
         if n.text:
@@ -182,7 +235,9 @@ def ranking(comparison: Comparison, words: Words) -> Table:
     results = comparison.cells
     short = short_names(results)
     accuracy = numbers.plus_minus([c.accuracy for c in results])
-    difference = numbers.plus_minus([c.effect.accuracy if c.effect else None for c in results], sign=True)
+    difference = numbers.plus_minus(
+        [c.effect.accuracy if c.effect else None for c in results], sign=True
+    )
     gap = numbers.plus_minus([c.gap for c in results])
     fastest = min((c.seconds.mean for c in results if c.seconds.n), default=0.0)
     digits = 2 if fastest < 10 else 1
@@ -218,7 +273,9 @@ def ranking(comparison: Comparison, words: Words) -> Table:
 
 
 def main_effects(comparison: Comparison, words: Words) -> Table | None:
-    """Return what each technique adds on the average over what else is on, or None where the cells are no factorial."""
+    """Return what each technique adds on the average over what else is on, or None where the cells
+    are no factorial.
+    """
     found = comparison.effects
     if found is None:
         return None
@@ -240,8 +297,16 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
         )
         for c, figure in zip(found.main, shown, strict=True)
     ]
-    notes = (words("effects.main_note", confidence=numbers.percent(comparison.confidence), family=len(found.main)),)
-    return Table(words("effects.main_title", dataset=_where(comparison)), columns, tuple(rows), notes)
+    notes = (
+        words(
+            "effects.main_note",
+            confidence=numbers.percent(comparison.confidence),
+            family=len(found.main),
+        ),
+    )
+    return Table(
+        words("effects.main_title", dataset=_where(comparison)), columns, tuple(rows), notes
+    )
 
 
 def interactions(comparison: Comparison, words: Words) -> Table | None:
@@ -252,7 +317,9 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
     given = {(g.technique, g.other): g for g in found.given}
     pairs = [given[c.techniques[0], c.techniques[1]] for c in found.interactions]
     changes = numbers.plus_minus([c.estimate for c in found.interactions], sign=True)
-    off, on = (numbers.plus_minus([getattr(g, side) for g in pairs], sign=True) for side in ("off", "on"))
+    off, on = (
+        numbers.plus_minus([getattr(g, side) for g in pairs], sign=True) for side in ("off", "on")
+    )
     columns = (
         Column(words("effects.technique")),
         Column(words("effects.other")),
@@ -264,20 +331,33 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
     rows = []
     for i, c in enumerate(found.interactions):
         names = [cell(str(_cards(key, words).name)) for key in c.techniques]
-        figures = [cell(off[i]), cell(on[i]), cell(changes[i], _tone(c)), cell(numbers.p_value(c.p_holm))]
+        figures = [
+            cell(off[i]),
+            cell(on[i]),
+            cell(changes[i], _tone(c)),
+            cell(numbers.p_value(c.p_holm)),
+        ]
         rows.append((*names, *figures))
     confidence = numbers.percent(comparison.confidence)
-    notes = (words("effects.interactions_note", confidence=confidence, family=len(found.interactions)),)
-    return Table(words("effects.interactions_title", dataset=_where(comparison)), columns, tuple(rows), notes)
+    notes = (
+        words("effects.interactions_note", confidence=confidence, family=len(found.interactions)),
+    )
+    return Table(
+        words("effects.interactions_title", dataset=_where(comparison)), columns, tuple(rows), notes
+    )
 
 
 def _tone(contrast: Contrast) -> Tone:
     """Return the tone of an effect whose adjusted p is under 0.05."""
-    return "plain" if not contrast.p_holm < 0.05 else "good" if contrast.estimate.mean > 0 else "bad"
+    return (
+        "plain" if not contrast.p_holm < 0.05 else "good" if contrast.estimate.mean > 0 else "bad"
+    )
 
 
 def everything(comparison: Comparison, words: Words) -> list[Table]:
-    """Return all tables, in the order in which a page shows them; those with nothing to show are left out."""
+    """Return all tables, in the order in which a page shows them; those with nothing to show are
+    left out.
+    """
     found = [
         summary_with_sentences(comparison, words),
         ranking(comparison, words),
@@ -321,7 +401,9 @@ def ledger(comparison: Comparison, words: Words) -> Table | None:
         Column(words("ledger.chosen")),
         Column(words("ledger.validation"), "figure"),
     )
-    seeds = max((trial.validation.n for choice in comparison.ledger for trial in choice.trials), default=0)
+    seeds = max(
+        (trial.validation.n for choice in comparison.ledger for trial in choice.trials), default=0
+    )
     return Table(words("ledger.title"), columns, tuple(rows), (words("ledger.note", seeds=seeds),))
 
 
@@ -340,24 +422,36 @@ def failures(comparison: Comparison, words: Words) -> Table | None:
         )
         for f in comparison.failures
     ]
-    columns = tuple(Column(words(f"failures.{name}")) for name in ("cell", "status", "seeds", "reason"))
+    columns = tuple(
+        Column(words(f"failures.{name}")) for name in ("cell", "status", "seeds", "reason")
+    )
     return Table(words("failures.title"), columns, tuple(rows))
 
 
 def skips(comparison: Comparison, words: Words) -> Table | None:
-    """Return the cells that are asked for and left out, or None. Cells left out for one reason share a row."""
+    """Return the cells that are asked for and left out, or None.
+
+    Cells left out for one reason share a row.
+    """
     if not comparison.skips:
         return None
     by_reason: dict[str, list[str]] = {}
     for skip in comparison.skips:
-        by_reason.setdefault(skip.reason, []).append(shortened(skip.label, single_strengths(comparison.cells)))
+        by_reason.setdefault(skip.reason, []).append(
+            shortened(skip.label, single_strengths(comparison.cells))
+        )
     columns = tuple(Column(words(f"skips.{name}")) for name in ("cell", "reason"))
-    rows = [(tuple(map(Line, labels)), cell(words.reason(reason))) for reason, labels in by_reason.items()]
+    rows = [
+        (tuple(map(Line, labels)), cell(words.reason(reason)))
+        for reason, labels in by_reason.items()
+    ]
     return Table(words("skips.title"), columns, tuple(rows))
 
 
 def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple[Line, ...]]]:
-    """Return (row, (technique, n, accuracy, verdict, gap, time)) for each technique of the summary."""
+    """Return (row, (technique, n, accuracy, verdict, gap, time)) for each technique of the
+    summary.
+    """
     each = [(row, technique) for row, group in comparison.summary.items() for technique in group]
     found = [t.cell.effect if t.cell else None for _, t in each]
     accuracy = numbers.plus_minus([e.accuracy if e else None for e in found], sign=True)
@@ -387,7 +481,9 @@ def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple
 
 
 def card(row: str, words: Words) -> Card:
-    """Return the card of a row of the note: of the row itself where it has words of its own, or the technique's."""
+    """Return the card of a row of the note: of the row itself where it has words of its own, or the
+    technique's.
+    """
     if f"rows.{row}.name" not in words:
         return _cards(row, words)
     return Card(
@@ -421,13 +517,19 @@ def _name(technique: TechniqueResult, comparison: Comparison, words: Words) -> s
 
 def _count(result: CellResult) -> str:
     """Return n: finished runs, of how many if some are not, and pairs if there are fewer."""
-    n = str(result.finished) if result.finished == result.planned else f"{result.finished}/{result.planned}"
+    n = (
+        str(result.finished)
+        if result.finished == result.planned
+        else f"{result.finished}/{result.planned}"
+    )
     pairs = result.effect.accuracy.n if result.effect else result.finished
     return n if pairs == result.finished else f"{n} ({pairs})"
 
 
 def _verdict(result: CellResult, words: Words, confidence: float) -> Line:
-    """Return symbol and word, with the seeds that are wanting, and † where the two tests disagree."""
+    """Return symbol and word, with the seeds that are wanting, and † where the two tests
+    disagree.
+    """
     effect = result.effect
     if effect is None:
         return Line(words("verdict.baseline"), "faint")
@@ -443,7 +545,10 @@ def _summary_notes(comparison: Comparison, words: Words) -> list[str]:
     """Return what has to be known to read the summary table."""
     shown = [t for group in comparison.summary.values() for t in group]
     effects = [t.cell.effect for t in shown if t.cell and t.cell.effect]
-    notes = [words("notes.pairs", confidence=numbers.percent(comparison.confidence)), _verdict_note(comparison, words)]
+    notes = [
+        words("notes.pairs", confidence=numbers.percent(comparison.confidence)),
+        _verdict_note(comparison, words),
+    ]
     notes.append(f"{words('notes.gap')} {words('notes.time')}")
     if any(e.time_shared for e in effects):
         notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
@@ -452,22 +557,36 @@ def _summary_notes(comparison: Comparison, words: Words) -> list[str]:
         notes.append(words("notes.claims"))
     selection = words(f"notes.{comparison.train.select}")
     if comparison.ledger:
-        selection += " " + words("notes.tuned", trials=max(len(choice.trials) for choice in comparison.ledger))
+        selection += " " + words(
+            "notes.tuned", trials=max(len(choice.trials) for choice in comparison.ledger)
+        )
     if any(t.strengths > 1 for t in shown):
         selection += " " + words("notes.chosen")
-    return [*notes, selection, *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects))]
+    return [
+        *notes,
+        selection,
+        *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects)),
+    ]
 
 
 def _ranking_notes(comparison: Comparison, words: Words) -> list[str]:
     """Return what has to be known to read the table of all cells."""
     effects = [c.effect for c in comparison.cells if c.effect]
-    notes = [words("notes.means", confidence=numbers.percent(comparison.confidence)), _verdict_note(comparison, words)]
+    notes = [
+        words("notes.means", confidence=numbers.percent(comparison.confidence)),
+        _verdict_note(comparison, words),
+    ]
     notes.append(f"{words('notes.gap')} {words(f'notes.{comparison.train.select}')}")
-    fixed = [strength for strength, key in single_strengths(comparison.cells).items() if strength != key]
+    fixed = [
+        strength for strength, key in single_strengths(comparison.cells).items() if strength != key
+    ]
     if fixed:
         notes.append(words("notes.strengths", strengths=", ".join(fixed)))
     notes += filter(None, [_sign_flip_note(comparison, words), _power_note(comparison, words)])
-    return [*notes, *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects))]
+    return [
+        *notes,
+        *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects)),
+    ]
 
 
 def _verdict_note(comparison: Comparison, words: Words) -> str:
@@ -488,13 +607,24 @@ def _sign_flip_note(comparison: Comparison, words: Words) -> str:
     able = [e for e in found if 2.0 ** (1 - e.accuracy.n) < alpha]
     if not able:
         most = max((e.accuracy.n for e in found), default=0)
-        return words("notes.sign_flip_unable", n=most, least=numbers.p_value(2.0 ** (1 - most))) if most else ""
+        return (
+            words("notes.sign_flip_unable", n=most, least=numbers.p_value(2.0 ** (1 - most)))
+            if most
+            else ""
+        )
     disagree = sum(e.tests_disagree(alpha) for e in able)
-    return words("notes.sign_flip", disagree=disagree, n=len(able), alpha=numbers.level(comparison.confidence))
+    return words(
+        "notes.sign_flip",
+        disagree=disagree,
+        n=len(able),
+        alpha=numbers.level(comparison.confidence),
+    )
 
 
 def _power_note(comparison: Comparison, words: Words) -> str:
-    """Return what pairing gained, where the error comes from, and how small a difference could have been seen."""
+    """Return what pairing gained, where the error comes from, and how small a difference could have
+    been seen.
+    """
     found = [cell.effect for cell in comparison.cells if cell.effect]
     parts = []
     if math.isfinite(comparison.detectable):
@@ -506,28 +636,44 @@ def _power_note(comparison: Comparison, words: Words) -> str:
         r = numbers.number(statistics.median(correlations), 2)
         parts.append(words("notes.pairing", r=r, share=f"{100 * statistics.median(gains):.0f}"))
     if comparison.noise:
-        seeds, images = (numbers.number(100 * x, 2) for x in (comparison.noise.seeds, comparison.noise.images))
+        seeds, images = (
+            numbers.number(100 * x, 2) for x in (comparison.noise.seeds, comparison.noise.images)
+        )
         parts.append(words("notes.noise", seeds=seeds, images=images, n=f"{comparison.images:,}"))
     return " ".join(parts)
 
 
 def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list[str]:
-    """Return the notes that stand under both tables: what doesn't count, and what was trained on what."""
+    """Return the notes that stand under both tables: what doesn't count, and what was trained on
+    what.
+    """
     notes = [words("notes.no_spread")] if no_spread else []
     lost = sum(len(f.seeds) for f in comparison.failures)
     if lost:
-        counted = words("notes.counted", lost=lost, planned=sum(c.planned for c in comparison.cells))
+        counted = words(
+            "notes.counted", lost=lost, planned=sum(c.planned for c in comparison.cells)
+        )
         if comparison.baseline.finished < comparison.baseline.planned:
             counted += " " + words("notes.counted_pairs")
         notes.append(counted)
     if comparison.foreign:
         notes.append(words("notes.foreign", n=comparison.foreign))
     if comparison.looks > 1:
-        notes.append(words("notes.looks", looks=comparison.looks, level=numbers.level(comparison.confidence)))
+        notes.append(
+            words("notes.looks", looks=comparison.looks, level=numbers.level(comparison.confidence))
+        )
     train = _train(comparison, words)
     if comparison.digest:
         notes.append(words("notes.digest", digest=comparison.digest))
-    return [*notes, words("notes.data", data=_data(comparison, words), model=_settings(comparison.model), train=train)]
+    return [
+        *notes,
+        words(
+            "notes.data",
+            data=_data(comparison, words),
+            model=_settings(comparison.model),
+            train=train,
+        ),
+    ]
 
 
 def _where(comparison: Comparison) -> str:
@@ -539,14 +685,24 @@ def _where(comparison: Comparison) -> str:
 def _data(comparison: Comparison, words: Words) -> str:
     d = comparison.dataset
     size = words("data.train_size", n=f"{d.train_size:,}") if d.train_size else words("data.all")
-    noise = words("data.label_noise", share=numbers.percent(d.label_noise)) if d.label_noise else words("data.clean")
-    return ", ".join([d.name, size, words("data.validation", share=numbers.percent(d.validation_share)), noise])
+    noise = (
+        words("data.label_noise", share=numbers.percent(d.label_noise))
+        if d.label_noise
+        else words("data.clean")
+    )
+    return ", ".join(
+        [d.name, size, words("data.validation", share=numbers.percent(d.validation_share)), noise]
+    )
 
 
 def _train(comparison: Comparison, words: Words) -> str:
     t = comparison.train
     tuned = comparison.ledger and any(LR in result.settings for result in comparison.cells)
-    parts = [words("train.lr_tuned", optimizer=t.optimizer.name) if tuned else _settings(t.optimizer, defaults=False)]
+    parts = [
+        words("train.lr_tuned", optimizer=t.optimizer.name)
+        if tuned
+        else _settings(t.optimizer, defaults=False)
+    ]
     if t.schedule.name != "constant" or t.schedule.warmup_epochs:
         parts.append(_settings(t.schedule, defaults=False))
     parts += [words("train.epochs", n=t.epochs), words("train.batch", n=t.batch_size)]
@@ -554,10 +710,18 @@ def _train(comparison: Comparison, words: Words) -> str:
 
 
 def _settings(settings: Any, defaults: bool = True) -> str:
-    """Return "mlp widths 256-256 activation relu"; without `defaults` only what was chosen, and the learning rate."""
+    """Return "mlp widths 256-256 activation relu"; without `defaults` only what was chosen, and the
+    learning rate.
+    """
     parts = [settings.name]
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if name != "name" and value is not None and (defaults or name == "lr" or value != field.default):
-            parts.append(f"{name} {'-'.join(map(str, value)) if isinstance(value, list) else value}")
+        if (
+            name != "name"
+            and value is not None
+            and (defaults or name == "lr" or value != field.default)
+        ):
+            parts.append(
+                f"{name} {'-'.join(map(str, value)) if isinstance(value, list) else value}"
+            )
     return " ".join(parts)

@@ -58,13 +58,17 @@ class Report:
     encoding: str = "utf-8"
     """Of what it is printed to."""
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
         """Yield titles, tables and notes."""
         for table in self.layout(options.max_width):
             yield from drawn(table, options.max_width)
 
     def layout(self, width: int) -> Iterator[Table]:
-        """Return the tables as they fit into `width` columns: side by side, or one after the other."""
+        """Return the tables as they fit into `width` columns: side by side, or one after the
+        other.
+        """
         return (_spelt(table, self.encoding) for table in self._layout(width))
 
     def _layout(self, width: int) -> Iterator[Table]:
@@ -78,7 +82,13 @@ class Report:
         ranking = tables.ranking(comparison, words)
         labels = min(ROOM_FOR_LABELS, _natural_width(ranking, 1)) + GAP
         yield ranking if width >= _fixed_width(ranking) + EDGES + labels else _stacked(ranking)
-        rest = (tables.main_effects, tables.interactions, tables.ledger, tables.failures, tables.skips)
+        rest = (
+            tables.main_effects,
+            tables.interactions,
+            tables.ledger,
+            tables.failures,
+            tables.skips,
+        )
         yield from filter(None, (table(comparison, words) for table in rest))
 
 
@@ -90,7 +100,9 @@ class Single:
     encoding: str = "utf-8"
     """Of what it is printed to."""
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
         """Yield title, table and notes."""
         yield from drawn(_spelt(self.table, self.encoding), options.max_width)
 
@@ -105,7 +117,8 @@ def _spelt(table: Table, encoding: str) -> Table:
         title=spell(table.title),
         columns=tuple(replace(column, title=spell(column.title)) for column in table.columns),
         rows=tuple(
-            tuple(tuple(replace(line, text=spell(line.text)) for line in cell) for cell in row) for row in table.rows
+            tuple(tuple(replace(line, text=spell(line.text)) for line in cell) for cell in row)
+            for row in table.rows
         ),
         notes=tuple(map(spell, table.notes)),
     )
@@ -120,8 +133,16 @@ def drawn(table: Table, width: int) -> Iterator[RenderableType]:
 
 
 def text(report: Report, width: int, color: bool = False) -> str:
-    """Return the report as the terminal of `width` columns shows it; without colour, nothing but characters."""
-    console = Console(file=io.StringIO(), width=width, force_terminal=color, no_color=not color, legacy_windows=False)
+    """Return the report as the terminal of `width` columns shows it; without colour, nothing but
+    characters.
+    """
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=color,
+        no_color=not color,
+        legacy_windows=False,
+    )
     with console.capture() as capture:
         console.print(report)
     lines = capture.get().split("\n")
@@ -129,21 +150,30 @@ def text(report: Report, width: int, color: bool = False) -> str:
 
 
 def svg(report: Report, width: int, title: str) -> str:
-    """Return the report as a picture of a terminal of `width` columns, complete in itself: no font is fetched."""
-    console = Console(file=io.StringIO(), width=width, record=True, force_terminal=True, legacy_windows=False)
+    """Return the report as a picture of a terminal of `width` columns, complete in itself: no font
+    is fetched.
+    """
+    console = Console(
+        file=io.StringIO(), width=width, record=True, force_terminal=True, legacy_windows=False
+    )
     console.print(report)
     ratio = CELL / 20
     drawn = console.export_svg(
         title=title, theme=THEME, code_format=FRAME, font_aspect_ratio=ratio, unique_id="regbench"
     )
-    return re.sub(r'<text class="(\S+)" x="(\S+)" y="(\S+)" textLength="\S+"[^>]*>([^<]*)</text>', _placed, drawn)
+    return re.sub(
+        r'<text class="(\S+)" x="(\S+)" y="(\S+)" textLength="\S+"[^>]*>([^<]*)</text>',
+        _placed,
+        drawn,
+    )
 
 
 def _placed(match: re.Match[str]) -> str:
     """Return a text of the picture with each of its pieces at its own place.
 
-    Rich stretches a text to the length of its characters, but those of Hangul are two cells wide, and some viewers drop
-    spaces at the start of a text. A word with Hangul keeps its font's own spacing, which is easier to read.
+    Rich stretches a text to the length of its characters, but those of Hangul are two cells wide,
+    and some viewers drop spaces at the start of a text. A word with Hangul keeps its font's own
+    spacing, which is easier to read.
     """
     style, x, y, content = match.groups()
     text, pieces = unescape(content).replace("\xa0", " "), []
@@ -162,7 +192,11 @@ def _rich(table: Table, width: int) -> RichTable:
     numbered = table.columns[0].kind == "figure"
     ruled = table.ruled or (wraps and not numbered)
     drawn = RichTable(
-        box=box.HORIZONTALS, show_lines=ruled, border_style="dim", header_style="bold", padding=(0, GAP - 1, 0, 0)
+        box=box.HORIZONTALS,
+        show_lines=ruled,
+        border_style="dim",
+        header_style="bold",
+        padding=(0, GAP - 1, 0, 0),
     )
     for column, taken in zip(table.columns, widths, strict=True):
         title = Text(column.title, justify="right" if column.kind == "figure" else "left")
@@ -173,7 +207,9 @@ def _rich(table: Table, width: int) -> RichTable:
 
 
 def _widths(table: Table, width: int) -> list[int]:
-    """Return the columns' widths: figures as they are; words take what is left, if possible unbroken."""
+    """Return the columns' widths: figures as they are; words take what is left, if possible
+    unbroken.
+    """
     natural = [_natural_width(table, i) for i in range(len(table.columns))]
     texts = [i for i, column in enumerate(table.columns) if column.kind == "text"]
     room = width - GAP * len(natural) - sum(natural)
@@ -182,7 +218,9 @@ def _widths(table: Table, width: int) -> list[int]:
     least = {i: min(natural[i], LONGEST_WORD, _longest_word(table, i)) for i in texts}
     slack = {i: natural[i] - least[i] for i in texts}
     share = max(0.0, 1 + room / max(1, sum(slack.values())))
-    widths = [least[i] + int(slack[i] * share) if i in least else natural[i] for i in range(len(natural))]
+    widths = [
+        least[i] + int(slack[i] * share) if i in least else natural[i] for i in range(len(natural))
+    ]
     for i in texts:  # what rounding down left over
         widths[i] += sum(widths) + GAP * len(widths) < width and widths[i] < natural[i]
     while sum(widths) + GAP * len(widths) > width and max(widths[i] for i in texts) > 1:
@@ -191,14 +229,21 @@ def _widths(table: Table, width: int) -> list[int]:
 
 
 def _rich_cell(cell: Cell, column: Column, width: int) -> Text:
-    # Rich would strip the spaces that bring a figure without ± under the others, so the cell is filled here.
-    padded = [" " * (width - cell_len(line.text)) if column.kind == "figure" else "" for line in cell]
-    return Text("\n").join(Text(left + line.text, STYLES[line.tone]) for left, line in zip(padded, cell, strict=True))
+    # Rich would strip the spaces that bring a figure without ± under the others, so the cell is
+    # filled here.
+    padded = [
+        " " * (width - cell_len(line.text)) if column.kind == "figure" else "" for line in cell
+    ]
+    return Text("\n").join(
+        Text(left + line.text, STYLES[line.tone]) for left, line in zip(padded, cell, strict=True)
+    )
 
 
 def _notes(table: Table, width: int) -> RichTable:
     drawn = RichTable.grid(padding=(0, 1, 0, 0))
-    drawn.width = min(width - EDGES, NOTES_WIDTH)  # some viewers of a picture take a little more room than a terminal
+    drawn.width = min(
+        width - EDGES, NOTES_WIDTH
+    )  # some viewers of a picture take a little more room than a terminal
     drawn.add_column()
     drawn.add_column(overflow="fold")
     for note in table.notes:
@@ -218,7 +263,10 @@ def _natural_width(table: Table, column: int) -> int:
 
 def _longest_word(table: Table, column: int) -> int:
     title, *texts = _texts(table, column)
-    return max(cell_len(word) for word in [*title.split("\n"), *(word for text in texts for word in text.split())])
+    return max(
+        cell_len(word)
+        for word in [*title.split("\n"), *(word for text in texts for word in text.split())]
+    )
 
 
 def _fixed_width(table: Table) -> int:
@@ -267,7 +315,11 @@ FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg
   font-size: {char_height}px;
   line-height: {line_height}px;
 }}
-.{unique_id}-title {{ font-family: system-ui, "Noto Sans CJK KR", sans-serif; font-size: 18px; font-weight: bold; }}
+.{unique_id}-title {{
+  font-family: system-ui, "Noto Sans CJK KR", sans-serif;
+  font-size: 18px;
+  font-weight: bold;
+}}
 {styles}
 </style>
 <defs>

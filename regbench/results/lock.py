@@ -1,8 +1,9 @@
 """A directory in one process's hands, on one machine and on several that share it.
 
-The system's lock (flock) keeps other processes of this machine out, is given back however a process ends, and on many
-shared file systems reaches other machines too. Where it doesn't, a file beside it tells them: it names machine and
-process, and its age, which its owner renews, says whether that one lives.
+The system's lock (flock) keeps other processes of this machine out, is given back however a process
+ends, and on many shared file systems reaches other machines too. Where it doesn't, a file beside it
+tells them: it names machine and process, and its age, which its owner renews, says whether that one
+lives.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ FILE, OWNER = "regbench.lock", "regbench.owner.lock"
 class Lock:
     """Holds `directory`, which exists, until `release`.
 
-    Raises RecordsError where another process holds it, or a process of another machine that gave a sign of life within
-    `STALE` seconds; OSError where it can't be written.
+    Raises RecordsError where another process holds it, or a process of another machine that gave a
+    sign of life within `STALE` seconds; OSError where it can't be written.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -40,15 +41,22 @@ class Lock:
             self._held.acquire(timeout=0)
         except Timeout:
             raise RecordsError(
-                f"{directory} is in use by another process; wait until it is done, end it, or choose another --out"
+                f"{directory} is in use by another process; wait until it is done, end it, "
+                "or choose another --out"
             ) from None
         self._me = {"machine": platform.node(), "process": os.getpid(), "token": uuid.uuid4().hex}
         self._done = threading.Event()
         try:
-            if (other := self._read()) and other["machine"] != self._me["machine"] and (age := self._age()) < STALE:
+            if (
+                (other := self._read())
+                and other["machine"] != self._me["machine"]
+                and (age := self._age()) < STALE
+            ):
                 raise RecordsError(
-                    f"{directory} is in use by process {other['process']} of {other['machine']}, which gave a sign of "
-                    f"life {age:.0f} s ago; end it there, wait {STALE:.0f} s if it is gone, or choose another --out"
+                    f"{directory} is in use by process {other['process']} of "
+                    f"{other['machine']}, which gave a sign of "
+                    f"life {age:.0f} s ago; end it there, wait {STALE:.0f} s if it is "
+                    "gone, or choose another --out"
                 )
             self._owner.write_text(json.dumps(self._me), encoding="utf-8")
         except BaseException:
@@ -57,9 +65,14 @@ class Lock:
         threading.Thread(target=self._live, daemon=True).start()
 
     def check(self) -> None:
-        """Raise RecordsError where another machine has taken the directory, having heard nothing of this one."""
+        """Raise RecordsError where another machine has taken the directory, having heard nothing of
+        this one.
+        """
         if (other := self._read()) and other["token"] != self._me["token"]:
-            raise RecordsError(f"{self.directory} was taken over by process {other['process']} of {other['machine']}")
+            raise RecordsError(
+                f"{self.directory} was taken over by process {other['process']} of "
+                f"{other['machine']}"
+            )
 
     def release(self) -> None:
         """Let go of the directory."""
@@ -89,6 +102,8 @@ class Lock:
             return None
 
     def _age(self) -> float:
-        """Return the seconds since the owner's last sign of life, by the file system's clock: machines' own differ."""
+        """Return the seconds since the owner's last sign of life, by the file system's clock:
+        machines' own differ.
+        """
         os.utime(self.directory / FILE)
         return (self.directory / FILE).stat().st_mtime - self._owner.stat().st_mtime

@@ -1,7 +1,9 @@
-"""What a sweep shows on stderr while it runs: a live display in a terminal, plain lines anywhere else.
+"""What a sweep shows on stderr while it runs: a live display in a terminal, plain lines anywhere
+else.
 
-The parent alone draws: workers send events, the sweep hands them on, and one thread here redraws. The remaining time
-follows the planned cost that has been worked off, in which the epochs of stacks in flight count.
+The parent alone draws: workers send events, the sweep hands them on, and one thread here redraws.
+The remaining time follows the planned cost that has been worked off, in which the epochs of stacks
+in flight count.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 BEGUN = "{runs} to train, in {stacks}"
 RESUMED = "{runs} of {total} runs were finished before"
 STARTING = "starting"
-RUN, STACK = ("{count} run", "{count} runs"), ("{count} stack", "{count} stacks")  # of one, of several
+RUN, STACK = (
+    ("{count} run", "{count} runs"),
+    ("{count} stack", "{count} stacks"),
+)  # of one, of several
 RUNS = "{done}/{total} runs"
 PER_MINUTE = "{rate:.0f} runs/min"
 PER_RUN = "{time} a run"
@@ -77,15 +82,25 @@ class Flight:
 
 
 class Progress:
-    """A sweep's progress. Use it as a context manager; call `start`, then `epoch` and `finished` as things happen."""
+    """A sweep's progress.
+
+    Use it as a context manager; call `start`, then `epoch` and `finished` as things happen.
+    """
 
     def __init__(
-        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic, every: float = EVERY
+        self,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        every: float = EVERY,
     ) -> None:
         """Show it on `console`, by default on stderr. clock() and every are in seconds."""
         self._console = console or Console(stderr=True)
         self._clock, self._every = clock, every
-        self._drawn = self._console.file.isatty() and self._console.is_terminal and not self._console.is_dumb_terminal
+        self._drawn = (
+            self._console.file.isatty()
+            and self._console.is_terminal
+            and not self._console.is_dumb_terminal
+        )
         self._live: Live | None = None
         self._closed = threading.Event()
         self._pending: dict[str, Stack] = {}
@@ -104,10 +119,14 @@ class Progress:
         self._cost = sum(stack.cost for stack in pending)
         self._runs_done, self._cost_done = 0, 0.0
         self._flights: dict[str, Flight] = {}
-        self._accuracies: defaultdict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))  # sum and count of a cell
+        self._accuracies: defaultdict[str, tuple[float, int]] = defaultdict(
+            lambda: (0.0, 0)
+        )  # sum and count of a cell
         self._missed: Counter[str] = Counter()
         self._best = ""
-        self._first: tuple[float, float, float] | None = None  # the first thing heard: when, runs and cost done by then
+        self._first: tuple[float, float, float] | None = (
+            None  # the first thing heard: when, runs and cost done by then
+        )
         self._pace: tuple[float, float, float] | None = (
             None  # by what was heard last: when, seconds a run, seconds left
         )
@@ -115,35 +134,55 @@ class Progress:
         if finished:
             self.note(RESUMED.format(runs=finished, total=self._total))
         if pending and self._drawn:
-            # stdout carries the result alone and is left as it is; the display makes way for that result at the end.
-            self._live = Live(get_renderable=self.frame, console=self._console, transient=True, redirect_stdout=False)
+            # stdout carries the result alone and is left as it is; the display makes way for that
+            # result at the end.
+            self._live = Live(
+                get_renderable=self.frame,
+                console=self._console,
+                transient=True,
+                redirect_stdout=False,
+            )
             self._live.start()
         elif pending:
-            self.note(BEGUN.format(runs=counted(RUN, self._total - finished), stacks=counted(STACK, len(pending))))
+            self.note(
+                BEGUN.format(
+                    runs=counted(RUN, self._total - finished), stacks=counted(STACK, len(pending))
+                )
+            )
             threading.Thread(target=self._speak_now_and_then, daemon=True).start()
 
     def epoch(self, stack: Stack, epoch: int, accuracies: Sequence[float]) -> None:
-        """Hear that `stack` has trained `epoch` (from 1); its runs' validation accuracies, [] if not measured."""
+        """Hear that `stack` has trained `epoch` (from 1); its runs' validation accuracies, [] if
+        not measured.
+        """
         now = self._clock()
         flight = self._flights.get(stack.id)
         if flight is None:
-            flight = Flight(stack, label(stack), stack.runs[0].train.epochs, epoch, now, (epoch, now))
+            flight = Flight(
+                stack, label(stack), stack.runs[0].train.epochs, epoch, now, (epoch, now)
+            )
             self._flights[stack.id] = flight
         flight.epoch, flight.heard = epoch, now
         flight.accuracy = max(accuracies, default=flight.accuracy)
         self._measure(now)
 
     def finished(self, stack: Stack, rows: Sequence[Mapping[str, object]]) -> None:
-        """Hear that `stack` is done, with its rows of runs.csv; those that are not `ok` are told of."""
+        """Hear that `stack` is done, with its rows of runs.csv; those that are not `ok` are told
+        of.
+        """
         self._flights.pop(stack.id, None)
         self._runs_done += len(stack.runs)
         self._cost_done += stack.cost
         for row in rows:
-            if row["status"] == "ok" and isinstance(accuracy := row.get("validation_accuracy"), float):
+            if row["status"] == "ok" and isinstance(
+                accuracy := row.get("validation_accuracy"), float
+            ):
                 total, runs = self._accuracies[str(row["cell"])]
                 self._accuracies[str(row["cell"])] = total + accuracy, runs + 1
         if self._accuracies:
-            cell, (total, runs) = max(self._accuracies.items(), key=lambda item: item[1][0] / item[1][1])
+            cell, (total, runs) = max(
+                self._accuracies.items(), key=lambda item: item[1][0] / item[1][1]
+            )
             self._best = BEST.format(cell=cell, accuracy=total / runs)
             self._best += MEAN.format(runs=runs) if runs > 1 else ""
         self._measure(self._clock())
@@ -151,11 +190,21 @@ class Progress:
             missed = [row for row in rows if row["status"] == status]
             if missed:
                 self._missed[status] += len(missed)
-                words = {"status": status, "count": len(missed), "runs": len(rows), "reason": missed[0].get("reason")}
+                words = {
+                    "status": status,
+                    "count": len(missed),
+                    "runs": len(rows),
+                    "reason": missed[0].get("reason"),
+                }
                 self._say(MISSED.format(stack=label(stack), **words), "bold red")
         if not self._drawn and any(row["status"] != "failed" for row in rows):
             self._say(
-                "; ".join([FINISHED.format(stack=label(stack), runs=counted(RUN, len(stack.runs))), self._standing()])
+                "; ".join(
+                    [
+                        FINISHED.format(stack=label(stack), runs=counted(RUN, len(stack.runs))),
+                        self._standing(),
+                    ]
+                )
             )
 
     def note(self, text: str) -> None:
@@ -175,21 +224,33 @@ class Progress:
             if self._runs_done == self._runs:
                 self._say(
                     ", ".join(
-                        [DONE.format(runs=counted(RUN, self._total - self._before), time=elapsed), *self._losses()]
+                        [
+                            DONE.format(
+                                runs=counted(RUN, self._total - self._before), time=elapsed
+                            ),
+                            *self._losses(),
+                        ]
                     )
                 )
             else:
-                self._say(STOPPED.format(time=elapsed, done=round(self._done(self._runs_done)), total=self._total))
+                self._say(
+                    STOPPED.format(
+                        time=elapsed, done=round(self._done(self._runs_done)), total=self._total
+                    )
+                )
 
     def frame(self) -> Table:
         """Return what the display shows now."""
         whole = Table.grid(expand=True)
-        whole.width = self._console.width - len("^C")  # which a terminal writes at the end: it must not begin a line
+        whole.width = self._console.width - len(
+            "^C"
+        )  # which a terminal writes at the end: it must not begin a line
         grid = Table.grid(expand=True, padding=(0, 1))
         grid.add_column(ratio=1)
         grid.add_column(justify="right", no_wrap=True)
         grid.add_row(
-            ProgressBar(total=self._total, completed=self._done(self._worked()[0])), Text(", ".join(self._numbers()))
+            ProgressBar(total=self._total, completed=self._done(self._worked()[0])),
+            Text(", ".join(self._numbers())),
         )
         whole.add_row(grid)
 
@@ -205,7 +266,9 @@ class Progress:
                 Text(flight.label),
                 ProgressBar(total=flight.epochs, completed=flight.epoch),
                 Text(EPOCH.format(epoch=flight.epoch, epochs=flight.epochs)),
-                Text("" if flight.accuracy is None else UP_TO.format(accuracy=flight.accuracy), "dim"),
+                Text(
+                    "" if flight.accuracy is None else UP_TO.format(accuracy=flight.accuracy), "dim"
+                ),
             )
         whole.add_row(stacks)
         if len(flights) > room:
@@ -217,19 +280,26 @@ class Progress:
         return whole
 
     def _worked(self) -> tuple[float, float]:
-        """Return how many runs are worked off, and how much cost, with the share of stacks in flight."""
+        """Return how many runs are worked off, and how much cost, with the share of stacks in
+        flight.
+        """
         flights = list(self._flights.values())
         runs = self._runs_done + sum(flight.share() * len(flight.stack.runs) for flight in flights)
         return runs, self._cost_done + sum(flight.share() * flight.stack.cost for flight in flights)
 
     def _measure(self, now: float) -> None:
-        """Take the pace, now that something was heard: between two events the work only seems to stand still."""
+        """Take the pace, now that something was heard: between two events the work only seems to
+        stand still.
+        """
         runs, cost = self._worked()
         if self._first is None:
             self._first = now, runs, cost
         moment, runs_then, cost_then = self._first
-        # The first epochs of stacks that began together end together: what lies between tells of no pace.
-        known = self._runs_done or any(flight.epoch > flight.first[0] for flight in self._flights.values())
+        # The first epochs of stacks that began together end together: what lies between tells of no
+        # pace.
+        known = self._runs_done or any(
+            flight.epoch > flight.first[0] for flight in self._flights.values()
+        )
         if known and cost > cost_then and now > moment:
             left = (self._cost - cost) * (now - moment) / (cost - cost_then)
             # At the end a few cores work and the others are idle: no sooner than the last stack.
@@ -237,7 +307,9 @@ class Progress:
             self._pace = now, (now - moment) / (runs - runs_then), left
 
     def _done(self, runs: float) -> float:
-        """Return how much of the plan is done once `runs` of this sweep's are; of a stack some may have been before."""
+        """Return how much of the plan is done once `runs` of this sweep's are; of a stack some may
+        have been before.
+        """
         return self._before + runs * (self._total - self._before) / self._runs
 
     def _numbers(self) -> list[str]:
@@ -246,7 +318,9 @@ class Progress:
             return numbers if self._first else [*numbers, STARTING]
         moment, pace, left = self._pace
         left = max(0.0, left - (self._clock() - moment))
-        rate = PER_MINUTE.format(rate=60 / pace) if pace < 30 else PER_RUN.format(time=duration(pace))
+        rate = (
+            PER_MINUTE.format(rate=60 / pace) if pace < 30 else PER_RUN.format(time=duration(pace))
+        )
         return [*numbers, rate, LEFT.format(time=duration(left))]
 
     def _losses(self) -> list[str]:

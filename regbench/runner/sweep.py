@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from regbench.trackers import Tracker
 
 MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}
-"""glibc's M_MMAP_MAX, M_TRIM_THRESHOLD (bytes) and M_TOP_PAD (bytes), by their numbers in malloc.h."""
+"""glibc's M_MMAP_MAX, M_TRIM_THRESHOLD (bytes) and M_TOP_PAD (bytes), by their numbers in malloc.h.
+"""
 CHECKPOINTS = "checkpoints"
 """The folder in a results directory; what a sweep wrote there goes away when it is finished."""
 SLOW = 30.0
@@ -62,13 +63,19 @@ def run(
     address: str | None = None,
     patience: float = math.inf,
 ) -> int:
-    """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or failed.
+    """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or
+    failed.
 
-    What is finished is on the disk when this returns or raises, KeyboardInterrupt included; `trackers`, with their
-    packages loaded, are given it from there. Raises TrainingError where `fail_fast` and a run fails. `address` is that
-    of a Ray cluster. `patience`: seconds without the end of an epoch after which a stack is given up (`processes`).
+    What is finished is on the disk when this returns or raises, KeyboardInterrupt included;
+    `trackers`, with their packages loaded, are given it from there. Raises TrainingError where
+    `fail_fast` and a run fails. `address` is that of a Ray cluster. `patience`: seconds without the
+    end of an epoch after which a stack is given up (`processes`).
     """
-    with slowly(partial(progress.note, f"the dataset {config.dataset.name} is still being loaded; Ctrl-C stops")):
+    with slowly(
+        partial(
+            progress.note, f"the dataset {config.dataset.name} is still being loaded; Ctrl-C stops"
+        )
+    ):
         images = data.load(config.dataset.name, config.dataset.path, data_dir)
     check_fit(config, images)
     workers = 1 if device == "cuda" or executor == "serial" else workers
@@ -86,7 +93,12 @@ def run(
         # A node of a cluster need not see this directory.
         folder = None if executor == "ray" else directory / CHECKPOINTS
         jobs = [Job(stack, place, device, folder, every) for stack in pending]
-        how: dict[str, Any] = {"executor": executor, "workers": workers, "address": address, "patience": patience}
+        how: dict[str, Any] = {
+            "executor": executor,
+            "workers": workers,
+            "address": address,
+            "patience": patience,
+        }
         outcomes = persistently(jobs, progress, **how)
         with tracking.beside(trackers, directory, plan, progress.note) as track, closing(outcomes):
             for outcome in outcomes:
@@ -100,7 +112,9 @@ def run(
                 progress.finished(stack, rows.runs)
                 faults = [row for row in rows.runs if row["status"] == "failed"]
                 if fail_fast and faults:
-                    raise TrainingError(f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}")
+                    raise TrainingError(
+                        f"stopped by --fail-fast: {faults[0]['cell']}: {faults[0]['reason']}"
+                    )
         checkpoint.clear(directory / CHECKPOINTS)
         runs = read(directory).runs
         return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
@@ -108,7 +122,9 @@ def run(
 
 @contextmanager
 def slowly(tell: Callable[[], None]) -> Iterator[None]:
-    """Call `tell` from a thread of its own if what is done meanwhile takes longer than `SLOW` seconds."""
+    """Call `tell` from a thread of its own if what is done meanwhile takes longer than `SLOW`
+    seconds.
+    """
     timer = threading.Timer(SLOW, tell)
     timer.daemon = True
     timer.start()
@@ -128,7 +144,8 @@ def pending(config: Config, directory: Path) -> bool:
 
 
 def grown(config: Config, directory: Path) -> Config:
-    """Return the config with the seeds that `directory` was extended by, so that the same command goes on there.
+    """Return the config with the seeds that `directory` was extended by, so that the same command
+    goes on there.
 
     A directory without a finished run binds nobody.
     """
@@ -142,7 +159,12 @@ def grown(config: Config, directory: Path) -> Config:
 
 def failed(runs: Sequence[Run], reason: str | None, stack: Stack) -> list[dict[str, Any]]:
     """Return the rows of runs that could not be trained."""
-    common = {"status": "failed", "reason": reason, "stack": stack.id, "stack_size": len(stack.runs)}
+    common = {
+        "status": "failed",
+        "reason": reason,
+        "stack": stack.id,
+        "stack_size": len(stack.runs),
+    }
     return [run.identity() | common for run in runs]
 
 
@@ -166,7 +188,8 @@ class Job:
         return self.folder and self.folder / f"{self.stack.id}.safetensors"
 
     def after_death(self) -> list[Job]:
-        """Return what is to be tried now that its process ended: the whole again, then halves; a single run no more.
+        """Return what is to be tried now that its process ended: the whole again, then halves; a
+        single run no more.
 
         Whoever killed the process need not do so again; the system does, where memory is short.
         """
@@ -174,16 +197,29 @@ class Job:
             return [replace(self, died=True)]
         half = len(self.stack.runs) // 2
         parts = [self.stack.runs[:half], self.stack.runs[half:]] if half else []
-        return [replace(self, stack=self._part(mark, part)) for mark, part in zip("ab", parts, strict=False)]
+        return [
+            replace(self, stack=self._part(mark, part))
+            for mark, part in zip("ab", parts, strict=False)
+        ]
 
     def after_hang(self, outcome: Outcome[Job, Rows]) -> tuple[Outcome[Job, Rows], list[Job]]:
-        """Return the outcome of the runs at fault for a hang, and what is left to be tried: runs without them."""
+        """Return the outcome of the runs at fault for a hang, and what is left to be tried: runs
+        without them.
+        """
         hung = [key for key, kind in techniques().made.items() if _file_of(kind) in outcome.stuck]
-        guilty = [run for run in self.stack.runs if not hung or run.cell.techniques.keys() & set(hung)]
+        guilty = [
+            run for run in self.stack.runs if not hung or run.cell.techniques.keys() & set(hung)
+        ]
         innocent = [run for run in self.stack.runs if run not in guilty]
-        # Of a thread that is deep in calls, the outermost ones, by which the worker's own is known, are left out.
-        main = next((part for part in outcome.stuck.split("\n\n") if "in _work" in part), outcome.stuck)
-        where = next((line.strip() for line in main.splitlines() if line.strip().startswith("File")), "somewhere")
+        # Of a thread that is deep in calls, the outermost ones, by which the worker's own is known,
+        # are left out.
+        main = next(
+            (part for part in outcome.stuck.split("\n\n") if "in _work" in part), outcome.stuck
+        )
+        where = next(
+            (line.strip() for line in main.splitlines() if line.strip().startswith("File")),
+            "somewhere",
+        )
         reason = "".join(f"in the technique {key}: " for key in hung) + f"{outcome.error}: {where}"
         left = [replace(self, stack=self._part("a", innocent))] if innocent else []
         return Outcome(replace(self, stack=self._part("", guilty)), None, reason), left
@@ -198,15 +234,21 @@ def _file_of(kind: type) -> str:
     return f'File "{sys.modules[kind.__module__].__file__}"'
 
 
-def persistently(jobs: list[Job], progress: Progress, **how: Any) -> Generator[Outcome[Job, Rows], None, None]:
-    """Yield the outcome of every job; one whose process ended over it is tried again once the others are done."""
+def persistently(
+    jobs: list[Job], progress: Progress, **how: Any
+) -> Generator[Outcome[Job, Rows], None, None]:
+    """Yield the outcome of every job; one whose process ended over it is tried again once the
+    others are done.
+    """
     while jobs:
         again: list[Job] = []
         with closing(execute(jobs, on_epoch=progress.epoch, **how)) as outcomes:
             for outcome in outcomes:
                 if outcome.died and (tries := outcome.item.after_death()):
                     again += tries
-                    progress.note(f"{outcome.error}; {label(outcome.item.stack)} is tried again later")
+                    progress.note(
+                        f"{outcome.error}; {label(outcome.item.stack)} is tried again later"
+                    )
                 elif outcome.stuck:
                     given_up, innocent = outcome.item.after_hang(outcome)
                     again += innocent
@@ -250,33 +292,45 @@ def execute(
             environment=THREADS,
         )
         return
-    how: dict[str, Any] = {"workers": workers, "initializer": prepare, "environment": THREADS, "patience": patience}
+    how: dict[str, Any] = {
+        "workers": workers,
+        "initializer": prepare,
+        "environment": THREADS,
+        "patience": patience,
+    }
     yield from processes.run(work, jobs, on_event=hear, **how)
 
 
 def resources(job: Job, largest: float) -> dict[str, float]:
-    """Return what a job takes of a node: a core, and of a GPU its share of the largest job's cost, a tenth at least."""
+    """Return what a job takes of a node: a core, and of a GPU its share of the largest job's cost,
+    a tenth at least.
+    """
     share = round(max(0.1, job.stack.cost / largest), 2) if job.device == "cuda" else 0.0
     return {"num_cpus": 1, "num_gpus": share}
 
 
 def versions() -> dict[str, str]:
     """Return the versions, and the code, on which metrics depend."""
-    return {name: importlib.metadata.version(name) for name in ("torch", "numpy")} | {"code": code()}
+    return {name: importlib.metadata.version(name) for name in ("torch", "numpy")} | {
+        "code": code()
+    }
 
 
 def prepare(expected: Mapping[str, str] | None = None) -> None:
-    """Set up the process that trains: one thread, and numbers below 1e-38 count as zero (they are slow).
+    """Set up the process that trains: one thread, and numbers below 1e-38 count as zero (they are
+    slow).
 
     Raises TrainingError where the versions here, of a node of a cluster, are not those `expected`.
 
-    glibc gives large blocks back to the system at once, and the system zeroes them anew at each step; it is told to
-    keep them. Where there is another malloc, that stays as it is.
+    glibc gives large blocks back to the system at once, and the system zeroes them anew at each
+    step; it is told to keep them. Where there is another malloc, that stays as it is.
     """
     import torch
 
     if expected and (found := versions()) != expected:
-        raise TrainingError(f"{platform.node()} has {found}, the sweep has {expected}: install the same there")
+        raise TrainingError(
+            f"{platform.node()} has {found}, the sweep has {expected}: install the same there"
+        )
     with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in MALLOPT.items():
@@ -300,10 +354,11 @@ def prepared() -> Iterator[None]:
 
 
 def work(job: Job, emit: Callable[[object], None], held: data.Images | None = None) -> Rows:
-    """Train one stack on the stored images, or those `held`; emits (epoch, validation accuracies) after each epoch.
+    """Train one stack on the stored images, or those `held`; emits (epoch, validation accuracies)
+    after each epoch.
 
-    A stack that raises is halved and tried again, so that in the end only the runs at fault are records of a failure.
-    Where it left a checkpoint when its process ended, it goes on from there.
+    A stack that raises is halved and tried again, so that in the end only the runs at fault are
+    records of a failure. Where it left a checkpoint when its process ended, it goes on from there.
     """
     from regbench.engine.train import train
 
@@ -323,7 +378,9 @@ def work(job: Job, emit: Callable[[object], None], held: data.Images | None = No
 
 def blamed(error: Exception) -> str:
     """Return an error as one line, with the technique or probe in whose code it arose."""
-    known = {kind.__module__: f"in the technique {key}: " for key, kind in techniques().made.items()}
+    known = {
+        kind.__module__: f"in the technique {key}: " for key, kind in techniques().made.items()
+    }
     known |= {kind.__module__: f"in the probe {key}: " for key, kind in probes().made.items()}
     return culprit(error, known) + describe(error)
 
@@ -349,21 +406,29 @@ _held: dict[tuple[str, str], Dataset] = {}
 
 
 def check_fit(config: Config, images: data.Images) -> None:
-    """Raise UsageError where some setting of a config can't be trained with these images, in any of its conditions."""
+    """Raise UsageError where some setting of a config can't be trained with these images, in any of
+    its conditions.
+    """
     available, height, width, channels = images.train_images.shape
     shape = (channels, height, width)
     for condition in config.conditions:
         one = config.under(condition)
         at = f" (with {named(condition)})" if condition else ""
         try:
-            data.sizes(available, len(images.classes), one.dataset.train_size, one.dataset.validation_share)
+            data.sizes(
+                available, len(images.classes), one.dataset.train_size, one.dataset.validation_share
+            )
         except DataError as error:
             raise UsageError(f"dataset: {error}{at}") from None
         if reason := models()[one.model.name].misfit(one.model, shape):
-            raise UsageError(f"the model {one.model.name} doesn't fit {one.dataset.name}: {reason}{at}")
+            raise UsageError(
+                f"the model {one.model.name} doesn't fit {one.dataset.name}: {reason}{at}"
+            )
         for key, settings in (one.probes or {}).items():
             if reason := probes()[key].misfit(settings, one.model, shape):
-                raise UsageError(f"the probe {key} can't measure on {one.dataset.name}: {reason}{at}")
+                raise UsageError(
+                    f"the probe {key} can't measure on {one.dataset.name}: {reason}{at}"
+                )
 
 
 def described(config: Config, images: data.Images) -> dict[str, Any]:
@@ -380,7 +445,8 @@ def described(config: Config, images: data.Images) -> dict[str, Any]:
 
 @contextmanager
 def stored(images: data.Images) -> Iterator[Path]:
-    """Hold images where workers find them: in the user's cache, else for the time in a folder of the system's.
+    """Hold images where workers find them: in the user's cache, else for the time in a folder of
+    the system's.
 
     Raises DataError where neither can be written.
     """
@@ -391,7 +457,8 @@ def stored(images: data.Images) -> Iterator[Path]:
         temporary = tempfile.TemporaryDirectory(prefix="regbench-")
     except OSError as error:
         raise DataError(
-            f"there is no place for the images that workers share ({error.strerror or error}): set XDG_CACHE_HOME or "
+            "there is no place for the images that workers share "
+            f"({error.strerror or error}): set XDG_CACHE_HOME or "
             "TMPDIR to a folder that can be written"
         ) from error
     with temporary as name:
@@ -400,7 +467,10 @@ def stored(images: data.Images) -> Iterator[Path]:
 
 
 def choose_device(asked: str) -> str:
-    """Return "cpu" or "cuda" for "auto", "cpu" or "cuda". Raises UsageError where there is no such device."""
+    """Return "cpu" or "cuda" for "auto", "cpu" or "cuda".
+
+    Raises UsageError where there is no such device.
+    """
     if asked == "cpu":
         return "cpu"
     if asked == "auto" and not (Path("/dev/nvidia0").exists() or sys.platform == "win32"):
@@ -410,7 +480,10 @@ def choose_device(asked: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     if asked == "cuda":
-        raise UsageError("--device cuda: torch finds no CUDA GPU here; use --device cpu, or see `regbench doctor`")
+        raise UsageError(
+            "--device cuda: torch finds no CUDA GPU here; use --device cpu, or see "
+            "`regbench doctor`"
+        )
     return "cpu"
 
 
@@ -443,6 +516,8 @@ def processor() -> str:
     """Return the processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor()

@@ -17,7 +17,10 @@ __all__ = ["Entry", "Tracker", "chosen", "trackers"]
 
 @cache
 def trackers() -> dict[str, type[Tracker]]:
-    """Return key to tracker, in the order of their names. Raises if a file's name is not its tracker's key."""
+    """Return key to tracker, in the order of their names.
+
+    Raises if a file's name is not its tracker's key.
+    """
     found: dict[str, type[Tracker]] = {}
     for module_info in pkgutil.iter_modules(__path__):
         if module_info.name in ("base", "tracking"):
@@ -26,10 +29,15 @@ def trackers() -> dict[str, type[Tracker]]:
         (tracker,) = (
             value
             for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Tracker) and value.__module__ == module.__name__
+            if isinstance(value, type)
+            and issubclass(value, Tracker)
+            and value.__module__ == module.__name__
         )
         if tracker.key != module_info.name:
-            raise ImportError(f"{module.__file__}: the tracker's key is {tracker.key!r}; it must be the file's name")
+            raise ImportError(
+                f"{module.__file__}: the tracker's key is {tracker.key!r}; it must be the "
+                "file's name"
+            )
         found[tracker.key] = tracker
     return found
 
@@ -37,7 +45,8 @@ def trackers() -> dict[str, type[Tracker]]:
 def chosen(names: Iterable[str]) -> list[type[Tracker]]:
     """Return the trackers of these names, each once, with their packages loaded.
 
-    Raises UsageError for a name that no tracker has, and for a package that is not installed or can't be imported.
+    Raises UsageError for a name that no tracker has, and for a package that is not installed or
+    can't be imported.
     """
     found = []
     for name in dict.fromkeys(names):
@@ -49,13 +58,19 @@ def chosen(names: Iterable[str]) -> list[type[Tracker]]:
         tracker.prepare()
         for package in tracker.packages:
             try:
-                # Trackers leave folders of their own names, which Python takes for packages without a file.
-                reason = "" if importlib.import_module(package).__file__ else f"No module named {package!r}"
+                # Trackers leave folders of their own names, which Python takes for packages without
+                # a file.
+                reason = (
+                    ""
+                    if importlib.import_module(package).__file__
+                    else f"No module named {package!r}"
+                )
             except Exception as error:  # of versions that don't fit together, anything
                 reason = str(error) if isinstance(error, ImportError) else describe(error)
             if reason:
                 raise UsageError(
-                    f"--tracker {name}: it can't be loaded ({reason}); install it with pip install 'regbench[{name}]'"
+                    f"--tracker {name}: it can't be loaded ({reason}); install it with pip "
+                    f"install 'regbench[{name}]'"
                 )
         found.append(tracker)
     return found

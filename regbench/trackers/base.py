@@ -9,9 +9,9 @@ The calls, all from one thread, which is not the one that trains:
         track(entry)
     close()                also after an error
 
-A tracker may raise whatever it likes: it is then left out, and the sweep goes on. What it has of a run is marked as
-whole when the run is complete, so that a run that a kill cut short is handed over again. A tracker's file imports its
-packages inside its functions only.
+A tracker may raise whatever it likes: it is then left out, and the sweep goes on. What it has of a
+run is marked as whole when the run is complete, so that a run that a kill cut short is handed over
+again. A tracker's file imports its packages inside its functions only.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Entry:
     """A run as trackers are told of it. Names are flat; what is unknown is left out."""
 
     id: str
-    """Of the run, and of the data, versions and code that it trained with: two sweeps that differ in them may share
-    a store."""
+    """Of the run, and of the data, versions and code that it trained with: two sweeps that differ
+    in them may share a store."""
     name: str
     """Of cell and seed: "dropout(p=0.5), seed 3"."""
     cell: str
@@ -41,7 +41,9 @@ class Entry:
     params: Mapping[str, Param]
     """All settings: "train.optimizer.lr", "dropout.p", "seed"."""
     epochs: tuple[tuple[int, float, Mapping[str, float]], ...]
-    """Epoch (from 1), seconds since the run began, and the numbers of epochs.csv: "epoch/train_loss"."""
+    """Epoch (from 1), seconds since the run began, and the numbers of epochs.csv:
+    "epoch/train_loss".
+    """
     metrics: Mapping[str, float]
     """The numbers of runs.csv: "final/test_accuracy"."""
     step: int
@@ -54,7 +56,8 @@ class Tracker:
     """A place where people look at runs; one of these feeds the runs of one results directory."""
 
     key: ClassVar[str]
-    """Its name on the command line, its file's name, and that of regbench's extra that installs it."""
+    """Its name on the command line, its file's name, and that of regbench's extra that installs it.
+    """
     packages: ClassVar[tuple[str, ...]]
     """What it imports."""
 

@@ -23,7 +23,9 @@ class Mlflow(Tracker):
 
     @classmethod
     def prepare(cls) -> None:
-        """Keep MLflow's own words off the sweep's output, and its telemetry off, unless the user has set these."""
+        """Keep MLflow's own words off the sweep's output, and its telemetry off, unless the user
+        has set these.
+        """
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -38,7 +40,9 @@ class Mlflow(Tracker):
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or project
         artifacts = (directory / "mlruns").as_uri() if self.uri == own else None
         known = self.client.get_experiment_by_name(name)
-        self.experiment = known.experiment_id if known else self.client.create_experiment(name, artifacts)
+        self.experiment = (
+            known.experiment_id if known else self.client.create_experiment(name, artifacts)
+        )
 
     @property
     def look(self) -> str:
@@ -48,7 +52,10 @@ class Mlflow(Tracker):
         return shlex.join(["mlflow", "ui", "--backend-store-uri", self.uri])
 
     def tracked(self) -> dict[str, str]:
-        """Return the runs that were completed: an entry's id to its latest status. One cut short is deleted."""
+        """Return the runs that were completed: an entry's id to its latest status.
+
+        One cut short is deleted.
+        """
         found: dict[str, str] = {}
         token = None
         while True:
@@ -59,7 +66,9 @@ class Mlflow(Tracker):
                     continue
                 if run.info.status == "RUNNING":
                     self.client.delete_run(run.info.run_id)
-                elif found.get(tags[RUN], "failed") == "failed":  # a failed run that was tried again is there twice
+                elif (
+                    found.get(tags[RUN], "failed") == "failed"
+                ):  # a failed run that was tried again is there twice
                     found[tags[RUN]] = tags[STATUS]
             token = page.token
             if not token:
@@ -73,16 +82,23 @@ class Mlflow(Tracker):
         start = end - entry.seconds
         tags = {RUN: entry.id, CELL: entry.cell, STATUS: entry.status}
         tags |= {REASON: entry.reason} if entry.reason else {}
-        run = self.client.create_run(self.experiment, int(1000 * start), tags, entry.name).info.run_id
+        run = self.client.create_run(
+            self.experiment, int(1000 * start), tags, entry.name
+        ).info.run_id
         params = [Param(name, str(value)) for name, value in entry.params.items()]
         numbers = [
             Metric(name, value, int(1000 * (start + seconds)), epoch)
             for epoch, seconds, found in entry.epochs
             for name, value in found.items()
         ]
-        numbers += [Metric(name, value, int(1000 * end), entry.step) for name, value in entry.metrics.items()]
+        numbers += [
+            Metric(name, value, int(1000 * end), entry.step)
+            for name, value in entry.metrics.items()
+        ]
         # MLflow takes all of this at once, and SQLite writes to the disk at every call.
         most = PAGE - len(params)
         for first in range(0, max(1, len(numbers)), most):
             self.client.log_batch(run, numbers[first : first + most], () if first else params)
-        self.client.set_terminated(run, "FINISHED" if entry.status == "ok" else "FAILED", int(1000 * end))
+        self.client.set_terminated(
+            run, "FINISHED" if entry.status == "ok" else "FAILED", int(1000 * end)
+        )

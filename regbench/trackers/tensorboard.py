@@ -1,6 +1,8 @@
-"""TensorBoard: an event file a run, in a folder a cell, with curves over epochs and the settings for its HPARAMS page.
+"""TensorBoard: an event file a run, in a folder a cell, with curves over epochs and the settings
+for its HPARAMS page.
 
-A file is written whole when its run is finished, so that no file stays open however many runs there are.
+A file is written whole when its run is finished, so that no file stays open however many runs there
+are.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class TensorBoard(Tracker):
         return shlex.join(["tensorboard", "--logdir", str(self.root)])
 
     def tracked(self) -> dict[str, str]:
-        """Return the runs that have a file: an entry's id to its status, both of which stand in the file's name."""
+        """Return the runs that have a file: an entry's id to its status, both of which stand in the
+        file's name.
+        """
         names = [path.name.split(".") for path in self.root.glob(f"*/*/{PREFIX}.*")]
         return {run: status for *_, run, status in names}
 
@@ -55,8 +59,14 @@ class TensorBoard(Tracker):
         began = plugin_data_pb2.SessionStartInfo(group_name=entry.cell, start_time_secs=start)
         for name, value in entry.params.items():
             if name == "seed":
-                continue  # the page shows a group's settings by its first run, and a group is all seeds of a cell
-            kind = "bool" if isinstance(value, bool) else "string" if isinstance(value, str) else "number"
+                continue  # a group is all seeds of a cell, shown with its first run's settings
+            kind = (
+                "bool"
+                if isinstance(value, bool)
+                else "string"
+                if isinstance(value, str)
+                else "number"
+            )
             setattr(began.hparams[name], f"{kind}_value", value)
         status = api_pb2.STATUS_SUCCESS if entry.status == "ok" else api_pb2.STATUS_FAILURE
         ended = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=end)
@@ -64,7 +74,9 @@ class TensorBoard(Tracker):
             Event(wall_time=start, file_version="brain.Event:2"),
             Event(wall_time=start, summary=Summary(value=[_session(session_start_info=began)])),
             *(
-                Event(wall_time=start + seconds, step=epoch, summary=Summary(value=_scalars(numbers)))
+                Event(
+                    wall_time=start + seconds, step=epoch, summary=Summary(value=_scalars(numbers))
+                )
                 for epoch, seconds, numbers in entry.epochs
             ),
             Event(wall_time=end, step=entry.step, summary=Summary(value=_scalars(entry.metrics))),
@@ -72,7 +84,9 @@ class TensorBoard(Tracker):
         ]
         folder = self.root / _folder(entry.cell) / f"seed {entry.params['seed']}"
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{entry.id}.part"  # TensorBoard reads no half of a file, and neither does `tracked`
+        part = (
+            folder / f"{entry.id}.part"
+        )  # TensorBoard reads no half of a file, and neither does `tracked`
         with part.open("wb") as file:
             writer = RecordWriter(file)
             for event in events:
@@ -83,7 +97,9 @@ class TensorBoard(Tracker):
 
 
 def _folder(cell: str) -> str:
-    """Return a folder's name for a cell: the cell's own where the system and TensorBoard's filters allow it."""
+    """Return a folder's name for a cell: the cell's own where the system and TensorBoard's filters
+    allow it.
+    """
     safe = re.sub(r"^\.|[^\w.,+=()@ -]", "_", cell).encode()[:LONGEST].decode(errors="ignore")
     return safe if safe == cell else f"{safe} {hashlib.sha256(cell.encode()).hexdigest()[:6]}"
 

@@ -1,8 +1,8 @@
 """Hands runs that are on the disk to trackers, beside a sweep or afterwards.
 
-A sweep never waits for a tracker while it trains: each is fed by a thread of its own, and whatever goes wrong there is
-one line that the user reads. What a tracker already has it is not given again, so that a later sweep, or `regbench
-track`, adds what was left out.
+A sweep never waits for a tracker while it trains: each is fed by a thread of its own, and whatever
+goes wrong there is one line that the user reads. What a tracker already has it is not given again,
+so that a later sweep, or `regbench track`, adds what was left out.
 """
 
 from __future__ import annotations
@@ -29,22 +29,37 @@ if TYPE_CHECKING:
 # Every word that is shown.
 LEFT_OUT = "{tracker} is left out from here on ({reason}); the sweep goes on. Afterwards: {again}"
 STUCK = "{tracker} has not answered for {seconds:.0f} s and is left out. Afterwards: {again}"
-WAITING = "all runs are trained; waiting until {tracker} has them. Ctrl-C leaves the rest to the next time"
+WAITING = (
+    "all runs are trained; waiting until {tracker} has them. Ctrl-C leaves the rest to the "
+    "next time"
+)
 TRACKED = "{tracker}: {new} runs added, {known} were there; see them with: {look}"
 
 PATIENCE = 300.0
-"""Seconds that a tracker may take to get on by one run at the end of a sweep; MLflow needs a minute to list 10,000."""
+"""Seconds that a tracker may take to get on by one run at the end of a sweep; MLflow needs a minute
+to list 10,000.
+"""
 SOON = 3.0
-"""Seconds after which the user is told what is waited for; at Ctrl-C, those that a tracker has to end."""
+"""Seconds after which the user is told what is waited for; at Ctrl-C, those that a tracker has to
+end.
+"""
 
 
 def entry(run: Run, row: Row, epochs: Iterable[Row], origin: str) -> Entry:
-    """Return a run of the plan with its row of runs.csv and its rows of epochs.csv; `origin` is of its directory."""
+    """Return a run of the plan with its row of runs.csv and its rows of epochs.csv; `origin` is of
+    its directory.
+    """
     seconds, rows = 0.0, []
     for each in epochs:
         numbers = _numbers(each, EPOCHS)
         seconds += numbers.get("seconds", 0.0)
-        rows.append((int(str(each["epoch"])), seconds, {f"epoch/{name}": value for name, value in numbers.items()}))
+        rows.append(
+            (
+                int(str(each["epoch"])),
+                seconds,
+                {f"epoch/{name}": value for name, value in numbers.items()},
+            )
+        )
     final = _numbers(row, RUNS)
     step = int(final.pop("epoch", 0))
     return Entry(
@@ -63,8 +78,16 @@ def entry(run: Run, row: Row, epochs: Iterable[Row], origin: str) -> Entry:
 
 def params(run: Run) -> dict[str, Param]:
     """Return a run's settings by dotted names; lists are text, and what is not set is left out."""
-    found: dict[str, Param] = {"seed": run.seed, "techniques": " + ".join(run.cell.techniques) or "baseline"}
-    sections = {"dataset": run.dataset, "model": run.model, "train": run.train, **run.cell.techniques}
+    found: dict[str, Param] = {
+        "seed": run.seed,
+        "techniques": " + ".join(run.cell.techniques) or "baseline",
+    }
+    sections = {
+        "dataset": run.dataset,
+        "model": run.model,
+        "train": run.train,
+        **run.cell.techniques,
+    }
     for name, settings in sections.items():
         found |= _flat(name, settings.model_dump(mode="json"))
     return found
@@ -72,7 +95,11 @@ def params(run: Run) -> dict[str, Param]:
 
 def _flat(name: str, value: Any) -> dict[str, Param]:
     if isinstance(value, Mapping):
-        return {key: v for inner, each in value.items() for key, v in _flat(f"{name}.{inner}", each).items()}
+        return {
+            key: v
+            for inner, each in value.items()
+            for key, v in _flat(f"{name}.{inner}", each).items()
+        }
     if value is None:
         return {}
     return {name: value if isinstance(value, str | int | float) else str(value)}
@@ -88,22 +115,36 @@ def _numbers(row: Row, columns: Mapping[str, Kind]) -> dict[str, float]:
 def trained(runs: Mapping[str, Run], rows: Rows, origin: str) -> Iterator[Entry]:
     """Yield the entries of a stack's rows; `runs` maps ids to the runs of the plan."""
     for row in rows.runs:
-        yield entry(runs[row["run"]], row, (each for each in rows.epochs if each["run"] == row["run"]), origin)
+        yield entry(
+            runs[row["run"]],
+            row,
+            (each for each in rows.epochs if each["run"] == row["run"]),
+            origin,
+        )
 
 
 def recorded(runs: Mapping[str, Run], records: Records) -> Iterator[Entry]:
-    """Yield the entries of what a directory holds of `runs`. Raises RecordsError where it is damaged."""
+    """Yield the entries of what a directory holds of `runs`.
+
+    Raises RecordsError where it is damaged.
+    """
     epochs, origin = records.epochs, records.origin()
     places = epochs.groupby("run").indices
-    columns = {str(name): epochs[name].tolist() for name in epochs}  # a row of a frame at a time takes milliseconds
+    columns = {
+        str(name): epochs[name].tolist() for name in epochs
+    }  # a row of a frame at a time takes milliseconds
     for row in cast(list[Row], records.runs.to_dict("records")):
         if (run := str(row["run"])) in runs:
-            its = [{name: column[place] for name, column in columns.items()} for place in places.get(run, [])]
+            its = [
+                {name: column[place] for name, column in columns.items()}
+                for place in places.get(run, [])
+            ]
             yield entry(runs[run], row, its, origin)
 
 
 def track(kind: type[Tracker], directory: Path, plan: Plan) -> str:
-    """Give a tracker what it lacks of the runs in `directory`, whose plan is given; say how many, and where to look.
+    """Give a tracker what it lacks of the runs in `directory`, whose plan is given; say how many,
+    and where to look.
 
     Raises TrackerError where the tracker fails; what it was given before that is kept.
     """
@@ -124,11 +165,13 @@ def track(kind: type[Tracker], directory: Path, plan: Plan) -> str:
 def beside(
     kinds: Sequence[type[Tracker]], directory: Path, plan: Plan, tell: Callable[[str], None]
 ) -> Iterator[Callable[[Rows], None]]:
-    """Feed trackers while a sweep goes on in `directory`: what it holds already, then the rows that are handed in.
+    """Feed trackers while a sweep goes on in `directory`: what it holds already, then the rows that
+    are handed in.
 
-    Rows are handed in once they are on the disk. At the end the trackers are waited for, as long as they get on; where
-    the sweep was stopped, only until each has done with the run at hand. Nothing that a tracker does is raised here;
-    `tell` gets a line that the user should read, from any thread.
+    Rows are handed in once they are on the disk. At the end the trackers are waited for, as long as
+    they get on; where the sweep was stopped, only until each has done with the run at hand. Nothing
+    that a tracker does is raised here; `tell` gets a line that the user should read, from any
+    thread.
     """
     if not kinds:
         yield lambda rows: None
@@ -173,7 +216,9 @@ class Feed:
                 # A run that failed is there with another status once it was tried again.
                 if had.get(each.id) == each.status:
                     self.known += 1
-                elif key not in given:  # a sweep's first runs may be on the disk before that is read
+                elif (
+                    key not in given
+                ):  # a sweep's first runs may be on the disk before that is read
                     tracker.track(each)
                     given.add(key)
                     self.new += 1
@@ -186,7 +231,10 @@ class Feed:
 
 
 class Background:
-    """A feed in a thread of its own. Its methods are called from the thread that trains, and never raise."""
+    """A feed in a thread of its own.
+
+    Its methods are called from the thread that trains, and never raise.
+    """
 
     def __init__(self, kind: type[Tracker], directory: Path, tell: Callable[[str], None]) -> None:
         self._feed, self._tell = Feed(kind, directory), tell
@@ -213,7 +261,9 @@ class Background:
             self._thread.join(PATIENCE)
             if self._thread.is_alive() and done == self._feed.new + self._feed.known:
                 self._dropped = True
-                self._tell(STUCK.format(tracker=self._feed.kind.key, seconds=PATIENCE, again=self._again))
+                self._tell(
+                    STUCK.format(tracker=self._feed.kind.key, seconds=PATIENCE, again=self._again)
+                )
                 return
 
     def drop(self) -> None:
@@ -227,13 +277,18 @@ class Background:
 
     def _work(self) -> None:
         if hasattr(signal, "pthread_sigmask"):
-            # Ctrl-C is the sweep's to answer; what a tracker starts must not be killed by it in the middle of a run.
+            # Ctrl-C is the sweep's to answer; what a tracker starts must not be killed by it in the
+            # middle of a run.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._feed.give(self._entries())
         except BaseException as error:  # a tracker that exits must not be lost in silence either
             if not self._dropped:
-                self._tell(LEFT_OUT.format(tracker=self._feed.kind.key, reason=describe(error), again=self._again))
+                self._tell(
+                    LEFT_OUT.format(
+                        tracker=self._feed.kind.key, reason=describe(error), again=self._again
+                    )
+                )
         else:
             if not self._dropped:
                 self._tell(self._feed.summary())

@@ -1,6 +1,8 @@
-"""Weights & Biases: a project a sweep, a run a run, grouped by cell. Nothing leaves the machine unless WANDB_MODE says.
+"""Weights & Biases: a project a sweep, a run a run, grouped by cell. Nothing leaves the machine
+unless WANDB_MODE says.
 
-A folder that holds the mark is complete: whether its run is ever uploaded makes no difference to what was tracked.
+A folder that holds the mark is complete: whether its run is ever uploaded makes no difference to
+what was tracked.
 """
 
 from __future__ import annotations
@@ -41,29 +43,44 @@ class Wandb(Tracker):
         return f"wandb sync {shlex.quote(str(self.root / 'wandb'))}/offline-run-*"
 
     def tracked(self) -> dict[str, str]:
-        """Return the runs that are complete: an entry's id to its status. An offline one cut short is removed."""
+        """Return the runs that are complete: an entry's id to its status.
+
+        An offline one cut short is removed.
+        """
         found: dict[str, str] = {}
         for folder in self.root.glob("wandb/*run-*-*"):
             mark = folder / MARK
             if mark.exists():
                 run, status = mark.read_text().split()
-                if found.get(run, "failed") == "failed":  # a failed run that was tried again has two folders
+                if (
+                    found.get(run, "failed") == "failed"
+                ):  # a failed run that was tried again has two folders
                     found[run] = status
         return found
 
     def track(self, entry: Entry) -> None:
-        """Write a run. One that failed has an id of its own, since W&B never gives an id to a second run."""
+        """Write a run.
+
+        One that failed has an id of its own, since W&B never gives an id to a second run.
+        """
         import wandb
 
         run_id = f"{entry.id}-failed" if entry.status == "failed" else entry.id
         for cut_short in self.root.glob(f"wandb/offline-run-*-{run_id}"):
             shutil.rmtree(cut_short)
         settings = wandb.Settings(
-            silent=True, console="off", disable_git=True, disable_code=True, x_disable_stats=True, x_disable_meta=True
+            silent=True,
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            x_disable_stats=True,
+            x_disable_meta=True,
         )
         run = wandb.init(
-            id=run_id, name=entry.name, group=entry.cell, config=dict(entry.params), notes=entry.reason or None,
-            project=self.project, mode=self.mode, dir=self.root, settings=settings, reinit="create_new",
+            id=run_id, name=entry.name, group=entry.cell, config=dict(entry.params),
+            notes=entry.reason or None,
+            project=self.project, mode=self.mode, dir=self.root, settings=settings,
+            reinit="create_new",
         )  # fmt: skip
         try:
             for epoch, _, numbers in entry.epochs:

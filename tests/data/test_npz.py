@@ -52,14 +52,26 @@ def test_a_good_file_comes_back_as_it_was_written(tmp_path, channels, labels, wr
 BAD = {
     "x_train is float32": ({"x_train": good()["x_train"] / np.float32(255)}, "shares from 0 to 1"),
     "x_test is int64": ({"x_test": good()["x_test"].astype(int)}, "astype('uint8')"),
-    "channels first": ({"x_train": good()["x_train"].transpose(0, 3, 1, 2)}, "transpose(0, 2, 3, 1)"),
+    "channels first": (
+        {"x_train": good()["x_train"].transpose(0, 3, 1, 2)},
+        "transpose(0, 2, 3, 1)",
+    ),
     "has shape (12, 48)": ({"x_train": good()["x_train"].reshape(12, 48)}, "(N, size, size)"),
     "has shape (12, 4, 4, 2)": ({"x_train": good()["x_train"][..., :2]}, "1 or 3 channels"),
-    "has images of 4 x 3 x 3, but they must be square": ({"x_train": good()["x_train"][:, :, :3]}, "crop or pad"),
-    "images of 4 x 4 x 3, x_test of 4 x 4 x 1": ({"x_test": good()["x_test"][..., :1]}, "make them equal"),
+    "has images of 4 x 3 x 3, but they must be square": (
+        {"x_train": good()["x_train"][:, :, :3]},
+        "crop or pad",
+    ),
+    "images of 4 x 4 x 3, x_test of 4 x 4 x 1": (
+        {"x_test": good()["x_test"][..., :1]},
+        "make them equal",
+    ),
     "x_train is empty": ({"x_train": good()["x_train"][:0]}, "at least one"),
     "x_test is empty": ({"x_test": good()["x_test"][:0]}, "at least one"),
-    "x_train is empty (shape (12, 0, 0, 3))": ({"x_train": good()["x_train"][:, :0, :0]}, "at least one"),
+    "x_train is empty (shape (12, 0, 0, 3))": (
+        {"x_train": good()["x_train"][:, :0, :0]},
+        "at least one",
+    ),
     "y_train is float64": ({"y_train": good()["y_train"] * 1.0}, "astype('int64')"),
     "y_test is bool": ({"y_test": good()["y_test"] == 1}, "must be integers"),
     "y_train has shape (12, 1)": ({"y_train": good()["y_train"][:, None]}, "save y.ravel()"),
@@ -70,7 +82,10 @@ BAD = {
     "no label in y_train is 0": ({"y_train": good()["y_train"] + 1}, "without a gap"),
     "y_train reach 600": ({"y_train": good()["y_train"] * 300}, "2 to 256 classes"),
     "y_train reach 0": ({"y_train": good()["y_train"] * 0}, "2 to 256 classes"),
-    "y_test has the label 3, but y_train has only 0 to 2": ({"y_test": np.array([0, 1, 2, 0, 1, 3])}, "y_test"),
+    "y_test has the label 3, but y_train has only 0 to 2": (
+        {"y_test": np.array([0, 1, 2, 0, 1, 3])},
+        "y_test",
+    ),
     "class 2 has 1 training image": ({"y_train": np.array([0, 1] * 5 + [0, 2])}, "at least 2"),
     "lacks y_test (it has x_train, y_train, x_test)": ({"y_test": None}, "save all four"),
     "lacks x_train, y_train": ({"x_train": None, "y_train": None}, "save all four"),
@@ -113,8 +128,16 @@ def member(shape: object, kind: str = "|u1", content: bytes = b"") -> bytes:
 
 TOUCH = b"cpathlib\nPath.touch\n(cpathlib\nPath\n(S'went off'\ntRtR."
 HOSTILE = {
-    "an array of objects": ("y_train.npy", member((12,), "|O", TOUCH), "Object arrays cannot be loaded"),
-    "objects in a record": ("y_train.npy", member((12,), [("a", "|O")], TOUCH), "Object arrays cannot be loaded"),
+    "an array of objects": (
+        "y_train.npy",
+        member((12,), "|O", TOUCH),
+        "Object arrays cannot be loaded",
+    ),
+    "objects in a record": (
+        "y_train.npy",
+        member((12,), [("a", "|O")], TOUCH),
+        "Object arrays cannot be loaded",
+    ),
     "a shape of terabytes": ("x_train.npy", member((10**9, 100, 100, 3)), "can't be read"),
     "a shape beyond 64 bits": ("x_train.npy", member((2**70, 4, 4, 3)), "can't be read"),
     "a negative shape": ("x_train.npy", member((-1, 4, 4, 3)), "can't be read"),
@@ -126,7 +149,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_array_is_refused_in_one_sentence_and_nothing_in_it_is_run(tmp_path, monkeypatch, what):
+def test_a_hostile_array_is_refused_in_one_sentence_and_nothing_in_it_is_run(
+    tmp_path, monkeypatch, what
+):
     monkeypatch.chdir(tmp_path)
     name, content, reason = HOSTILE[what]
     save(tmp_path, **{name.removesuffix(".npy"): None})
@@ -157,7 +182,9 @@ def test_a_file_that_unpacks_to_a_thousand_times_its_size_is_refused_before_it_d
     content = path.read_bytes()
     at = content.rindex(b"PK\x01\x02")
     path.write_bytes(content[: at + 24] + struct.pack("<I", 3 << 30) + content[at + 28 :])
-    with pytest.raises(DataError, match=r"own\.npz would unpack to 3\.0 GiB, more than 100 times its size"):
+    with pytest.raises(
+        DataError, match=r"own\.npz would unpack to 3\.0 GiB, more than 100 times its size"
+    ):
         data.load("npz", path)
 
 
@@ -187,7 +214,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return {kind: (folder / f"{kind}.npz").read_bytes() for kind in ("plain", "packed")}
 
 
-@given(kind=st.sampled_from(["plain", "packed"]), place=st.floats(0, 1, exclude_max=True), bits=st.integers(0, 255))
+@given(
+    kind=st.sampled_from(["plain", "packed"]),
+    place=st.floats(0, 1, exclude_max=True),
+    bits=st.integers(0, 255),
+)
 @settings(max_examples=300, deadline=None)
 def test_a_damaged_file_never_gives_other_images(written, kind, place, bits):
     """bits: what a byte is changed by; 0 cuts the file off there."""

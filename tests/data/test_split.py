@@ -32,12 +32,15 @@ def draws(draw: st.DrawFn) -> tuple[np.ndarray, int, int, int, float, float]:
 
 def same(one: Split, other: Split) -> bool:
     return all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("train", "train_labels", "validation")
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("train", "train_labels", "validation")
     )
 
 
 def within_one(drawn: np.ndarray, pool: np.ndarray) -> bool:
-    """Whether each class's count in `drawn` is less than 1 away from its share of `pool`; exact, in integers."""
+    """Whether each class's count in `drawn` is less than 1 away from its share of `pool`; exact, in
+    integers.
+    """
     most = max(int(pool.max()) + 1, 1)
     got, there = np.bincount(drawn, minlength=most), np.bincount(pool, minlength=most)
     return bool((np.abs(got * len(pool) - there * len(drawn)) < len(pool)).all())
@@ -53,7 +56,11 @@ def test_training_and_validation_images_are_distinct_and_exactly_as_many_as_aske
     assert len(set(together.tolist())) == len(together)
     assert together.min() >= 0
     assert together.max() < len(labels)
-    assert (drawn.train.dtype, drawn.validation.dtype, drawn.train_labels.dtype) == (np.int64, np.int64, np.uint8)
+    assert (drawn.train.dtype, drawn.validation.dtype, drawn.train_labels.dtype) == (
+        np.int64,
+        np.int64,
+        np.uint8,
+    )
 
 
 @given(draws())
@@ -123,7 +130,9 @@ def test_an_images_wrong_label_depends_on_the_seed_and_not_on_the_training_sets_
     small, large, other = wrong(0, 200), wrong(0, None), wrong(1, None)
     assert small.items() <= large.items()
     both = large.keys() & other.keys()
-    assert 0.05 < np.mean([large[image] == other[image] for image in both]) < 0.2  # by chance: 1 in 9
+    assert (
+        0.05 < np.mean([large[image] == other[image] for image in both]) < 0.2
+    )  # by chance: 1 in 9
 
 
 @given(draws())
@@ -175,10 +184,23 @@ def test_labels_are_left_as_they_are():
 @pytest.mark.parametrize(
     ("size", "share", "numbers"),
     [
-        (91, 0.1, "train_size 91 is more than the 90 images that validation_share 0.1 of 100 images leaves"),
+        (
+            91,
+            0.1,
+            "train_size 91 is more than the 90 images that validation_share 0.1 of 100 "
+            "images leaves",
+        ),
         (9, 0.1, "train_size 9 is fewer than the 10 classes: ask for 10 to 90"),
-        (None, 0.04, "validation_share 0.04 of 100 images is 4 for validation, fewer than the 10 classes"),
-        (None, 0.95, "validation_share 0.95 of 100 images leaves 5 to train on, fewer than the 10 classes"),
+        (
+            None,
+            0.04,
+            "validation_share 0.04 of 100 images is 4 for validation, fewer than the 10 classes",
+        ),
+        (
+            None,
+            0.95,
+            "validation_share 0.95 of 100 images leaves 5 to train on, fewer than the 10 classes",
+        ),
     ],
 )
 def test_an_impossible_size_is_refused_with_the_numbers(size, share, numbers):
@@ -192,11 +214,20 @@ def test_the_share_that_is_asked_for_instead_is_granted():
     labels = np.repeat(np.arange(10, dtype=np.uint8), 10)
     with pytest.raises(DataError, match=r"at least 0\.1$"):
         split(labels, 10, seed=0, train_size=None, validation_share=0.04, label_noise=0.0)
-    assert len(split(labels, 10, seed=0, train_size=None, validation_share=0.1, label_noise=0.0).validation) == 10
+    assert (
+        len(
+            split(
+                labels, 10, seed=0, train_size=None, validation_share=0.1, label_noise=0.0
+            ).validation
+        )
+        == 10
+    )
 
 
 @given(
-    arrays(np.uint8, st.tuples(st.integers(10, 60), st.just(2), st.just(2), st.just(1)), unique=False),
+    arrays(
+        np.uint8, st.tuples(st.integers(10, 60), st.just(2), st.just(2), st.just(1)), unique=False
+    ),
     st.integers(0, 99),
 )
 def test_the_held_out_test_set_depends_on_the_images_alone_not_on_their_order(images, key):

@@ -23,7 +23,13 @@ def some_images(size: int = 3) -> Images:
     random = np.random.default_rng(0)
     train = random.integers(0, 256, (6, size, size, 1), dtype=np.uint8)
     test = random.integers(0, 256, (4, size, size, 1), dtype=np.uint8)
-    return Images(train, np.arange(6, dtype=np.uint8) % 2, test, np.arange(4, dtype=np.uint8) % 2, ("cat", "개"))
+    return Images(
+        train,
+        np.arange(6, dtype=np.uint8) % 2,
+        test,
+        np.arange(4, dtype=np.uint8) % 2,
+        ("cat", "개"),
+    )
 
 
 def equal(one: Images, other: Images) -> bool:
@@ -37,7 +43,11 @@ def test_the_fingerprint_is_the_sha256_of_shapes_and_bytes():
     by_hand = hashlib.sha256()
     for array in (images.train_images, images.train_labels, images.test_images, images.test_labels):
         by_hand.update(str(array.shape).encode() + array.tobytes())
-    assert images.fingerprint == fingerprint(*(getattr(images, name) for name in ARRAYS)) == by_hand.hexdigest()
+    assert (
+        images.fingerprint
+        == fingerprint(*(getattr(images, name) for name in ARRAYS))
+        == by_hand.hexdigest()
+    )
 
 
 def test_the_fingerprint_tells_shapes_apart_and_does_not_care_for_memory_layout():
@@ -76,7 +86,10 @@ def test_storing_again_replaces_what_was_stored_and_leaves_nothing_else(tmp_path
     store(some_images(size=4), tmp_path)
     store(some_images(), tmp_path)
     assert equal(open_stored(tmp_path), some_images())
-    assert {file.name for file in tmp_path.iterdir()} == {"images.json", *(f"{name}.npy" for name in ARRAYS)}
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "images.json",
+        *(f"{name}.npy" for name in ARRAYS),
+    }
 
 
 @pytest.mark.parametrize("name", [f"{name}.npy" for name in ARRAYS])
@@ -85,7 +98,9 @@ def test_no_changed_byte_goes_unnoticed(tmp_path, name):
     intact = (tmp_path / name).read_bytes()
     noticed = 0
     for place in range(len(intact)):
-        (tmp_path / name).write_bytes(intact[:place] + bytes([intact[place] ^ 1]) + intact[place + 1 :])
+        (tmp_path / name).write_bytes(
+            intact[:place] + bytes([intact[place] ^ 1]) + intact[place + 1 :]
+        )
         try:
             # a byte of the header's padding may change without harm
             assert equal(open_stored(tmp_path), some_images()), f"byte {place} changed the images"
@@ -148,7 +163,9 @@ def test_images_are_stored_once_and_found_again(cache):
 
 
 def test_of_the_cache_those_go_that_were_used_longest_ago(cache, monkeypatch):
-    monkeypatch.setattr(_images, "CACHE", 3 * (cached(other_images(0)) / "train_images.npy").stat().st_size)
+    monkeypatch.setattr(
+        _images, "CACHE", 3 * (cached(other_images(0)) / "train_images.npy").stat().st_size
+    )
     folders = [cached(other_images(number)) for number in range(1, 5)]
     day = 86_400
     for age, folder in enumerate(folders):
@@ -183,12 +200,16 @@ def test_where_no_cache_can_be_written_there_is_none(cache, tmp_path):
 
 
 def raising(name: str) -> Path:
-    raise RuntimeError("could not determine the home directory")  # as platformdirs does, from 4.4 on
+    raise RuntimeError(
+        "could not determine the home directory"
+    )  # as platformdirs does, from 4.4 on
 
 
 @pytest.mark.parametrize("place", [raising, lambda name: Path("~/.cache") / name])
 def test_a_user_without_a_home_trains_and_is_told_where_data_could_go(tmp_path, monkeypatch, place):
-    """As in a container that gives a process any number for a user: no folder called ~ is to be made."""
+    """As in a container that gives a process any number for a user: no folder called ~ is to be
+    made.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("REGBENCH_DATA", raising=False)
     for name in ("user_cache_path", "user_data_path"):
@@ -199,6 +220,8 @@ def test_a_user_without_a_home_trains_and_is_told_where_data_could_go(tmp_path, 
     assert not folder.exists()
     assert data.load("mnist5k").train_images.shape == (3000, 28, 28, 1)
     assert data.find()["mnist"] is None
-    with pytest.raises(DataError, match="since this user has no home to put it into: put train-images"):
+    with pytest.raises(
+        DataError, match="since this user has no home to put it into: put train-images"
+    ):
         data.load("mnist")
     assert not list(tmp_path.iterdir())

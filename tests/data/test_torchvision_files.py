@@ -28,7 +28,12 @@ NAMES = {
     "CIFAR10": "cifar10",
     "CIFAR100": "cifar100",
 }
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 needs_mnist = pytest.mark.skipif(
     "REGBENCH_DATA" not in os.environ, reason="REGBENCH_DATA names no folder with the full MNIST"
 )
@@ -40,14 +45,19 @@ def md5(content: bytes) -> str:
 
 def idx(array: np.ndarray) -> bytes:
     """An array in MNIST's format: a magic number, the sizes, the bytes."""
-    header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(
+        size.to_bytes(4, "big") for size in array.shape
+    )
     return header + array.tobytes()
 
 
 def small_arrays() -> list[np.ndarray]:
     random = np.random.default_rng(0)
     shapes = ((20, 28, 28), (20,), (10, 28, 28), (10,))
-    return [random.integers(0, 256 if len(shape) == 3 else 10, shape, dtype=np.uint8) for shape in shapes]
+    return [
+        random.integers(0, 256 if len(shape) == 3 else 10, shape, dtype=np.uint8)
+        for shape in shapes
+    ]
 
 
 def write_idx(root: Path, dataset: str, monkeypatch: pytest.MonkeyPatch, packed: bool) -> Path:
@@ -64,7 +74,9 @@ def write_idx(root: Path, dataset: str, monkeypatch: pytest.MonkeyPatch, packed:
 def run(code: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a fresh interpreter without network, with the modules that this one sees."""
     path = os.pathsep.join([env.pop("before", ""), *filter(None, sys.path)]).strip(os.pathsep)
-    dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    dead = dict.fromkeys(
+        ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
+    )
     return subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, **dead, "no_proxy": "", "PYTHONPATH": path, **env},
@@ -102,12 +114,16 @@ def test_a_truncated_or_changed_mnist_file_is_named_with_the_remedy(tmp_path, mo
         with pytest.raises(DataError) as error:
             data.load("mnist", data_dir=tmp_path)
         assert f"{file} is damaged or not of MNIST" in str(error.value)
-        assert "delete it and run again to download it, or put the right one there" in str(error.value)
+        assert "delete it and run again to download it, or put the right one there" in str(
+            error.value
+        )
 
 
 @needs_mnist
 def test_mnist_under_the_name_of_fashion_mnist_is_refused(tmp_path):
-    shutil.copytree(Path(os.environ["REGBENCH_DATA"]) / "MNIST" / "raw", tmp_path / "FashionMNIST" / "raw")
+    shutil.copytree(
+        Path(os.environ["REGBENCH_DATA"]) / "MNIST" / "raw", tmp_path / "FashionMNIST" / "raw"
+    )
     with pytest.raises(DataError, match="damaged or not of FashionMNIST"):
         data.load("fashion_mnist", data_dir=tmp_path)
 
@@ -130,7 +146,9 @@ def batch(count: int, key: str, seed: int) -> dict[str, object]:
     }
 
 
-def write_cifar(folder: Path, source: ModuleType, key: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict]:
+def write_cifar(
+    folder: Path, source: ModuleType, key: str, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, dict]:
     folder.mkdir()
     batches = {name: batch(4, key, seed) for seed, name in enumerate(source.MD5)}
     if "meta" in batches:
@@ -143,13 +161,20 @@ def write_cifar(folder: Path, source: ModuleType, key: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("name", "source", "folder", "key"),
-    [("cifar10", cifar10, "cifar-10-batches-py", "labels"), ("cifar100", cifar100, "cifar-100-python", "fine_labels")],
+    [
+        ("cifar10", cifar10, "cifar-10-batches-py", "labels"),
+        ("cifar100", cifar100, "cifar-100-python", "fine_labels"),
+    ],
 )
-def test_cifar_batches_are_joined_in_order_with_channels_last(tmp_path, monkeypatch, name, source, folder, key):
+def test_cifar_batches_are_joined_in_order_with_channels_last(
+    tmp_path, monkeypatch, name, source, folder, key
+):
     batches = write_cifar(tmp_path / folder, source, key, monkeypatch)
     assert data.find(tmp_path)[name] == tmp_path / folder
     images = data.load(name, data_dir=tmp_path)
-    train = [content for file, content in batches.items() if file.startswith(("data_batch", "train"))]
+    train = [
+        content for file, content in batches.items() if file.startswith(("data_batch", "train"))
+    ]
     assert images.train_labels.tolist() == [label for content in train for label in content[key]]
     rows = np.concatenate([content["data"] for content in train])
     assert images.train_images.shape == (len(rows), 32, 32, 3)
@@ -165,7 +190,9 @@ def test_a_file_larger_than_any_that_is_published_is_not_read(tmp_path, monkeypa
     write_cifar(tmp_path / "cifar-10-batches-py", cifar10, "labels", monkeypatch)
     with (tmp_path / "cifar-10-batches-py" / "data_batch_3").open("wb") as file:
         file.truncate(1 << 31)
-    with pytest.raises(DataError, match=r"data_batch_3 is not of CIFAR-10 \(2,147,483,648 bytes are too many\)"):
+    with pytest.raises(
+        DataError, match=r"data_batch_3 is not of CIFAR-10 \(2,147,483,648 bytes are too many\)"
+    ):
         data.load("cifar10", data_dir=tmp_path)
 
 
@@ -192,21 +219,29 @@ def test_a_cifar10_npz_with_other_images_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(
-    not (data.data_folder() / "cifar10.npz").is_file(), reason="REGBENCH_DATA names no folder with cifar10.npz"
+    not (data.data_folder() / "cifar10.npz").is_file(),
+    reason="REGBENCH_DATA names no folder with cifar10.npz",
 )
 def test_the_real_cifar10_has_its_published_mean_and_deviation():
     images = data.load("cifar10")
     assert images.train_images.shape == (50_000, 32, 32, 3)
     assert images.test_images.shape == (10_000, 32, 32, 3)
     shares = [
-        np.bincount(images.train_images[..., channel].ravel(), minlength=256) / (50_000 * 1024) for channel in range(3)
+        np.bincount(images.train_images[..., channel].ravel(), minlength=256) / (50_000 * 1024)
+        for channel in range(3)
     ]
     values = np.arange(256) / 255
     means = [share @ values for share in shares]
     assert means == pytest.approx([0.49139968, 0.48215841, 0.44653091], abs=1e-8)
-    deviations = [np.sqrt(share @ (values - mean) ** 2) for share, mean in zip(shares, means, strict=True)]
+    deviations = [
+        np.sqrt(share @ (values - mean) ** 2) for share, mean in zip(shares, means, strict=True)
+    ]
     assert deviations == pytest.approx([0.24703223, 0.24348513, 0.26158784], abs=1e-8)
-    assert [images.classes[label] for label in images.train_labels[:3]] == ["frog", "truck", "truck"]
+    assert [images.classes[label] for label in images.train_labels[:3]] == [
+        "frog",
+        "truck",
+        "truck",
+    ]
 
 
 TORCHVISION = """
@@ -231,15 +266,19 @@ if "REGBENCH_DATA" in os.environ:
     mnist = []
     for train in (True, False):
         whole = datasets.MNIST(os.environ["REGBENCH_DATA"], train=train, download=False)
-        mnist += [hashlib.sha256(array.numpy().tobytes()).hexdigest() for array in (whole.data, whole.targets.byte())]
+        for array in (whole.data, whole.targets.byte()):
+            mnist.append(hashlib.sha256(array.numpy().tobytes()).hexdigest())
 classes = {"FashionMNIST": datasets.FashionMNIST.classes, "KMNIST": datasets.KMNIST.classes}
-sys.__stdout__.write(json.dumps({"messages": messages, "md5": md5, "mnist": mnist, "classes": classes}))
+found = {"messages": messages, "md5": md5, "mnist": mnist, "classes": classes}
+sys.__stdout__.write(json.dumps(found))
 """
 
 
 @pytest.fixture(scope="module")
 def torchvision(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What the installed torchvision says, in a process without network: it takes seconds to import."""
+    """What the installed torchvision says, in a process without network: it takes seconds to
+    import.
+    """
     empty = tmp_path_factory.mktemp("empty")
     done = run(TORCHVISION, EMPTY=str(empty))
     assert done.returncode == 0, done.stderr
@@ -271,11 +310,19 @@ def test_without_network_one_sentence_says_which_files_to_put_where(torchvision,
     assert message.startswith(f"{dataset} is not in {root} and can't be downloaded (")
     assert "\n" not in message
     if dataset in IDX:
-        assert f"put {', '.join(f'{name}.gz' for name in FILES)} into {root / dataset / 'raw'}" in message
+        assert (
+            f"put {', '.join(f'{name}.gz' for name in FILES)} into {root / dataset / 'raw'}"
+            in message
+        )
     else:
-        packed = {"CIFAR10": "cifar-10-python.tar.gz (or cifar10.npz)", "CIFAR100": "cifar-100-python.tar.gz"}[dataset]
+        packed = {
+            "CIFAR10": "cifar-10-python.tar.gz (or cifar10.npz)",
+            "CIFAR100": "cifar-100-python.tar.gz",
+        }[dataset]
         assert f"put {packed} into {root}" in message
-    assert message.endswith("or name the folder that has the data already with --data-dir or REGBENCH_DATA")
+    assert message.endswith(
+        "or name the folder that has the data already with --data-dir or REGBENCH_DATA"
+    )
 
 
 ASK = """
@@ -296,7 +343,9 @@ def fake_torchvision(folder: Path, init: str, datasets: str = "") -> str:
 
 
 def test_a_torchvision_that_does_not_match_torch_is_said_to(tmp_path):
-    site = fake_torchvision(tmp_path, "raise RuntimeError('operator torchvision::nms does not exist')")
+    site = fake_torchvision(
+        tmp_path, "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
     done = run(ASK.format(first="", root=str(tmp_path / "data")), before=site)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
@@ -308,9 +357,15 @@ def test_a_torchvision_that_does_not_match_torch_is_said_to(tmp_path):
 @pytest.mark.parametrize("missing", ["torchvision", "torch"])
 def test_a_missing_torchvision_is_said_to_be_missing(tmp_path, missing):
     site = fake_torchvision(tmp_path, "import torch")
-    done = run(ASK.format(first=f"sys.modules[{missing!r}] = None", root=str(tmp_path / "data")), before=site)
+    done = run(
+        ASK.format(first=f"sys.modules[{missing!r}] = None", root=str(tmp_path / "data")),
+        before=site,
+    )
     (line,) = done.stdout.splitlines()
-    assert f"since {missing} is not installed: run `pip install torch torchvision`, or put train-images" in line
+    assert (
+        f"since {missing} is not installed: run `pip install torch torchvision`, or put "
+        "train-images" in line
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
@@ -335,11 +390,17 @@ class MNIST:
 """
 
 
-def test_a_download_is_read_and_what_torchvision_prints_stays_off_standard_output(tmp_path, monkeypatch):
+def test_a_download_is_read_and_what_torchvision_prints_stays_off_standard_output(
+    tmp_path, monkeypatch
+):
     site = fake_torchvision(tmp_path, "", DOWNLOADS)
-    write_idx(tmp_path, "MNIST", monkeypatch, packed=True).rename(tmp_path / "torchvision" / "remote")
+    write_idx(tmp_path, "MNIST", monkeypatch, packed=True).rename(
+        tmp_path / "torchvision" / "remote"
+    )
     patch = f"from regbench.data import mnist; mnist.MD5.update({mnist.MD5!r})"
-    done = run(ASK.format(first=patch, root=str(tmp_path / "new")) + "else: print('loaded')", before=site)
+    done = run(
+        ASK.format(first=patch, root=str(tmp_path / "new")) + "else: print('loaded')", before=site
+    )
     assert done.stdout == "loaded\n", done.stderr
     assert "Downloading" in done.stderr
 
@@ -350,7 +411,15 @@ def test_kmnist_without_its_packed_files_says_why_it_cannot_be_used(tmp_path, mo
     for name, array in zip(FILES, small_arrays(), strict=True):
         (folder / name).write_bytes(idx(array))
     assert data.find(tmp_path / "data")["kmnist"] is None
-    site = fake_torchvision(tmp_path, "", "class KMNIST:\n    def __init__(self, root, download): pass")
-    done = run(ASK.format(first="", root=str(tmp_path / "data")).replace('"mnist"', '"kmnist"'), before=site)
+    site = fake_torchvision(
+        tmp_path, "", "class KMNIST:\n    def __init__(self, root, download): pass"
+    )
+    done = run(
+        ASK.format(first="", root=str(tmp_path / "data")).replace('"mnist"', '"kmnist"'),
+        before=site,
+    )
     (line,) = done.stdout.splitlines()
-    assert f"{folder} has KMNIST only unpacked, which can't be checked: put train-images-idx3-ubyte.gz, " in line
+    assert (
+        f"{folder} has KMNIST only unpacked, which can't be checked: put "
+        "train-images-idx3-ubyte.gz, " in line
+    )

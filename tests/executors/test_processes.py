@@ -1,4 +1,6 @@
-"""Real processes throughout; the functions that they run stand first, because a worker imports them by name."""
+"""Real processes throughout; the functions that they run stand first, because a worker imports them
+by name.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,10 @@ def ignore(item, event):
 
 
 def gone(pid: int) -> bool:
-    """Whether `pid` ends within WAIT seconds. A zombie counts as ended: what adopts it may be slow to bury it."""
+    """Whether `pid` ends within WAIT seconds.
+
+    A zombie counts as ended: what adopts it may be slow to bury it.
+    """
     end = time.monotonic() + WAIT
     while time.monotonic() < end:
         try:
@@ -108,24 +113,47 @@ def gone(pid: int) -> bool:
 def test_a_hundred_items_each_give_their_value_once_after_their_events_in_order():
     seen = defaultdict(list)
     outcomes = []
-    for outcome in processes.run(square, range(100), on_event=lambda item, event: seen[item].append(event), workers=2):
+    for outcome in processes.run(
+        square, range(100), on_event=lambda item, event: seen[item].append(event), workers=2
+    ):
         assert seen[outcome.item] == [0, 1, 2]
         outcomes.append(outcome)
-    assert sorted(outcomes, key=lambda outcome: outcome.item) == [Outcome(n, n * n, None) for n in range(100)]
+    assert sorted(outcomes, key=lambda outcome: outcome.item) == [
+        Outcome(n, n * n, None) for n in range(100)
+    ]
     assert all(events == [0, 1, 2] for events in seen.values())
 
 
 def test_one_worker_takes_the_items_in_the_order_given():
     items = [5, 3, 9, 1]
-    assert [outcome.item for outcome in processes.run(square, items, on_event=ignore, workers=1)] == items
+    assert [
+        outcome.item for outcome in processes.run(square, items, on_event=ignore, workers=1)
+    ] == items
 
 
 def test_failures_cost_their_own_item_alone():
-    items = ["raise", 1, "kill", 2, "exit", 3, "unpicklable value", 4, "unpicklable event", 5, "unreadable", 6]
-    outcomes = processes.run(misbehave, items, on_event=ignore, workers=2, environment={"REGBENCH_TEST_WORKER": "yes"})
+    items = [
+        "raise",
+        1,
+        "kill",
+        2,
+        "exit",
+        3,
+        "unpicklable value",
+        4,
+        "unpicklable event",
+        5,
+        "unreadable",
+        6,
+    ]
+    outcomes = processes.run(
+        misbehave, items, on_event=ignore, workers=2, environment={"REGBENCH_TEST_WORKER": "yes"}
+    )
     errors = {outcome.item: outcome.error for outcome in outcomes}
     assert sorted(errors, key=str) == sorted(items, key=str)
-    assert {item: error for item, error in errors.items() if isinstance(item, int)} == dict.fromkeys(range(1, 7))
+    assert {
+        item: error for item, error in errors.items() if isinstance(item, int)
+    } == dict.fromkeys(range(1, 7))
     assert errors["raise"] == "ValueError: no such thing"
     assert "killed by SIGKILL" in errors["kill"]
     assert "memory" in errors["kill"]
@@ -152,7 +180,12 @@ def test_a_worker_killed_from_outside_is_replaced():
 
 def test_workers_live_long_are_set_up_once_and_have_an_environment_of_their_own():
     outcomes = processes.run(
-        introduce, range(20), on_event=ignore, workers=2, initializer=set_up, environment={"REGBENCH_TEST_WORKER": "9"}
+        introduce,
+        range(20),
+        on_event=ignore,
+        workers=2,
+        initializer=set_up,
+        environment={"REGBENCH_TEST_WORKER": "9"},
     )
     facts = {outcome.value for outcome in outcomes}
     assert 1 <= len({pid for pid, _, _ in facts}) <= 2
@@ -173,7 +206,9 @@ def test_a_variable_that_was_set_has_its_value_back(monkeypatch):
 def test_no_more_workers_are_started_than_there_are_items(monkeypatch):
     started = []
     start = processes._start
-    monkeypatch.setattr(processes, "_start", lambda *arguments: (started.append(1), start(*arguments)))
+    monkeypatch.setattr(
+        processes, "_start", lambda *arguments: (started.append(1), start(*arguments))
+    )
     assert len(list(processes.run(square, [1, 2], on_event=ignore, workers=8))) == 2
     assert len(started) == 2
     assert list(processes.run(square, [], on_event=ignore, workers=8)) == []
@@ -187,7 +222,9 @@ def test_an_initializer_that_raises_stops_everything_with_its_reason():
 
 def test_closing_the_iterator_stops_the_workers_promptly():
     pids = []
-    outcomes = processes.run(sleep, [0.0, 600.0, 600.0], on_event=lambda item, pid: pids.append(pid), workers=1)
+    outcomes = processes.run(
+        sleep, [0.0, 600.0, 600.0], on_event=lambda item, pid: pids.append(pid), workers=1
+    )
     assert next(outcomes).value == 0.0
     begin = time.monotonic()
     outcomes.close()
@@ -230,7 +267,9 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def sweep(tmp_path):
-    """A script with two workers in the middle of endless items: the process, alone in its session, and their pids."""
+    """A script with two workers in the middle of endless items: the process, alone in its session,
+    and their pids.
+    """
     script = tmp_path / "sweep.py"
     script.write_text(SWEEP)
     process = subprocess.Popen(
@@ -308,7 +347,8 @@ def interrupt_the_workers(number, frame):
 if __name__ == "__main__":
     signal.signal(signal.SIGALRM, interrupt_the_workers)
     signal.setitimer(signal.ITIMER_REAL, 0.5)
-    print(sorted(outcome.value for outcome in processes.run(double, [1, 2], on_event=print, workers=2)))
+    outcomes = processes.run(double, [1, 2], on_event=print, workers=2)
+    print(sorted(outcome.value for outcome in outcomes))
 """
 
 
@@ -328,7 +368,10 @@ def test_ctrl_c_does_not_reach_workers_that_still_import(tmp_path):
 def test_an_item_that_hangs_is_given_up_with_the_place_and_the_others_go_on():
     items = ["sleep", "quick", "hold the lock", "slow", "last"]
     began = time.monotonic()
-    outcomes = {o.item: o for o in processes.run(hang, items, on_event=lambda *_: None, workers=2, patience=2.0)}
+    outcomes = {
+        o.item: o
+        for o in processes.run(hang, items, on_event=lambda *_: None, workers=2, patience=2.0)
+    }
     assert time.monotonic() - began < WAIT
     assert {item: o.value for item, o in outcomes.items()} == dict.fromkeys(items) | {
         "quick": "quick",

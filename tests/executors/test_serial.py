@@ -11,11 +11,17 @@ def test_outcomes_come_in_the_order_of_the_items_each_after_its_events():
         emit(f"{item} ends")
         return 2 * item
 
-    for outcome in serial.run(double, [3, 1, 2], on_event=lambda item, event: log.append((item, event))):
+    for outcome in serial.run(
+        double, [3, 1, 2], on_event=lambda item, event: log.append((item, event))
+    ):
         log.append(outcome)
     expected = []
     for item in [3, 1, 2]:
-        expected += [(item, f"{item} begins"), (item, f"{item} ends"), Outcome(item, 2 * item, None)]
+        expected += [
+            (item, f"{item} begins"),
+            (item, f"{item} ends"),
+            Outcome(item, 2 * item, None),
+        ]
     assert log == expected
 
 
@@ -33,7 +39,9 @@ def test_what_the_function_raises_becomes_the_outcome_and_the_rest_goes_on():
 
 def test_an_item_starts_only_when_the_one_before_has_been_taken():
     started = []
-    outcomes = serial.run(lambda item, emit: started.append(item), [1, 2], on_event=lambda item, event: None)
+    outcomes = serial.run(
+        lambda item, emit: started.append(item), [1, 2], on_event=lambda item, event: None
+    )
     assert started == []
     next(outcomes)
     assert started == [1]

@@ -18,13 +18,17 @@ CHANNELS = [3, 4]
 NORMS = [None, "batch_norm", "layer_norm"]
 
 
-def by_hand(block: str, norm: str | None, blocks: int = 1, rate: float = 0.0, activation: Any = F.relu) -> Reference:
+def by_hand(
+    block: str, norm: str | None, blocks: int = 1, rate: float = 0.0, activation: Any = F.relu
+) -> Reference:
     def logits(p: Mapping[str, Tensor], images: Tensor, seed: int) -> Tensor:
         drops = Drops(seed, rate)
 
         def dropped(x: Tensor, at: str) -> Tensor:  # masks lie with the channels last
             batch, channels, height, width = x.shape
-            return x * drops(at, (batch, height, width, channels)).permute(0, 3, 1, 2) if rate else x
+            return (
+                x * drops(at, (batch, height, width, channels)).permute(0, 3, 1, 2) if rate else x
+            )
 
         def convolved(x: Tensor, at: str, stride: int = 1, groups: int = 1) -> Tensor:
             w = p[f"{at}.weight"]
@@ -42,7 +46,10 @@ def by_hand(block: str, norm: str | None, blocks: int = 1, rate: float = 0.0, ac
             return F.layer_norm(x.movedim(1, -1), x.shape[1:2], scale, shift).movedim(-1, 1)
 
         def basic(x: Tensor, at: str, stride: int) -> Tensor:
-            y = dropped(activation(normalized(convolved(x, f"{at}.first", stride), f"{at}.first")), f"{at}.first")
+            y = dropped(
+                activation(normalized(convolved(x, f"{at}.first", stride), f"{at}.first")),
+                f"{at}.first",
+            )
             y = normalized(convolved(y, f"{at}.second"), f"{at}.second")
             if f"{at}.shortcut.weight" in p:
                 x = normalized(convolved(x, f"{at}.shortcut", stride), f"{at}.shortcut")
@@ -50,7 +57,9 @@ def by_hand(block: str, norm: str | None, blocks: int = 1, rate: float = 0.0, ac
 
         def depthwise7(x: Tensor, at: str) -> Tensor:
             y = normalized(convolved(x, f"{at}.depthwise", groups=x.shape[1]), f"{at}.depthwise")
-            return x + convolved(dropped(activation(convolved(y, f"{at}.expand")), f"{at}.hidden"), f"{at}.project")
+            return x + convolved(
+                dropped(activation(convolved(y, f"{at}.expand")), f"{at}.hidden"), f"{at}.project"
+            )
 
         x = normalized(convolved(images.permute(0, 3, 1, 2), "stem"), "stem")
         x = activation(x) if block == "basic" else x
@@ -59,9 +68,17 @@ def by_hand(block: str, norm: str | None, blocks: int = 1, rate: float = 0.0, ac
                 x = convolved(normalized(x, f"stage{stage}.down"), f"stage{stage}.down", 2)
             for n in range(1, blocks + 1):
                 at = f"stage{stage}.block{n}"
-                x = basic(x, at, 2 if stage > 1 and n == 1 else 1) if block == "basic" else depthwise7(x, at)
+                x = (
+                    basic(x, at, 2 if stage > 1 and n == 1 else 1)
+                    if block == "basic"
+                    else depthwise7(x, at)
+                )
         x = x.mean((2, 3))
-        return F.linear(normalized(x, "pooled") if block == "depthwise7" else x, p["output.weight"], p["output.bias"])
+        return F.linear(
+            normalized(x, "pooled") if block == "depthwise7" else x,
+            p["output.weight"],
+            p["output.bias"],
+        )
 
     return logits
 
@@ -69,8 +86,12 @@ def by_hand(block: str, norm: str | None, blocks: int = 1, rate: float = 0.0, ac
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("block", ["basic", "depthwise7"])
 @pytest.mark.parametrize("seeds", [[3], [0, 0, 7]])
-def test_it_is_pytorchs_convolutions_and_norms_for_each_run(block: str, norm: str | None, seeds: list[int]) -> None:
-    network = Network("resnet", IMAGE, {norm: {}} if norm else {}, seeds, channels=CHANNELS, block=block, blocks=2)
+def test_it_is_pytorchs_convolutions_and_norms_for_each_run(
+    block: str, norm: str | None, seeds: list[int]
+) -> None:
+    network = Network(
+        "resnet", IMAGE, {norm: {}} if norm else {}, seeds, channels=CHANNELS, block=block, blocks=2
+    )
     network.check(by_hand(block, norm, 2))
 
 
@@ -83,7 +104,9 @@ def test_dropout_stands_inside_the_blocks(block: str, norm: str | None) -> None:
 
 
 def test_a_bias_that_a_batch_norm_takes_out_again_is_not_there() -> None:
-    network = Network("resnet", IMAGE, {"batch_norm": {}}, channels=CHANNELS, block="depthwise7", blocks=2)
+    network = Network(
+        "resnet", IMAGE, {"batch_norm": {}}, channels=CHANNELS, block="depthwise7", blocks=2
+    )
     biases = [p.name for p in network.stack.parameters if p.name.endswith("project.bias")]
     assert biases == ["stage1.block1.project.bias", "stage2.block1.project.bias"]
 

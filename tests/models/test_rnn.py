@@ -1,4 +1,6 @@
-"""The recurrent network against PyTorch's RNN, GRU and LSTM, and with norms against their equations step by step."""
+"""The recurrent network against PyTorch's RNN, GRU and LSTM, and with norms against their equations
+step by step.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def rows(images: Tensor) -> Tensor:
     return images.flatten(2)
 
 
-def torchs(cell: str, widths: Sequence[int], lengths: Sequence[int] | None = None, rate: float = 0) -> Reference:
+def torchs(
+    cell: str, widths: Sequence[int], lengths: Sequence[int] | None = None, rate: float = 0
+) -> Reference:
     """PyTorch's layers, one after another; `lengths`: of each image, (B,)."""
 
     def logits(p: Mapping[str, Tensor], images: Tensor, seed: int) -> Tensor:
@@ -83,7 +87,8 @@ def test_a_probe_scores_any_length_by_the_ordinary_evaluation() -> None:
     images, labels = network.images(8), torch.arange(16).view(2, 8) % 4
     part = Part(lambda index: images[:, index[0]], labels, torch.arange(8).expand(2, 8))
     whole, short = (
-        evaluate(network.stack, partial(network.forward, length=length), part).nll.tolist() for length in (6, 4)
+        evaluate(network.stack, partial(network.forward, length=length), part).nll.tolist()
+        for length in (6, 4)
     )
     assert whole == evaluate(network.stack, network.forward, part).nll.tolist()
     assert whole != short
@@ -100,7 +105,9 @@ def test_what_is_evaluated_in_between_does_not_change_which_lengths_come_next() 
 
 @pytest.mark.parametrize("used", [{}, {"batch_norm": {}}, {"layer_norm": {}}], ids=str)
 @pytest.mark.parametrize("cell", CELLS)
-def test_sequences_of_length_one_train_and_leave_the_recurrence_alone(cell: str, used: dict[str, Any]) -> None:
+def test_sequences_of_length_one_train_and_leave_the_recurrence_alone(
+    cell: str, used: dict[str, Any]
+) -> None:
     network = Network("rnn", IMAGE, used, cell=cell, widths=[5], lengths=[1])
     network.forward(network.images(4)).square().sum().backward()
     gradients = {p.name: p.gradient for p in network.stack.parameters}
@@ -114,21 +121,34 @@ def test_dropout_acts_between_layers_and_before_the_output_and_not_on_the_recurr
     network.check(torchs("lstm", [5, 4], rate=0.4))
 
 
-# --- norms ------------------------------------------------------------------------------------------------------------
+# --- norms
+# ------------------------------------------------------------------------------------------
 
 
 class Stepwise:
-    """The cells' equations with norms, a step at a time; keeps the running statistics of every step."""
+    """The cells' equations with norms, a step at a time; keeps the running statistics of every
+    step.
+    """
 
-    def __init__(self, cell: str, norm: str, lengths: Sequence[int], steps: int, training: bool = True) -> None:
-        self.cell, self.norm, self.lengths, self.steps, self.training = cell, norm, lengths, steps, training
+    def __init__(
+        self, cell: str, norm: str, lengths: Sequence[int], steps: int, training: bool = True
+    ) -> None:
+        self.cell, self.norm, self.lengths, self.steps, self.training = (
+            cell,
+            norm,
+            lengths,
+            steps,
+            training,
+        )
         self.running: dict[tuple[int, str, int], tuple[Tensor, Tensor]] = {}
 
     def statistics(self, seed: int, site: str, t: int, units: int) -> tuple[Tensor, Tensor]:
         zeros = torch.zeros(units, dtype=torch.float64)
         return self.running.setdefault((seed, site, min(t, self.steps - 1)), (zeros, zeros + 1))
 
-    def normalized(self, x: Tensor, p: Mapping[str, Tensor], site: str, seed: int, t: int) -> Tensor:
+    def normalized(
+        self, x: Tensor, p: Mapping[str, Tensor], site: str, seed: int, t: int
+    ) -> Tensor:
         scale, shift = p[f"layer1.{site}.scale"], p[f"layer1.{site}.shift"]
         if self.norm == "layer_norm":
             return F.layer_norm(x, scale.shape, scale, shift)
@@ -146,12 +166,15 @@ class Stepwise:
                 new = torch.tanh(self.normalized(given + own, p, "sum", seed, t))
             else:
                 given, own = (
-                    self.normalized(value, p, site, seed, t) for value, site in ((given, "input"), (own, "recurrent"))
+                    self.normalized(value, p, site, seed, t)
+                    for value, site in ((given, "input"), (own, "recurrent"))
                 )
             if self.cell == "gru":
                 (r, z, n), (own_r, own_z, own_n) = given.chunk(3, 1), own.chunk(3, 1)
                 update = torch.sigmoid(z + own_z)
-                new = (1 - update) * torch.tanh(n + torch.sigmoid(r + own_r) * own_n) + update * h[going_on]
+                new = (1 - update) * torch.tanh(n + torch.sigmoid(r + own_r) * own_n) + update * h[
+                    going_on
+                ]
             elif self.cell == "lstm":
                 i, f, g, o = (given + own).chunk(4, 1)
                 memory = torch.sigmoid(f) * c[going_on] + torch.sigmoid(i) * torch.tanh(g)
@@ -171,27 +194,44 @@ def test_norms_act_at_each_step_as_in_the_papers(cell: str, norm: str, seeds: li
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_with_lengths_the_statistics_of_a_step_are_those_of_the_images_that_reach_it(cell: str, norm: str) -> None:
+def test_with_lengths_the_statistics_of_a_step_are_those_of_the_images_that_reach_it(
+    cell: str, norm: str
+) -> None:
     network = Network("rnn", IMAGE, {norm: {}}, cell=cell, widths=[5], lengths=[2, 5, 4])
     network.check(Stepwise(cell, norm, [2, 5, 4, 2, 5], 5), batch=5)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_evaluation_beyond_the_lengths_of_training_uses_the_last_steps_statistics(cell: str) -> None:
-    network = Network("rnn", IMAGE, {"batch_norm": {"momentum": 0.5}}, seeds=[7], cell=cell, widths=[5], lengths=[2, 4])
+def test_evaluation_beyond_the_lengths_of_training_uses_the_last_steps_statistics(
+    cell: str,
+) -> None:
+    network = Network(
+        "rnn",
+        IMAGE,
+        {"batch_norm": {"momentum": 0.5}},
+        seeds=[7],
+        cell=cell,
+        widths=[5],
+        lengths=[2, 4],
+    )
     for seed in range(3):
         network.forward(network.images(8, seed))
     reference = Stepwise(cell, "batch_norm", [6] * 5, 4, training=False)
     for site, (mean, variance) in network.stack.techniques[0].running.items():  # type: ignore[attr-defined]
         assert mean.shape[1] == 4
         for t in range(4):
-            reference.running[7, site.removeprefix("layer1."), t] = mean[0, t].clone(), variance[0, t].clone()
+            reference.running[7, site.removeprefix("layer1."), t] = (
+                mean[0, t].clone(),
+                variance[0, t].clone(),
+            )
     network.stack.training = False
     network.check(reference)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_step_that_one_image_reaches_is_normalized_by_its_running_statistics_and_leaves_them(cell: str) -> None:
+def test_a_step_that_one_image_reaches_is_normalized_by_its_running_statistics_and_leaves_them(
+    cell: str,
+) -> None:
     network = Network("rnn", IMAGE, {"batch_norm": {}}, cell=cell, widths=[5], lengths=[2, 5])
     network.check(Stepwise(cell, "batch_norm", [2, 5, 2], 5), batch=3)
     for mean, variance in network.stack.techniques[0].running.values():  # type: ignore[attr-defined]
@@ -201,7 +241,9 @@ def test_a_step_that_one_image_reaches_is_normalized_by_its_running_statistics_a
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_a_norms_shift_takes_the_place_of_the_biases_and_its_scale_starts_where_the_settings_say(norm: str) -> None:
+def test_a_norms_shift_takes_the_place_of_the_biases_and_its_scale_starts_where_the_settings_say(
+    norm: str,
+) -> None:
     stack = Network("rnn", IMAGE, {norm: {}}, cell="lstm", norm_scale=3.0).stack
     assert [p.name for p in stack.parameters if p.kind == "bias"] == ["output.bias"]
     scales = [p.tensor.mean().item() for p in stack.parameters if p.name.endswith(".scale")]
@@ -209,7 +251,8 @@ def test_a_norms_shift_takes_the_place_of_the_biases_and_its_scale_starts_where_
     assert scales == pytest.approx([3] * 3, abs=0.2)
 
 
-# --- counting ---------------------------------------------------------------------------------------------------------
+# --- counting
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -228,4 +271,7 @@ def test_packed_columns_hold_every_row_that_is_read_once_and_the_longest_first()
 def test_lengths_beyond_the_images_are_a_misfit() -> None:
     rnn = models()["rnn"]
     assert rnn.misfit(rnn.Settings(lengths=[6]), IMAGE) is None
-    assert rnn.misfit(rnn.Settings(lengths=[2, 7]), IMAGE) == "lengths has 7, and the images have 6 rows"
+    assert (
+        rnn.misfit(rnn.Settings(lengths=[2, 7]), IMAGE)
+        == "lengths has 7, and the images have 6 rows"
+    )

@@ -36,7 +36,14 @@ def torchs(place: str, activation: str = "gelu") -> Reference:
     def logits(p: Mapping[str, Tensor], images: Tensor, seed: int) -> Tensor:
         x = embedded(p, images)
         layer = nn.TransformerEncoderLayer(
-            FEATURES, HEADS, 5, 0.0, activation, batch_first=True, norm_first=place == "pre", dtype=torch.float64
+            FEATURES,
+            HEADS,
+            5,
+            0.0,
+            activation,
+            batch_first=True,
+            norm_first=place == "pre",
+            dtype=torch.float64,
         )
         for n in (1, 2):
             block = f"block{n}"
@@ -68,8 +75,12 @@ def by_hand(place: str, norm: str | None, rate: float = 0.0) -> Reference:
     def logits(p: Mapping[str, Tensor], images: Tensor, seed: int) -> Tensor:
         drops = Drops(seed, rate)
 
-        def dropped(x: Tensor, at: str) -> Tensor:  # the mask has a row a feature; tokens of an image are neighbours
-            return x * drops(at, (x.shape[2], x.shape[0] * x.shape[1])).T.view(x.shape) if rate else x
+        def dropped(
+            x: Tensor, at: str
+        ) -> Tensor:  # the mask has a row a feature; tokens of an image are neighbours
+            return (
+                x * drops(at, (x.shape[2], x.shape[0] * x.shape[1])).T.view(x.shape) if rate else x
+            )
 
         def normalized(x: Tensor, at: str) -> Tensor:
             if norm is None:
@@ -80,13 +91,23 @@ def by_hand(place: str, norm: str | None, rate: float = 0.0) -> Reference:
             return F.batch_norm(x.flatten(0, 1), None, None, scale, shift, True).view(x.shape)
 
         def attention(x: Tensor, at: str) -> Tensor:
-            q, k, v = (x @ p[f"{at}.qkv.weight"].T).unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+            q, k, v = (
+                (x @ p[f"{at}.qkv.weight"].T).unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+            )
             heads = torch.softmax(q @ k.transpose(2, 3) / 3**0.5, 3) @ v
-            return F.linear(heads.transpose(1, 2).flatten(2), p[f"{at}.project.weight"], p.get(f"{at}.project.bias"))
+            return F.linear(
+                heads.transpose(1, 2).flatten(2),
+                p[f"{at}.project.weight"],
+                p.get(f"{at}.project.bias"),
+            )
 
         def mlp(x: Tensor, at: str) -> Tensor:
             hidden = F.gelu(F.linear(x, p[f"{at}.expand.weight"], p[f"{at}.expand.bias"]))
-            return F.linear(dropped(hidden, f"{at}.hidden"), p[f"{at}.project.weight"], p.get(f"{at}.project.bias"))
+            return F.linear(
+                dropped(hidden, f"{at}.hidden"),
+                p[f"{at}.project.weight"],
+                p.get(f"{at}.project.bias"),
+            )
 
         x = dropped(embedded(p, images), "patches")
         for n in (1, 2):
@@ -103,16 +124,30 @@ def by_hand(place: str, norm: str | None, rate: float = 0.0) -> Reference:
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("seeds", [[3], [0, 0, 7]])
-def test_it_is_pytorchs_encoder_layer_for_each_run(place: str, seeds: list[int], activation: str) -> None:
-    network = Network("transformer", IMAGE, {"layer_norm": {}}, seeds, **SMALL, norm_place=place, activation=activation)
+def test_it_is_pytorchs_encoder_layer_for_each_run(
+    place: str, seeds: list[int], activation: str
+) -> None:
+    network = Network(
+        "transformer",
+        IMAGE,
+        {"layer_norm": {}},
+        seeds,
+        **SMALL,
+        norm_place=place,
+        activation=activation,
+    )
     network.check(torchs(place, activation))
 
 
 @pytest.mark.parametrize("norm", [None, "batch_norm", "layer_norm"])
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("seeds", [[3], [0, 0, 7]])
-def test_norms_stand_before_or_behind_attention_and_mlp(place: str, norm: str | None, seeds: list[int]) -> None:
-    network = Network("transformer", IMAGE, {norm: {}} if norm else {}, seeds, **SMALL, norm_place=place)
+def test_norms_stand_before_or_behind_attention_and_mlp(
+    place: str, norm: str | None, seeds: list[int]
+) -> None:
+    network = Network(
+        "transformer", IMAGE, {norm: {}} if norm else {}, seeds, **SMALL, norm_place=place
+    )
     network.check(by_hand(place, norm))
 
 
@@ -125,7 +160,9 @@ def test_dropout_stands_behind_positions_and_linear_layers(place: str, norm: str
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("batch", [1, 2])
-def test_a_batch_norm_has_a_variance_over_the_tokens_of_a_single_image(place: str, batch: int) -> None:
+def test_a_batch_norm_has_a_variance_over_the_tokens_of_a_single_image(
+    place: str, batch: int
+) -> None:
     network = Network("transformer", IMAGE, {"batch_norm": {}}, **SMALL, norm_place=place)
     network.check(by_hand(place, "batch_norm"), batch=batch)
 

@@ -29,14 +29,20 @@ def test_linear_is_torch_linear_for_each_run() -> None:
 
 
 @pytest.mark.parametrize("runs", [[3], [1, 2], [2, 1], [1, 1, 1]])
-def test_runs_that_share_images_get_the_layer_and_gradients_of_runs_that_do_not(runs: list[int]) -> None:
+def test_runs_that_share_images_get_the_layer_and_gradients_of_runs_that_do_not(
+    runs: list[int],
+) -> None:
     images = random(len(runs), 4, BATCH)
     w, b = leaves((RUNS, UNITS, 4), (RUNS, UNITS))
     own = images.repeat_interleave(torch.tensor(runs), 0)
     weight = random(RUNS, UNITS, BATCH, seed=9)
     shared, alone = functions.shared_linear(images, w, b, runs), functions.linear(own, w, b)
     torch.testing.assert_close(shared, alone)
-    for a, e in zip(gradients((shared * weight).sum(), [w, b]), gradients((alone * weight).sum(), [w, b]), strict=True):
+    for a, e in zip(
+        gradients((shared * weight).sum(), [w, b]),
+        gradients((alone * weight).sum(), [w, b]),
+        strict=True,
+    ):
         torch.testing.assert_close(a, e)
 
 
@@ -47,13 +53,20 @@ def test_batch_norm_of_units_is_torch_batch_norm() -> None:
     weight = random(RUNS, UNITS, BATCH, seed=9)
     ours = functions.batch_norm_units(x, scale, shift, mean, variance, True, 0.1, 1e-5)
     theirs = torch.stack(
-        [F.batch_norm(x[m].T, mean2[m], variance2[m], scale[m], shift[m], True, 0.1, 1e-5).T for m in range(RUNS)]
+        [
+            F.batch_norm(x[m].T, mean2[m], variance2[m], scale[m], shift[m], True, 0.1, 1e-5).T
+            for m in range(RUNS)
+        ]
     )
     torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(mean, mean2)
     torch.testing.assert_close(variance, variance2)
     all_of = [x, scale, shift]
-    for a, e in zip(gradients((ours * weight).sum(), all_of), gradients((theirs * weight).sum(), all_of), strict=True):
+    for a, e in zip(
+        gradients((ours * weight).sum(), all_of),
+        gradients((theirs * weight).sum(), all_of),
+        strict=True,
+    ):
         torch.testing.assert_close(a, e)
 
 
@@ -62,7 +75,9 @@ def test_batch_norm_in_evaluation_uses_the_running_statistics() -> None:
     mean, variance = random(RUNS, UNITS, seed=7), random(RUNS, UNITS, seed=8).abs()
     before = mean.clone(), variance.clone()
     ours = functions.batch_norm_units(x, scale, shift, mean, variance, False, 0.1, 1e-5)
-    theirs = torch.stack([F.batch_norm(x[m].T, mean[m], variance[m], scale[m], shift[m]).T for m in range(RUNS)])
+    theirs = torch.stack(
+        [F.batch_norm(x[m].T, mean[m], variance[m], scale[m], shift[m]).T for m in range(RUNS)]
+    )
     torch.testing.assert_close(ours, theirs)
     assert torch.equal(mean, before[0])
     assert torch.equal(variance, before[1])
@@ -72,10 +87,16 @@ def test_layer_norm_of_units_is_torch_layer_norm() -> None:
     x, scale, shift = leaves((RUNS, UNITS, BATCH), (RUNS, UNITS), (RUNS, UNITS))
     weight = random(RUNS, UNITS, BATCH, seed=9)
     ours = functions.layer_norm_units(x, scale, shift, 1e-5)
-    theirs = torch.stack([F.layer_norm(x[m].T, (UNITS,), scale[m], shift[m], 1e-5).T for m in range(RUNS)])
+    theirs = torch.stack(
+        [F.layer_norm(x[m].T, (UNITS,), scale[m], shift[m], 1e-5).T for m in range(RUNS)]
+    )
     torch.testing.assert_close(ours, theirs)
     all_of = [x, scale, shift]
-    for a, e in zip(gradients((ours * weight).sum(), all_of), gradients((theirs * weight).sum(), all_of), strict=True):
+    for a, e in zip(
+        gradients((ours * weight).sum(), all_of),
+        gradients((theirs * weight).sum(), all_of),
+        strict=True,
+    ):
         torch.testing.assert_close(a, e)
 
 
@@ -85,7 +106,9 @@ def maps(runs: int, channels: int) -> torch.Tensor:
 
 def test_a_stacked_convolution_is_one_convolution_a_run() -> None:
     x, w, b = maps(RUNS, 2), random(RUNS, 3, 2, 3, 3, seed=1), random(RUNS, 3, seed=2)
-    expected = torch.cat([F.conv2d(x[:, 2 * m : 2 * m + 2], w[m], b[m], padding=1) for m in range(RUNS)], 1)
+    expected = torch.cat(
+        [F.conv2d(x[:, 2 * m : 2 * m + 2], w[m], b[m], padding=1) for m in range(RUNS)], 1
+    )
     torch.testing.assert_close(functions.convolution(x, w, b), expected)
 
 
@@ -113,10 +136,17 @@ def test_layer_norm_of_maps_is_torch_layer_norm_over_channels_height_and_width(
     scale, shift = leaves((runs, 2, 6, 4), (runs, 2, 6, 4))
     weight = random(*x.shape, seed=9)
     ours = functions.layer_norm_maps(x, scale, shift, 1e-5)
-    theirs = torch.cat([F.layer_norm(x[:, 2 * m : 2 * m + 2], (2, 6, 4), scale[m], shift[m]) for m in range(runs)], 1)
+    theirs = torch.cat(
+        [F.layer_norm(x[:, 2 * m : 2 * m + 2], (2, 6, 4), scale[m], shift[m]) for m in range(runs)],
+        1,
+    )
     torch.testing.assert_close(ours, theirs)
     all_of = [x, scale, shift]
-    for a, e in zip(gradients((ours * weight).sum(), all_of), gradients((theirs * weight).sum(), all_of), strict=True):
+    for a, e in zip(
+        gradients((ours * weight).sum(), all_of),
+        gradients((theirs * weight).sum(), all_of),
+        strict=True,
+    ):
         torch.testing.assert_close(a, e)
 
 
@@ -131,24 +161,38 @@ def test_layer_norm_of_positions_is_torch_layer_norm_over_the_channels_of_each(
     ours = functions.layer_norm_positions(x, scale, shift, 1e-5)
     theirs = torch.cat(
         [
-            F.layer_norm(x[:, 5 * m : 5 * m + 5].permute(0, 2, 3, 1), (5,), scale[m], shift[m]).permute(0, 3, 1, 2)
+            F.layer_norm(
+                x[:, 5 * m : 5 * m + 5].permute(0, 2, 3, 1), (5,), scale[m], shift[m]
+            ).permute(0, 3, 1, 2)
             for m in range(runs)
         ],
         1,
     )
     torch.testing.assert_close(ours, theirs)
     all_of = [x, scale, shift]
-    for a, e in zip(gradients((ours * weight).sum(), all_of), gradients((theirs * weight).sum(), all_of), strict=True):
+    for a, e in zip(
+        gradients((ours * weight).sum(), all_of),
+        gradients((theirs * weight).sum(), all_of),
+        strict=True,
+    ):
         torch.testing.assert_close(a, e)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-def test_a_batch_of_one_is_normalized_by_the_running_statistics_and_a_batch_of_two_by_its_own(batch: int) -> None:
-    x, scale, shift = random(RUNS, UNITS, batch), random(RUNS, UNITS, seed=1), random(RUNS, UNITS, seed=2)
+def test_a_batch_of_one_is_normalized_by_the_running_statistics_and_a_batch_of_two_by_its_own(
+    batch: int,
+) -> None:
+    x, scale, shift = (
+        random(RUNS, UNITS, batch),
+        random(RUNS, UNITS, seed=1),
+        random(RUNS, UNITS, seed=2),
+    )
     mean, variance = random(RUNS, UNITS, seed=7), random(RUNS, UNITS, seed=8).abs()
     own = x.mean(2), x.var(2, unbiased=False)
     used_mean, used_variance = (mean.clone(), variance.clone()) if batch == 1 else own
-    expected = (x - used_mean[..., None]) / (used_variance[..., None] + 1e-5).sqrt() * scale[..., None]
+    expected = (
+        (x - used_mean[..., None]) / (used_variance[..., None] + 1e-5).sqrt() * scale[..., None]
+    )
     before = mean.clone()
     ours = functions.batch_norm_units(x, scale, shift, mean, variance, True, 0.1, 1e-5)
     torch.testing.assert_close(ours, expected + shift[..., None])
@@ -156,7 +200,11 @@ def test_a_batch_of_one_is_normalized_by_the_running_statistics_and_a_batch_of_t
 
 
 def test_maps_of_one_pixel_in_a_batch_of_one_are_normalized_by_the_running_statistics() -> None:
-    x, ones, zeros = random(1, RUNS * 2, 1, 1), torch.ones(RUNS, 2).double(), torch.zeros(RUNS, 2).double()
+    x, ones, zeros = (
+        random(1, RUNS * 2, 1, 1),
+        torch.ones(RUNS, 2).double(),
+        torch.zeros(RUNS, 2).double(),
+    )
     ours = functions.batch_norm_maps(x, ones, zeros, zeros, ones, True, 0.1, 1e-5)
     torch.testing.assert_close(ours, x / (1 + 1e-5) ** 0.5)
     assert zeros.abs().max() == 0
@@ -188,16 +236,34 @@ def test_attention_is_torchs_multi_head_attention_within_each_image(runs: int) -
         theirs.append(y.permute(2, 1, 0).flatten(1))
     expected = torch.stack(theirs)
     torch.testing.assert_close(ours, expected)
-    (a,), (e,) = gradients((ours * weight).sum(), [qkv]), gradients((expected * weight).sum(), [qkv])
+    (a,), (e,) = (
+        gradients((ours * weight).sum(), [qkv]),
+        gradients((expected * weight).sum(), [qkv]),
+    )
     torch.testing.assert_close(a, e)
 
 
-@pytest.mark.parametrize(("kernel", "stride", "groups"), [(3, 2, 1), (1, 2, 1), (2, 2, 1), (7, 1, 4)])
-def test_strided_and_depthwise_convolutions_are_one_convolution_a_run(kernel: int, stride: int, groups: int) -> None:
-    x, w, b = maps(RUNS, 4), random(RUNS, 4, 4 // groups, kernel, kernel, seed=1), random(RUNS, 4, seed=2)
+@pytest.mark.parametrize(
+    ("kernel", "stride", "groups"), [(3, 2, 1), (1, 2, 1), (2, 2, 1), (7, 1, 4)]
+)
+def test_strided_and_depthwise_convolutions_are_one_convolution_a_run(
+    kernel: int, stride: int, groups: int
+) -> None:
+    x, w, b = (
+        maps(RUNS, 4),
+        random(RUNS, 4, 4 // groups, kernel, kernel, seed=1),
+        random(RUNS, 4, seed=2),
+    )
     expected = torch.cat(
         [
-            F.conv2d(x[:, 4 * m : 4 * m + 4], w[m], b[m], stride, 0 if kernel == 2 else kernel // 2, groups=groups)
+            F.conv2d(
+                x[:, 4 * m : 4 * m + 4],
+                w[m],
+                b[m],
+                stride,
+                0 if kernel == 2 else kernel // 2,
+                groups=groups,
+            )
             for m in range(RUNS)
         ],
         1,
@@ -214,5 +280,7 @@ def test_flattened_maps_keep_a_run_together_with_channels_fastest() -> None:
 
 def test_cross_entropy_is_the_nll_of_each_image() -> None:
     logits, targets = random(RUNS, 10, BATCH), torch.arange(RUNS * BATCH).view(RUNS, BATCH) % 10
-    expected = torch.stack([F.cross_entropy(logits[m].T, targets[m], reduction="none") for m in range(RUNS)])
+    expected = torch.stack(
+        [F.cross_entropy(logits[m].T, targets[m], reduction="none") for m in range(RUNS)]
+    )
     torch.testing.assert_close(functions.cross_entropy(logits, targets), expected)

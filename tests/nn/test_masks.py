@@ -1,4 +1,6 @@
-"""Dropout masks: the right rate, a stream for each seed and place, the same for runs of one seed."""
+"""Dropout masks: the right rate, a stream for each seed and place, the same for runs of one
+seed.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from regbench.nn.randomness import stream
 from regbench.nn.stack import Stack
 
 
-def draw(seeds: list[int], rates: list[float], place: str = "hidden1", times: int = 1) -> torch.Tensor:
+def draw(
+    seeds: list[int], rates: list[float], place: str = "hidden1", times: int = 1
+) -> torch.Tensor:
     masks = Stack(seeds, {}).masks
     return torch.stack([masks.draw(place, (40, 25), rates)[0].clone() for _ in range(times)])
 
@@ -17,7 +21,10 @@ def draw(seeds: list[int], rates: list[float], place: str = "hidden1", times: in
 def test_the_share_of_zeros_is_the_rate_and_the_mean_is_one(rate: float) -> None:
     masks = draw([0], [rate], times=200)
     count = masks.numel()
-    assert abs((masks == 0).double().mean().item() - rate) < 4 * np.sqrt(rate * (1 - rate) / count) + 1e-5
+    assert (
+        abs((masks == 0).double().mean().item() - rate)
+        < 4 * np.sqrt(rate * (1 - rate) / count) + 1e-5
+    )
     assert abs(masks.double().mean().item() - 1) < 4 * np.sqrt(rate / (1 - rate) / count) + 1e-6
 
 

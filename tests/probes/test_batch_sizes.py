@@ -11,7 +11,9 @@ from tests.probes.tiny import measured, trained
 
 def test_the_largest_difference_is_a_runs_own() -> None:
     alone = torch.zeros(2, 2, 3)
-    together = torch.tensor([[[0.0, -3.0, 1.0], [0.5, 0.0, 2.0]], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.25]]])
+    together = torch.tensor(
+        [[[0.0, -3.0, 1.0], [0.5, 0.0, 2.0]], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.25]]]
+    )
     assert largest_difference(alone, together).tolist() == [3, 0.25]
 
 
@@ -29,7 +31,9 @@ def test_only_batch_norm_in_training_mode_depends_on_the_batch(model: str) -> No
 def test_batches_of_one_are_normalized_by_the_running_statistics() -> None:
     (rows,) = trained("{batch_sizes: {sizes: [1]}}", ["{batch_norm: {}}"])
     for run in rows.runs:
-        (found,) = (r["value"] for r in rows.probes if r["run"] == run["run"] and r["name"] == "accuracy")
+        (found,) = (
+            r["value"] for r in rows.probes if r["run"] == run["run"] and r["name"] == "accuracy"
+        )
         assert found == run["validation_accuracy"]
 
 

@@ -22,7 +22,9 @@ def test_length_and_cosine_of_two_gradients_by_hand() -> None:
 
 
 def test_it_is_definition_2_1_on_a_plain_pytorch_net(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two hidden layers: the gradient at the output before, and after both hidden layers took their step."""
+    """Two hidden layers: the gradient at the output before, and after both hidden layers took their
+    step.
+    """
     kept = []
     probe = probes()["gradient_shift"]
     look, keep = probe.after_step, probe.before_step
@@ -44,7 +46,9 @@ def test_it_is_definition_2_1_on_a_plain_pytorch_net(monkeypatch: pytest.MonkeyP
     for n, name in ((2, "hidden2"), (4, "output")):
         gradients = []
         for values in (old, [*new[:n], *old[n:]]):
-            w1, b1, w2, b2, w3, b3 = leaves = [value[0].clone().requires_grad_() for value in values]
+            w1, b1, w2, b2, w3, b3 = leaves = [
+                value[0].clone().requires_grad_() for value in values
+            ]
             hidden = torch.tanh(F.linear(torch.tanh(F.linear(x[0].flatten(1), w1, b1)), w2, b2))
             loss = F.cross_entropy(F.linear(hidden, w3, b3), labels[0])
             gradients.append(torch.autograd.grad(loss, leaves)[n][None])
@@ -57,7 +61,9 @@ def test_it_is_definition_2_1_on_a_plain_pytorch_net(monkeypatch: pytest.MonkeyP
 def test_without_a_step_nothing_shifts_and_dropout_does_not_either() -> None:
     probed = "{gradient_shift: {every: 1}}"
     small = "{name: sgd, lr: 1.0e-12, momentum: 0}"
-    for values in measured(probed, ["{dropout: 0.5, batch_norm: {}}"], epochs=1, optimizer=small).values():
+    for values in measured(
+        probed, ["{dropout: 0.5, batch_norm: {}}"], epochs=1, optimizer=small
+    ).values():
         assert {name for name, _ in values} == {
             f"{k}/{p}" for k in ("difference", "cosine") for p in ("hidden2", "output")
         }

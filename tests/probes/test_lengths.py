@@ -4,7 +4,9 @@ from tests.probes.tiny import measured, trained
 
 
 def test_all_rows_are_the_ordinary_evaluation() -> None:
-    (rows,) = trained("{lengths: {lengths: [1, 14], on: test}}", ["{batch_norm: {}}"], "rnn", epochs=1)
+    (rows,) = trained(
+        "{lengths: {lengths: [1, 14], on: test}}", ["{batch_norm: {}}"], "rnn", epochs=1
+    )
     for run in rows.runs:
         mine = {row["at"]: row["value"] for row in rows.probes if row["run"] == run["run"]}
         assert mine.keys() == {1, 14}

@@ -18,7 +18,9 @@ def test_the_first_loss_below_counts_and_equal_is_not_below() -> None:
 
 def test_what_it_finds_at_the_last_step_is_the_record() -> None:
     """Four steps an epoch, one look after the only epoch, at a loss that any net is below."""
-    (rows,) = trained("{matched_loss: {losses: [2.29, 9.0], every: 4, training: null}}", ["{}"], epochs=1)
+    (rows,) = trained(
+        "{matched_loss: {losses: [2.29, 9.0], every: 4, training: null}}", ["{}"], epochs=1
+    )
     for run in rows.runs:
         mine = {(r["name"], r["at"]): r["value"] for r in rows.probes if r["run"] == run["run"]}
         assert mine["steps", 9] == 0

@@ -46,7 +46,10 @@ def test_sampled_nets_disagree_the_more_the_more_is_dropped() -> None:
 
 
 def test_the_samples_of_a_short_list_are_the_first_of_a_long_one() -> None:
-    few, many = (measured(f"{{monte_carlo: {{samples: {s}}}}}", ["{dropout: 0.5}"]) for s in ("[1, 3]", "[5, 3]"))
+    few, many = (
+        measured(f"{{monte_carlo: {{samples: {s}}}}}", ["{dropout: 0.5}"])
+        for s in ("[1, 3]", "[5, 3]")
+    )
     for cell, values in few.items():
         assert values["error", 3] == many[cell]["error", 3]
 

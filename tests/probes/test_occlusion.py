@@ -16,7 +16,13 @@ def test_a_square_lies_where_it_is_said_and_nothing_else_changes() -> None:
 
 def test_shared_images_become_images_of_each_seed() -> None:
     places = torch.zeros(3, 2, dtype=torch.long)
-    assert covered(torch.ones(1, 2, 4, 4, 1), places, places, 1, torch.tensor([0.0])).shape == (3, 2, 4, 4, 1)
+    assert covered(torch.ones(1, 2, 4, 4, 1), places, places, 1, torch.tensor([0.0])).shape == (
+        3,
+        2,
+        4,
+        4,
+        1,
+    )
 
 
 def test_with_everything_covered_a_net_is_right_as_often_as_its_favourite_class_is_there() -> None:

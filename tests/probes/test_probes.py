@@ -1,4 +1,6 @@
-"""All probes, whichever are found: they change nothing, and a stack of many is as many stacks of one."""
+"""All probes, whichever are found: they change nothing, and a stack of many is as many stacks of
+one.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,18 @@ FEW = "{steps_to: {every: 2}, activations: {every: 2, images: 20}, gradient_shif
 
 def every(model: str) -> str:
     """All probes that go with a model, as a section of a config."""
-    listed = [f"{key}: {SETTINGS.get(key, '{}')}" for key in probes() if key != "lengths" or model == "rnn"]
+    listed = [
+        f"{key}: {SETTINGS.get(key, '{}')}"
+        for key in probes()
+        if key != "lengths" or model == "rnn"
+    ]
     return f"{{{', '.join(listed)}}}"
 
 
 def timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if key not in ("seconds", "run")} for row in rows]
+    return [
+        {key: value for key, value in row.items() if key not in ("seconds", "run")} for row in rows
+    ]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -52,7 +60,9 @@ def test_training_does_not_notice_them(model: str) -> None:
     probed = trained(every(model), cells, model, dtype=torch.float32)
     for before, after in zip(plain, probed, strict=True):
         assert not before.probes
-        assert {row["probe"] for row in after.probes} == probes().keys() - ({"lengths"} if model != "rnn" else set())
+        assert {row["probe"] for row in after.probes} == probes().keys() - (
+            {"lengths"} if model != "rnn" else set()
+        )
         for kind in ("runs", "epochs", "details"):
             assert timeless(getattr(before, kind)) == timeless(getattr(after, kind))
         assert {row["run"] for row in before.runs}.isdisjoint(row["run"] for row in after.runs)
@@ -60,7 +70,9 @@ def test_training_does_not_notice_them(model: str) -> None:
 
 @pytest.mark.parametrize("model", ["mlp", "rnn"])
 def test_a_stack_of_many_measures_what_as_many_stacks_of_one_do(model: str) -> None:
-    many = runs(every(model), ["{dropout: 0.5, batch_norm: {}}", "{dropout: 0.2, batch_norm: {}}"], model)
+    many = runs(
+        every(model), ["{dropout: 0.5, batch_norm: {}}", "{dropout: 0.2, batch_norm: {}}"], model
+    )
     dataset = Dataset(images(), dtype=torch.float64)
     together = train(many, dataset).probes
     alone = [row for run in many for row in train([run], dataset).probes]
@@ -68,13 +80,21 @@ def test_a_stack_of_many_measures_what_as_many_stacks_of_one_do(model: str) -> N
     for ours, theirs in zip(together, alone, strict=True):
         assert {**ours, "value": 0} == {**theirs, "value": 0}
         if ours["name"] != "seconds":
-            assert ours["value"] == pytest.approx(theirs["value"], rel=1e-6, abs=1e-9, nan_ok=True), ours
+            assert ours["value"] == pytest.approx(
+                theirs["value"], rel=1e-6, abs=1e-9, nan_ok=True
+            ), ours
 
 
 @pytest.mark.parametrize("key", probes())
 def test_rows_have_the_names_that_a_probe_announces_and_stand_once(key: str) -> None:
-    rows = [row for rows in trained(f"{{{key}: {SETTINGS.get(key, '{}')}}}", CELLS[:2], "rnn") for row in rows.probes]
-    assert {row["name"].split("/")[0] for row in rows} <= {name.split("/")[0] for name in probes()[key].names}
+    rows = [
+        row
+        for rows in trained(f"{{{key}: {SETTINGS.get(key, '{}')}}}", CELLS[:2], "rnn")
+        for row in rows.probes
+    ]
+    assert {row["name"].split("/")[0] for row in rows} <= {
+        name.split("/")[0] for name in probes()[key].names
+    }
     assert {row["probe"] for row in rows} == {key}
     assert len({(row["run"], row["name"], row["at"]) for row in rows}) == len(rows)
     assert not all(math.isnan(row["value"]) for row in rows)
@@ -102,7 +122,9 @@ def test_a_diverged_run_has_no_rows_and_its_neighbours_do_not_notice() -> None:
     mine = [row for row in rows.probes if row["run"] in {run.id for run in calm}]
     for ours, theirs in zip(mine, train(calm, dataset).probes, strict=True):
         if ours["name"] != "seconds":
-            assert ours["value"] == pytest.approx(theirs["value"], rel=1e-6, abs=1e-9, nan_ok=True), ours
+            assert ours["value"] == pytest.approx(
+                theirs["value"], rel=1e-6, abs=1e-9, nan_ok=True
+            ), ours
 
 
 def test_their_time_is_not_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +197,9 @@ def test_a_trial_is_not_measured_on_test_images_and_else_it_is() -> None:
     trial = train([replace(run, tested=False)], dataset)
     assert {row["probe"] for row in trial.probes} == {"noise"}
     curve = {
-        row["at"]: row["value"] for row in tested.probes if row["name"] == "accuracy" and row["probe"] == "steps_to"
+        row["at"]: row["value"]
+        for row in tested.probes
+        if row["name"] == "accuracy" and row["probe"] == "steps_to"
     }
     assert curve[8] == tested.runs[0]["test_accuracy"]
     assert not math.isclose(tested.runs[0]["test_accuracy"], tested.runs[0]["validation_accuracy"])
@@ -184,13 +208,18 @@ def test_a_trial_is_not_measured_on_test_images_and_else_it_is() -> None:
 def test_with_select_best_the_end_is_the_tested_weights() -> None:
     (rows,) = trained("{noise: {levels: [0.1]}}", ["{}"], epochs=5, select="best")
     for run in rows.runs:
-        clean = [r["value"] for r in rows.probes if r["run"] == run["run"] and (r["name"], r["at"]) == ("accuracy", 0)]
+        clean = [
+            r["value"]
+            for r in rows.probes
+            if r["run"] == run["run"] and (r["name"], r["at"]) == ("accuracy", 0)
+        ]
         assert clean == [run["validation_accuracy"]]
 
 
 def test_ids_say_what_is_measured_only_where_something_is() -> None:
     plain, nothing, few, others = (
-        {run.id for run in runs(probed)} for probed in ("", "{}", "{noise: }", "{noise: {levels: [0.1]}}")
+        {run.id for run in runs(probed)}
+        for probed in ("", "{}", "{noise: }", "{noise: {levels: [0.1]}}")
     )
     assert plain == nothing
     assert plain.isdisjoint(few)

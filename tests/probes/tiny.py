@@ -56,20 +56,29 @@ def runs(
     with TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
         file.write_text(
-            f"dataset: {{name: mnist5k, train_size: 100, validation_share: 0.2, label_noise: {noise}}}\n"
+            f"dataset: {{name: mnist5k, train_size: 100, validation_share: 0.2, "
+            f"label_noise: {noise}}}\n"
             f"model: {MODELS[model]}\n"
-            f"train: {{optimizer: {optimizer}, {', '.join(f'{k}: {v}' for k, v in options.items())}}}\n"
+            f"train: {{optimizer: {optimizer}, "
+            f"{', '.join(f'{k}: {v}' for k, v in options.items())}}}\n"
             "seeds: [0, 7]\n"
-            f"techniques: {{{', '.join(f'{key}: {{}}' for key in techniques() if key in ' '.join(cells))}}}\n"
+            "techniques: "
+            f"{{{', '.join(f'{key}: {{}}' for key in techniques() if key in ' '.join(cells))}}}\n"
             f"combine: [{', '.join(cells)}]\n"
             f"probes: {probes}\n"
         )
-        wanted = [run for run in plan(config.load(file)).runs if run.cell.techniques or "{}" in cells]
+        wanted = [
+            run for run in plan(config.load(file)).runs if run.cell.techniques or "{}" in cells
+        ]
     return sorted(wanted, key=lambda run: run.seed)
 
 
 def trained(
-    probes: str = "", cells: list[str] = CELLS, model: str = "mlp", dtype: torch.dtype = torch.float64, **options: Any
+    probes: str = "",
+    cells: list[str] = CELLS,
+    model: str = "mlp",
+    dtype: torch.dtype = torch.float64,
+    **options: Any,
 ) -> list[Rows]:
     """The records of the cells, each a stack of its seeds."""
     many = runs(probes, cells, model, **options)

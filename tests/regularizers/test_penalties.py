@@ -1,4 +1,6 @@
-"""The maths of each penalty against autograd, a search for the minimum, and torch's own projection."""
+"""The maths of each penalty against autograd, a search for the minimum, and torch's own
+projection.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from regbench.regularizers import l1, l2, max_norm
 
 
 def weights(*shape: int) -> torch.Tensor:
-    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    return torch.randn(
+        shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    ).requires_grad_()
 
 
 def test_l1_adds_the_sum_of_absolute_weights_with_its_gradient() -> None:
@@ -28,14 +32,20 @@ def test_l1_leaves_a_zero_alone() -> None:
 
 def test_l2_adds_the_sum_of_squares_without_a_half() -> None:
     w = weights(3, 4, 5)
-    assert l2.penalty(w).tolist() == pytest.approx([np.square(run).sum() for run in w.detach().numpy()])
+    assert l2.penalty(w).tolist() == pytest.approx(
+        [np.square(run).sum() for run in w.detach().numpy()]
+    )
     (gradient,) = torch.autograd.grad(l2.penalty(w).sum(), w)
     torch.testing.assert_close(gradient, 2 * w.detach())
 
 
 @given(st.floats(-3, 3), st.floats(0, 2))
-def test_soft_thresholding_minimizes_squared_distance_plus_absolute_value(w: float, by: float) -> None:
-    ours = l1.soft_threshold(torch.tensor([w], dtype=torch.float64), torch.tensor([by], dtype=torch.float64)).item()
+def test_soft_thresholding_minimizes_squared_distance_plus_absolute_value(
+    w: float, by: float
+) -> None:
+    ours = l1.soft_threshold(
+        torch.tensor([w], dtype=torch.float64), torch.tensor([by], dtype=torch.float64)
+    ).item()
 
     def objective(v: float) -> float:
         return (v - w) ** 2 / 2 + by * abs(v)
@@ -45,14 +55,18 @@ def test_soft_thresholding_minimizes_squared_distance_plus_absolute_value(w: flo
 
 
 def test_soft_thresholding_gives_exact_zeros() -> None:
-    assert l1.soft_threshold(torch.tensor([[0.3, -0.3, 1.0]]), torch.tensor([[0.5]])).tolist() == [[0, 0, 0.5]]
+    assert l1.soft_threshold(torch.tensor([[0.3, -0.3, 1.0]]), torch.tensor([[0.5]])).tolist() == [
+        [0, 0, 0.5]
+    ]
 
 
 def test_max_norm_is_torch_renorm_of_each_units_incoming_weights() -> None:
     w = weights(2, 6, 5).detach() * 2
     c = torch.tensor([1.5, 4.0], dtype=torch.float64)
     expected = torch.stack([torch.renorm(w[m], 2, 0, c[m].item()) for m in range(2)])
-    torch.testing.assert_close(w * max_norm.scale_back(w, c.view(2, 1, 1)), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        w * max_norm.scale_back(w, c.view(2, 1, 1)), expected, rtol=1e-6, atol=0
+    )
 
 
 def test_max_norm_of_a_convolution_sees_a_channels_whole_filter() -> None:

@@ -19,7 +19,10 @@ from regbench.report import blocks, markdown, tables
 from tests.command import regbench, several
 from tests.sample import records, sweep, tuned_sweep
 
-PAGE = "# Mine\n<!-- table mine en -->\nold\n<!-- /table -->\nbetween\n<!-- table other ko -->\nkept\n<!-- /table -->\n"
+PAGE = (
+    "# Mine\n<!-- table mine en -->\nold\n<!-- /table -->\nbetween\n<!-- table other ko "
+    "-->\nkept\n<!-- /table -->\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,9 @@ def test_every_part_can_be_shown_in_every_language(
     comparison: Comparison, tmp_path: Path, part: str, lang: str
 ) -> None:
     comparison = tuned_sweep(tmp_path) if part == "ledger" else comparison
-    filled, _ = blocks.fill(f"<!-- table mine {lang} {part} -->\n<!-- /table -->", "mine", comparison)
+    filled, _ = blocks.fill(
+        f"<!-- table mine {lang} {part} -->\n<!-- /table -->", "mine", comparison
+    )
     table = blocks.PARTS[part](comparison, words(lang))
     assert table is not None
     assert len(filled.splitlines()) == len(table.rows) + 4
@@ -50,17 +55,24 @@ def test_every_part_can_be_shown_in_every_language(
 
 def test_a_part_that_the_sweep_has_not_is_said_in_words(tmp_path: Path) -> None:
     plan, config = sweep(
-        tmp_path, "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1, dropout: 0.5}\n"
+        tmp_path,
+        "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1, dropout: 0.5}\n",
     )
     single = compare(records(plan), plan, config.analysis)
     filled, _ = blocks.fill("<!-- table mine en interactions -->\n<!-- /table -->", "mine", single)
     assert "no factorial" in filled
 
 
-@pytest.mark.parametrize(("block", "word"), [("fr", "'fr'.*en, ko"), ("en nothing", "'nothing'.*summary, cells")])
-def test_an_unknown_language_or_part_is_said_with_its_line(comparison: Comparison, block: str, word: str) -> None:
+@pytest.mark.parametrize(
+    ("block", "word"), [("fr", "'fr'.*en, ko"), ("en nothing", "'nothing'.*summary, cells")]
+)
+def test_an_unknown_language_or_part_is_said_with_its_line(
+    comparison: Comparison, block: str, word: str
+) -> None:
     with pytest.raises(UsageError, match=rf"page.md:3: .*{word}"):
-        blocks.fill(f"\n\n<!-- table mine {block} -->\n<!-- /table -->", "mine", comparison, "page.md")
+        blocks.fill(
+            f"\n\n<!-- table mine {block} -->\n<!-- /table -->", "mine", comparison, "page.md"
+        )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +124,10 @@ END = st.sampled_from(["\n", "\r\n"])
 INDENT = st.sampled_from(["", "  ", "    ", "\t", "> "])
 TRAILING = st.sampled_from(["", " ", "\t "])
 WORDS = st.text(st.sampled_from("abc가 |#*`<!->~\u2028\x0b"), max_size=12).filter(
-    lambda text: not any(mark in text for mark in ("<!--", "-->", "```", "~~~")) and not text.lstrip().startswith("<")
+    lambda text: (
+        not any(mark in text for mark in ("<!--", "-->", "```", "~~~"))
+        and not text.lstrip().startswith("<")
+    )
 )
 LANGUAGE = st.sampled_from(["en", "ko"])
 
@@ -121,7 +136,9 @@ LANGUAGE = st.sampled_from(["en", "ko"])
 def documents(draw: st.DrawFn) -> tuple[list[tuple[str, str, str]], str]:
     """Parts of a document, (kind, text, indentation), and how its lines end."""
     end, parts = draw(END), []
-    for kind in draw(st.lists(st.sampled_from(["text", "block", "other", "example", "comment"]), max_size=6)):
+    for kind in draw(
+        st.lists(st.sampled_from(["text", "block", "other", "example", "comment"]), max_size=6)
+    ):
         # A line between keeps what is written from becoming a part of a paragraph or a list.
         words = "".join(f"{draw(WORDS)}{end}" for _ in range(draw(st.integers(0, 2)))) + end
         indent, trailing, lang = draw(INDENT), draw(TRAILING), draw(LANGUAGE)
@@ -131,12 +148,20 @@ def documents(draw: st.DrawFn) -> tuple[list[tuple[str, str, str]], str]:
             parts.append((kind, f"<!-- table of contents -->{end}{end}", ""))
         elif kind == "example":
             fence = draw(st.sampled_from(["```", "~~~~"]))
-            lines = [fence, f"<!-- table mine {lang} -->", draw(st.sampled_from(["", "<!-- /table -->"])), fence, ""]
+            lines = [
+                fence,
+                f"<!-- table mine {lang} -->",
+                draw(st.sampled_from(["", "<!-- /table -->"])),
+                fence,
+                "",
+            ]
             parts.append((kind, end.join([*lines, ""]), ""))
         else:
             name = "mine" if kind == "block" else "other"
             first = f"{indent}<!-- table {name} {lang} cells -->{trailing}{end}"
-            parts.append((kind, f"{first}{words}{indent}<!-- /table -->{trailing}{end}{end}", indent))
+            parts.append(
+                (kind, f"{first}{words}{indent}<!-- /table -->{trailing}{end}{end}", indent)
+            )
     return parts, end
 
 
@@ -152,7 +177,12 @@ def test_nothing_but_whole_blocks_changes_and_what_is_not_whole_is_named(
         text = "".join(part for _, part, _ in parts)
         line = (
             text[
-                : len("".join(part for _, part, _ in parts[: parts.index(("broken", f"{mark}{end}{end}", ""))]))
+                : len(
+                    "".join(
+                        part
+                        for _, part, _ in parts[: parts.index(("broken", f"{mark}{end}{end}", ""))]
+                    )
+                )
             ].count("\n")
             + 1
         )
@@ -178,7 +208,8 @@ def test_nothing_but_whole_blocks_changes_and_what_is_not_whole_is_named(
 def small() -> Comparison:
     with tempfile.TemporaryDirectory() as folder:
         plan, config = sweep(
-            Path(folder), "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1}\nseeds: 2\n"
+            Path(folder),
+            "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1}\nseeds: 2\n",
         )
     return compare(records(plan), plan, config.analysis)
 
@@ -197,7 +228,9 @@ def small() -> Comparison:
         ),
     ],
 )
-def test_a_mark_that_can_be_meant_is_named_and_never_passed_over(comparison: Comparison, line: str, said: str) -> None:
+def test_a_mark_that_can_be_meant_is_named_and_never_passed_over(
+    comparison: Comparison, line: str, said: str
+) -> None:
     with pytest.raises(UsageError, match=rf"^page.md:2: .*{re.escape(said)}"):
         blocks.fill(f"\n{line}\n", "mine", comparison, "page.md")
 

@@ -57,14 +57,21 @@ def test_json_is_what_its_schema_says_and_every_key_is_in_it(
     rough: Comparison, tuned: Comparison, tmp_path: Path, lang: str
 ) -> None:
     quickstart = compared(Path(__file__).parents[2] / "results/reference/quickstart")
-    for comparison in (rough, tuned, quickstart, sweep_of(tmp_path, "{l2: 0.1}", "one_at_a_time", seeds=1)):
+    for comparison in (
+        rough,
+        tuned,
+        quickstart,
+        sweep_of(tmp_path, "{l2: 0.1}", "one_at_a_time", seeds=1),
+    ):
         jsonschema.validate(json.loads(report.render(comparison, "json", lang)), data.schema())
     broken = json.loads(report.render(rough, "json")) | {"schema_version": 1}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken, data.schema())
 
 
-def test_the_ledger_lists_what_each_cell_tried_what_it_cost_and_what_it_chose(tuned: Comparison) -> None:
+def test_the_ledger_lists_what_each_cell_tried_what_it_cost_and_what_it_chose(
+    tuned: Comparison,
+) -> None:
     table = tables.ledger(tuned, words("en"))
     assert table
     assert [row[0][0].text for row in table.rows] == ["baseline", "l2", "dropout", "batch_norm"]
@@ -106,7 +113,9 @@ def test_json_keys_are_the_same_in_every_language(rough: Comparison) -> None:
 
 
 def test_csv_is_read_back_by_pandas_with_unknown_numbers_missing(rough: Comparison) -> None:
-    table = pd.read_csv(io.StringIO(report.render(rough, "csv")), keep_default_na=False, na_values=[""])
+    table = pd.read_csv(
+        io.StringIO(report.render(rough, "csv")), keep_default_na=False, na_values=[""]
+    )
     assert list(table.cell) == [c.label for c in rough.cells]
     row = table.set_index("cell").loc["weight_decay(strength=0.1)"]
     result = cell(rough, "weight_decay(strength=0.1)")
@@ -169,7 +178,13 @@ def test_each_row_carries_what_was_measured_or_says_why_not(rough: Comparison) -
 def test_a_technique_without_a_strength_to_name_stands_alone(tmp_path: Path) -> None:
     comparison = sweep_of(tmp_path, "{batch_norm: , l1: 1e-3}", "one_at_a_time")
     rows = tables.effects(comparison, words("en"), grouped=False).rows
-    assert [row[0][0].text for row in rows] == ["L1 (strength=0.001)", "L2", "dropout", "batch norm", "layer norm"]
+    assert [row[0][0].text for row in rows] == [
+        "L1 (strength=0.001)",
+        "L2",
+        "dropout",
+        "batch norm",
+        "layer norm",
+    ]
 
 
 def test_notes_say_n_method_correction_margin_and_selection(rough: Comparison) -> None:
@@ -196,7 +211,9 @@ def test_notes_say_n_method_correction_margin_and_selection(rough: Comparison) -
 
 def test_label_noise_and_strengths_are_told(tmp_path: Path) -> None:
     head = "dataset: {name: mnist5k, label_noise: 0.25}\nmodel: {name: mlp}\n"
-    plan, config = sweep(tmp_path, head + "techniques: {l2: 0.01, dropout: [0.1, 0.5]}\ncombine: factorial")
+    plan, config = sweep(
+        tmp_path, head + "techniques: {l2: 0.01, dropout: [0.1, 0.5]}\ncombine: factorial"
+    )
     comparison = compare(records(plan), plan, config.analysis)
     table = tables.ranking(comparison, words("en"))
     notes = " ".join(table.notes)

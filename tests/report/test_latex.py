@@ -19,14 +19,21 @@ from tests.sample import ROUGH, lose, records, sweep
 def comparisons(tmp_path_factory: pytest.TempPathFactory) -> list[Comparison]:
     plan, config = sweep(tmp_path_factory.mktemp("a"))
     rough, rough_config = sweep(tmp_path_factory.mktemp("b"), ROUGH)
-    return [compare(records(plan), plan, config.analysis), compare(lose(records(rough)), rough, rough_config.analysis)]
+    return [
+        compare(records(plan), plan, config.analysis),
+        compare(lose(records(rough)), rough, rough_config.analysis),
+    ]
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
-def test_every_table_has_booktabs_rules_and_as_many_cells_as_columns(comparisons: list[Comparison], lang: str) -> None:
+def test_every_table_has_booktabs_rules_and_as_many_cells_as_columns(
+    comparisons: list[Comparison], lang: str
+) -> None:
     for comparison in comparisons:
         text = report.render(comparison, "latex", lang)
-        found = re.findall(r"\\begin\{tabular\}\{@\{\}(.*?)@\{\}\}\n\\toprule\n(.*?)\\bottomrule", text, re.DOTALL)
+        found = re.findall(
+            r"\\begin\{tabular\}\{@\{\}(.*?)@\{\}\}\n\\toprule\n(.*?)\\bottomrule", text, re.DOTALL
+        )
         assert len(found) >= 3
         for spec, body in found:
             columns = len(re.findall(r"[rl](?=[rlp]|$)|p\{", re.sub(r">\{[^}]*\}", "", spec)))
@@ -46,9 +53,12 @@ def test_what_means_something_to_tex_is_shown_as_it_is() -> None:
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX here: nothing to compile with")
 def test_the_tables_compile_to_a_pdf(comparisons: list[Comparison], tmp_path: Path) -> None:
     body = "\n\\clearpage\n".join(report.render(comparison, "latex") for comparison in comparisons)
-    head = "\\documentclass{article}\n\\usepackage{booktabs,array,amssymb,graphicx}\n\\begin{document}\n"
+    packages = "booktabs,array,amssymb,graphicx"
+    head = f"\\documentclass{{article}}\n\\usepackage{{{packages}}}\n\\begin{{document}}\n"
     (tmp_path / "tables.tex").write_text(head + body + "\n\\end{document}\n", encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "tables.pdf").read_bytes().startswith(b"%PDF")

@@ -24,7 +24,9 @@ from tests.sample import sweep
 
 NOTHING = pd.DataFrame({"cell": [], "seed": [], "epoch": [], "weights": [], "filters": []})
 QUICKSTART = Path(__file__).parents[2] / "results/reference/quickstart"
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
-def test_every_table_and_picture_is_there_and_nothing_is_fetched(pages: dict[str, Path], lang: str) -> None:
+def test_every_table_and_picture_is_there_and_nothing_is_fetched(
+    pages: dict[str, Path], lang: str
+) -> None:
     text = pages[lang].read_text(encoding="utf-8")
     comparison = compared(QUICKSTART)
     for table in tables.everything(comparison, words(lang)):
@@ -58,13 +62,18 @@ def test_every_table_and_picture_is_there_and_nothing_is_fetched(pages: dict[str
 def test_it_begins_with_what_was_found() -> None:
     comparison = compared(QUICKSTART)
     first, second = page.lead(comparison, words("en"))
-    assert re.fullmatch(r"dropout helps most: \+\d\.\d points .* \(\+\d\.\d to \+\d\.\d, n = 5\)\.", first)
+    assert re.fullmatch(
+        r"dropout helps most: \+\d\.\d points .* \(\+\d\.\d to \+\d\.\d, n = 5\)\.", first
+    )
     counts = [int(n) for n in re.findall(r"\d+", second)]
     assert counts[0] == sum(counts[1:]) == len(comparison.cells) - 1
 
 
 def test_comparisons_without_a_verdict_are_not_counted_as_undecided(tmp_path: Path) -> None:
-    small = "dataset: {name: mnist5k}\nmodel: {name: mlp}\nseeds: 3\ntechniques: {l2: 0.1, dropout: 0.5}\n"
+    small = (
+        "dataset: {name: mnist5k}\nmodel: {name: mlp}\nseeds: 3\ntechniques: {l2: 0.1, "
+        "dropout: 0.5}\n"
+    )
     plan, config = sweep(tmp_path, small)
     _, counts = page.lead(compare(sampled(plan), plan, config.analysis), words("en"))
     assert counts == (
@@ -78,13 +87,17 @@ def test_a_picture_that_shows_some_techniques_only_says_so(tmp_path: Path) -> No
     assert "are shown" not in page.note("curves", comparison, words("en"))
     (result,) = comparison.summary["dropout"]
     many = replace(comparison, summary={str(i): (result,) for i in range(9)})
-    assert page.note("curves", many, words("en")).endswith("The first 7 of 9 techniques alone are shown.")
+    assert page.note("curves", many, words("en")).endswith(
+        "The first 7 of 9 techniques alone are shown."
+    )
     assert "are shown" not in page.note("forest", many, words("en"))
 
 
 def test_what_comes_from_records_is_text_and_never_markup() -> None:
     evil = "<script>alert(1)</script>"
-    comparison = replace(compared(QUICKSTART), failures=(Failure("baseline", "failed", (0,), evil),))
+    comparison = replace(
+        compared(QUICKSTART), failures=(Failure("baseline", "failed", (0,), evil),)
+    )
     text = page.html(comparison, NOTHING, NOTHING, NOTHING, words("en"), evil, {"command": evil})
     assert evil not in text
     assert text.count(escape(evil)) >= 3
@@ -94,7 +107,9 @@ def test_the_name_of_a_cell_is_text_in_tables_and_pictures() -> None:
     evil = "a <script>alert(1)</script> --> $x^ b"
     comparison = compared(QUICKSTART)
     old = comparison.cells[0].label
-    cells = tuple(replace(cell, label=evil) if cell.label == old else cell for cell in comparison.cells)
+    cells = tuple(
+        replace(cell, label=evil) if cell.label == old else cell for cell in comparison.cells
+    )
     by_seed = {evil if label == old else label: runs for label, runs in comparison.by_seed.items()}
     renamed = replace(comparison, cells=cells, by_seed=by_seed)
     text = page.html(renamed, NOTHING, NOTHING, NOTHING, words("en"), "name", {})
@@ -111,13 +126,18 @@ def test_a_sweep_without_epochs_and_details_still_has_a_page() -> None:
 @pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("status", ["ok", "failed", "missing"])
 def test_a_sweep_that_went_badly_still_has_a_page(tmp_path: Path, status: str, seeds: int) -> None:
-    text = f"dataset: {{name: mnist5k}}\nmodel: {{name: mlp}}\ntechniques: {{l2: 0.1}}\nseeds: {seeds}\n"
+    text = (
+        f"dataset: {{name: mnist5k}}\nmodel: {{name: mlp}}\ntechniques: {{l2: 0.1}}\nseeds: "
+        f"{seeds}\n"
+    )
     plan, config = sweep(tmp_path, text)
     runs = sampled(plan)[: 0 if status == "missing" else None]
     if status == "failed":
         runs = runs.assign(status="failed", test_accuracy=math.nan, seconds=math.nan)
     comparison = compare(runs, plan, config.analysis)
-    shown = page.html(replace(comparison, effects=None), NOTHING, NOTHING, NOTHING, words("en"), "bad", {})
+    shown = page.html(
+        replace(comparison, effects=None), NOTHING, NOTHING, NOTHING, words("en"), "bad", {}
+    )
     assert ('<h2 id="forest">' in shown) == (status == "ok")
     assert '<section id="failed">' in shown or status == "ok"
     assert not re.search(r"\bnan\b", shown)
@@ -125,7 +145,11 @@ def test_a_sweep_that_went_badly_still_has_a_page(tmp_path: Path, status: str, s
 
 def test_a_place_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> None:
     done = regbench("report", QUICKSTART, "--out", tmp_path / "nowhere" / "page.html")
-    assert (done.returncode, "can't write" in done.stderr, "--out" in done.stderr) == (2, True, True)
+    assert (done.returncode, "can't write" in done.stderr, "--out" in done.stderr) == (
+        2,
+        True,
+        True,
+    )
 
 
 CHECK = """
@@ -134,7 +158,8 @@ const problems = [];
 addEventListener("error", event => problems.push("error: " + event.message));
 addEventListener("securitypolicyviolation", event => problems.push("blocked: " + event.blockedURI));
 addEventListener("load", () => {
-  for (const entry of performance.getEntriesByType("resource")) problems.push("fetched: " + entry.name);
+  for (const entry of performance.getEntriesByType("resource"))
+    problems.push("fetched: " + entry.name);
   const root = document.documentElement;
   if (root.scrollWidth > innerWidth) problems.push(`wide: ${root.scrollWidth} in ${innerWidth}`);
   const table = document.querySelectorAll("table")[1];
@@ -143,14 +168,19 @@ addEventListener("load", () => {
   table.tHead.rows[0].cells[0].firstElementChild.click();
   table.tHead.rows[0].cells[0].firstElementChild.click();
   const after = shown();
-  if (after.join() !== [...before].sort((a, b) => b - a).join()) problems.push("not sorted: " + after);
-  parent.postMessage(`${innerWidth} wide, ${before.length} rows: ` + (problems.join("; ") || "no problem"), "*");
+  const sorted = [...before].sort((a, b) => b - a);
+  if (after.join() !== sorted.join()) problems.push("not sorted: " + after);
+  const found = problems.join("; ") || "no problem";
+  parent.postMessage(`${innerWidth} wide, ${before.length} rows: ` + found, "*");
 });
 </script>
 """
 # A window of Chromium is no narrower than 500, a frame is.
 FRAME = """<!doctype html><pre id="checked"></pre>
-<script>addEventListener("message", event => document.getElementById("checked").textContent += event.data);</script>
+<script>
+const checked = document.getElementById("checked");
+addEventListener("message", event => checked.textContent += event.data);
+</script>
 <iframe src="checked.html" style="border: 0; width: {width}px; height: 800px"></iframe>
 """
 
@@ -162,26 +192,42 @@ def test_a_browser_opens_it_without_an_error_or_a_request(
     pages: dict[str, Path], tmp_path: Path, lang: str, width: int
 ) -> None:
     file = tmp_path / "checked.html"
-    file.write_text(pages[lang].read_text(encoding="utf-8").replace("<title>", f"{CHECK}<title>", 1), encoding="utf-8")
+    file.write_text(
+        pages[lang].read_text(encoding="utf-8").replace("<title>", f"{CHECK}<title>", 1),
+        encoding="utf-8",
+    )
     frame = tmp_path / "frame.html"
     frame.write_text(FRAME.format(width=width), encoding="utf-8")
-    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,900"]
+    command = [
+        str(BROWSER),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=1400,900",
+    ]
     folder = f"--user-data-dir={tmp_path / 'profile'}"
     done = subprocess.run(
         [*command, folder, "--virtual-time-budget=5000", "--dump-dom", frame.as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
-    assert re.findall(r'<pre id="checked">(.*)</pre>', done.stdout) == [f"{width} wide, 24 rows: no problem"]
+    assert re.findall(r'<pre id="checked">(.*)</pre>', done.stdout) == [
+        f"{width} wide, 24 rows: no problem"
+    ]
 
 
 def test_what_is_replicated_stands_beside_the_sweeps_own_numbers() -> None:
     comparison = compared(QUICKSTART)
-    said = Replicates(source="A & B 2016", theirs={"en": "<b>faster</b>", "ko": "빠름"}, differs={"en": "smaller"})
+    said = Replicates(
+        source="A & B 2016", theirs={"en": "<b>faster</b>", "ko": "빠름"}, differs={"en": "smaller"}
+    )
     english, korean = (
-        page.html(comparison, NOTHING, NOTHING, NOTHING, words(lang), "x", {}, said) for lang in ("en", "ko")
+        page.html(comparison, NOTHING, NOTHING, NOTHING, words(lang), "x", {}, said)
+        for lang in ("en", "ko")
     )
     assert "Beside A &amp; B 2016" in english
     assert "&lt;b&gt;faster&lt;/b&gt;" in english
     assert "빠름" in korean
     assert "smaller" in korean, "where a language has no words, another's stand there"
-    assert 'id="replicates"' not in page.html(comparison, NOTHING, NOTHING, NOTHING, words("en"), "x", {})
+    assert 'id="replicates"' not in page.html(
+        comparison, NOTHING, NOTHING, NOTHING, words("en"), "x", {}
+    )

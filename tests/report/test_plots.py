@@ -61,7 +61,9 @@ def test_curves_are_means_over_seeds_with_t_intervals(
     assert x.tolist() == [4, 8, 12, 16, 20]
     last = epochs[(epochs.cell == "dropout(p=0.5)") & (epochs.epoch == 20)].validation_accuracy
     expected = stats.estimate(last)
-    assert (mean[-1], low[-1], high[-1]) == pytest.approx((expected.mean, expected.low, expected.high))
+    assert (mean[-1], low[-1], high[-1]) == pytest.approx(
+        (expected.mean, expected.low, expected.high)
+    )
     assert not len(plots.curve(epochs, "no such cell", "train_loss", 0.95)[0])
 
 
@@ -71,7 +73,9 @@ def test_the_bins_of_the_picture_are_those_of_the_records() -> None:
     from regbench.nn.stack import Parameter
 
     sizes = np.sqrt(plots.BINS[:-1] * plots.BINS[1:])
-    (counts,) = histograms([Parameter("w", torch.tensor(sizes[None], dtype=torch.float64), "weight")])
+    (counts,) = histograms(
+        [Parameter("w", torch.tensor(sizes[None], dtype=torch.float64), "weight")]
+    )
     assert counts == [1] * len(sizes)
 
 
@@ -108,12 +112,16 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def dots(figure: Any) -> list[list[list[float]]]:
     """Return the points of each line that has a marker, in the order of drawing."""
-    marked = [line for axes in figure.axes for line in axes.lines if line.get_marker() not in ("", "None")]
+    marked = [
+        line for axes in figure.axes for line in axes.lines if line.get_marker() not in ("", "None")
+    ]
     return [line.get_xydata().tolist() for line in marked]
 
 
 @pytest.mark.usefixtures("figures")
-def test_marks_stand_where_the_numbers_are(quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame]) -> None:
+def test_marks_stand_where_the_numbers_are(
+    quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame],
+) -> None:
     comparison = quickstart[0]
     cells = [cell for cell in comparison.cells if cell.effect]
     forest = dots(plots.forest(comparison, words("en")))
@@ -122,7 +130,9 @@ def test_marks_stand_where_the_numbers_are(quickstart: tuple[Comparison, pd.Data
     assert comparison.effects
     first = comparison.effects.given[-2]
     without, beside = dots(plots.interactions(comparison, words("en")))[:2]
-    assert (without[0][0], beside[0][0]) == pytest.approx((100 * first.off.mean, 100 * first.on.mean))
+    assert (without[0][0], beside[0][0]) == pytest.approx(
+        (100 * first.off.mean, 100 * first.on.mean)
+    )
 
 
 def test_each_verdict_that_a_mark_can_have_looks_different() -> None:
@@ -138,8 +148,12 @@ def test_a_run_that_does_not_count_is_in_no_picture(
     seed, _ = lost.popitem()
     without = replace(comparison, by_seed={**comparison.by_seed, "baseline": lost})
     which = (epochs.cell == "baseline") & (epochs.seed == seed)
-    figure: Any = plots.curves(without, epochs.assign(train_loss=epochs.train_loss.mask(which, 1e6)), words("en"))
-    rest = epochs[(epochs.cell == "baseline") & (epochs.seed != seed) & (epochs.epoch == 20)].train_loss
+    figure: Any = plots.curves(
+        without, epochs.assign(train_loss=epochs.train_loss.mask(which, 1e6)), words("en")
+    )
+    rest = epochs[
+        (epochs.cell == "baseline") & (epochs.seed != seed) & (epochs.epoch == 20)
+    ].train_loss
     assert figure.axes[1].lines[0].get_ydata()[-1] == pytest.approx(rest.mean())
     assert len(plots.counted(details, without)) == len(details) - 1
     assert len(plots.counted(details[:0], without)) == 0
@@ -147,10 +161,15 @@ def test_a_run_that_does_not_count_is_in_no_picture(
 
 @pytest.mark.usefixtures("figures")
 def test_a_line_of_strengths_differs_in_the_strength_alone(tmp_path: Path) -> None:
-    text = "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {dropout: {p: [0.2, 0.5], input: [0.0, 0.1]}}\n"
+    text = (
+        "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {dropout: {p: [0.2, 0.5], "
+        "input: [0.0, 0.1]}}\n"
+    )
     plan, config = sweep(tmp_path, text + "seeds: 2\n")
     comparison = compare(sampled(plan), plan, config.analysis)
-    errors = {cell.label: pytest.approx(100 * (1 - cell.accuracy.mean)) for cell in comparison.cells}
+    errors = {
+        cell.label: pytest.approx(100 * (1 - cell.accuracy.mean)) for cell in comparison.cells
+    }
     lines = dots(plots.strengths(comparison, words("en")))
     for suffix in ("", ", input=0.1"):
         assert [[p, errors[f"dropout(p={p}{suffix})"]] for p in (0.2, 0.5)] in lines
@@ -168,10 +187,13 @@ def test_labels_along_the_front_keep_apart_and_within_the_picture(rough: Compari
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
-def test_time_that_is_not_told_apart_is_no_cost(quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame]) -> None:
+def test_time_that_is_not_told_apart_is_no_cost(
+    quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame],
+) -> None:
     comparison = quickstart[0]
     cells = tuple(
-        replace(cell, effect=cell.effect and replace(cell.effect, time_shared=True)) for cell in comparison.cells
+        replace(cell, effect=cell.effect and replace(cell.effect, time_shared=True))
+        for cell in comparison.cells
     )
     assert plots.pareto(replace(comparison, cells=cells), words("en")) is None
 
@@ -193,7 +215,10 @@ def test_strengths_are_drawn_where_a_technique_has_several(
 
 
 def test_what_can_not_be_drawn_is_left_out(tmp_path: Path) -> None:
-    text = "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1, dropout: 0.5}\nseeds: SEEDS\n"
+    text = (
+        "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1, dropout: "
+        "0.5}\nseeds: SEEDS\n"
+    )
     for seeds, failed in itertools.product((1, 2), (False, True)):
         plan, config = sweep(tmp_path, text.replace("SEEDS", str(seeds)))
         runs = sampled(plan)
@@ -205,7 +230,9 @@ def test_what_can_not_be_drawn_is_left_out(tmp_path: Path) -> None:
             assert (svg is None) == (failed or name == "interactions"), (name, seeds, failed)
 
 
-def test_trials_are_drawn_against_each_number_that_was_tuned(tmp_path: Path, rough: Comparison) -> None:
+def test_trials_are_drawn_against_each_number_that_was_tuned(
+    tmp_path: Path, rough: Comparison
+) -> None:
     english = words("en")
     assert plots.trials(rough, english) is None
     drawn = plots.trials(tuned_sweep(tmp_path), english)
@@ -220,7 +247,11 @@ def test_probes_are_drawn_where_they_measured_at_several_places(rough: Compariso
         for cell, by_seed in rough.by_seed.items()
         for seed in by_seed
         for probe, name, at, value in [
-            *(("activations", f"p{percent}", step, percent / 10 + step) for percent in (15, 50, 85) for step in (0, 9)),
+            *(
+                ("activations", f"p{percent}", step, percent / 10 + step)
+                for percent in (15, 50, 85)
+                for step in (0, 9)
+            ),
             *(("monte_carlo", "error", k, 0.1 + seed / k) for k in (1, 100)),
             ("monte_carlo", "weight_scaling_error", math.nan, 0.25),
             ("monte_carlo", "agreement", math.nan, 0.9),
@@ -233,7 +264,9 @@ def test_probes_are_drawn_where_they_measured_at_several_places(rough: Compariso
     activations, monte_carlo = (figure.axes[0] for figure in drawn.values())
     assert activations.get_title() == "p15, p50, p85"
     assert activations.lines[0].get_ydata().tolist() == [5, 14], "the median is the line"
-    assert activations.collections[0].get_datalim(activations.transData).y1 == 17.5, "p85 is the band's upper edge"
+    assert activations.collections[0].get_datalim(activations.transData).y1 == 17.5, (
+        "p85 is the band's upper edge"
+    )
     assert monte_carlo.get_title() == "error; – – weight_scaling_error"
     line, constant = monte_carlo.lines[:2]
     seeds = list(rough.by_seed[rough.baseline.label])
@@ -250,7 +283,9 @@ claim:
   design: {en: Two networks., ko: 신경망 두 개.}
   arms: {plain: baseline, dropout: dropout(p=0.5)}
   statistics:
-    gain: {value: test_accuracy(dropout) - test_accuracy(plain), says: {en: "gain, points", ko: "이득, %p"}}
+    gain:
+      value: test_accuracy(dropout) - test_accuracy(plain)
+      says: {en: "gain, points", ko: "이득, %p"}
     other: {value: gap(dropout), says: {en: "gap", ko: "격차"}}
   rule: {supported: gain > 1, refuted: gain < 0, qualified: gain > 0}
 experiments:
@@ -259,19 +294,26 @@ experiments:
 
 
 @pytest.mark.usefixtures("figures")
-def test_a_claim_is_drawn_with_its_seeds_its_interval_and_the_sides_of_its_rule(tmp_path: Path) -> None:
+def test_a_claim_is_drawn_with_its_seeds_its_interval_and_the_sides_of_its_rule(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "claim.yaml").write_text(CLAIM, encoding="utf-8")
     stated = claims.load(tmp_path / "claim.yaml")
     values = {"gain": np.array([2.0, 3.0, math.nan, 4.0]), "other": np.zeros(4)}
     estimates = {name: stats.estimate(seeds[np.isfinite(seeds)]) for name, seeds in values.items()}
-    drawn: Any = plots.claim(stated, claims.Judgement("supported", estimates, 3, values), words("en"))
+    drawn: Any = plots.claim(
+        stated, claims.Judgement("supported", estimates, 3, values), words("en")
+    )
     gain, other = drawn.axes
     assert plots.sides(stated.about.rule) == [
-        ("supported", "gain", True, 1.0), ("refuted", "gain", False, 0.0), ("qualified", "gain", True, 0.0),
+        ("supported", "gain", True, 1.0), ("refuted", "gain", False, 0.0), ("qualified", "gain",
+        True, 0.0),
     ]  # fmt: skip
     dashed = {line.get_xdata()[0] for line in gain.lines if line.get_linestyle() == "--"}
     assert dashed == {0.0, 1.0}
-    seeds, interval, mean = (line.get_xdata() for line in gain.lines if line.get_linestyle() != "--")
+    seeds, interval, mean = (
+        line.get_xdata() for line in gain.lines if line.get_linestyle() != "--"
+    )
     assert list(seeds) == [2, 3, 4]
     assert list(interval) == [estimates["gain"].low, estimates["gain"].high]
     assert list(mean) == [3]

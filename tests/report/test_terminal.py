@@ -39,7 +39,11 @@ def comparisons(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Compariso
 @pytest.mark.parametrize("width", [80, 100, 120, 160, 200])
 @pytest.mark.parametrize("name", ["quickstart", "rough"])
 def test_whole_tables(
-    comparisons: dict[str, Comparison], name: str, width: int, lang: str, snapshot: SnapshotAssertion
+    comparisons: dict[str, Comparison],
+    name: str,
+    width: int,
+    lang: str,
+    snapshot: SnapshotAssertion,
 ) -> None:
     assert report.render(comparisons[name], "rich", lang, width) == snapshot(extension_class=Text)
 
@@ -57,10 +61,14 @@ def test_no_line_is_wider_than_the_terminal_and_no_text_is_cut(
 
 @BOTH
 @pytest.mark.parametrize("name", ["quickstart", "rough"])
-def test_every_figure_is_there_at_any_width(comparisons: dict[str, Comparison], name: str, lang: str) -> None:
+def test_every_figure_is_there_at_any_width(
+    comparisons: dict[str, Comparison], name: str, lang: str
+) -> None:
     def figures(width: int) -> list[str]:
         text = report.render(comparisons[name], "rich", lang, width)
-        return sorted(re.findall(r"[+−]?\d+\.\d+ ± +\d+\.\d+|<0\.001|×\d\.\d+|\([+>]\d+\)|\d/\d", text))
+        return sorted(
+            re.findall(r"[+−]?\d+\.\d+ ± +\d+\.\d+|<0\.001|×\d\.\d+|\([+>]\d+\)|\d/\d", text)
+        )
 
     widest = figures(200)
     assert len(widest) > 30
@@ -72,7 +80,9 @@ def test_no_colour_where_the_environment_says_so(
     comparisons: dict[str, Comparison], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def printed() -> str:
-        console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system="standard")
+        console = Console(
+            file=io.StringIO(), force_terminal=True, width=120, color_system="standard"
+        )
         console.print(report.rich(comparisons["quickstart"]))
         assert isinstance(console.file, io.StringIO)
         return console.file.getvalue()
@@ -88,20 +98,28 @@ def test_a_verdict_is_told_by_its_word_without_colour(comparisons: dict[str, Com
     text = report.render(comparisons["quickstart"], "rich", "en", 120)
     assert "\x1b" not in text
     assert {"▲ helps", "▼ hurts", "? undecided"} <= set(re.findall(r"[▲▼=?] [a-z]+", text))
-    assert "\x1b[1;32m▲ helps" in report.render(comparisons["quickstart"], "rich", "en", 120, color=True)
+    assert "\x1b[1;32m▲ helps" in report.render(
+        comparisons["quickstart"], "rich", "en", 120, color=True
+    )
 
 
-def test_without_a_width_columns_decides(comparisons: dict[str, Comparison], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_width_columns_decides(
+    comparisons: dict[str, Comparison], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "97")
     assert report.render(comparisons["rough"]) == report.render(comparisons["rough"], width=97)
 
 
 @BOTH
-def test_the_picture_opens_offline_and_places_every_piece(comparisons: dict[str, Comparison], lang: str) -> None:
+def test_the_picture_opens_offline_and_places_every_piece(
+    comparisons: dict[str, Comparison], lang: str
+) -> None:
     picture = report.svg(comparisons["quickstart"], lang, width=180)
     assert not re.search(r"@font-face|url\((?!#)|https?://(?!www\.w3\.org/2000/svg)", picture)
     shown: dict[float, str] = {}
-    for x, y, text in re.findall(r'<text class="regbench-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]+)</text>', picture):
+    for x, y, text in re.findall(
+        r'<text class="regbench-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]+)</text>', picture
+    ):
         line, column = shown.get(float(y), ""), round(float(x) / 12)
         shown[float(y)] = line + " " * (column - cell_len(line)) + html.unescape(text)
     expected = report.render(comparisons["quickstart"], "rich", lang, 180).splitlines()

@@ -16,7 +16,9 @@ Fed = tuple[Path, Any, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def fed(tmp_path_factory: pytest.TempPathFactory) -> Fed:
-    """A results directory, a client of its store, and name to run; MLflow takes seconds to make a database."""
+    """A results directory, a client of its store, and name to run; MLflow takes seconds to make a
+    database.
+    """
     folder = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
@@ -25,12 +27,22 @@ def fed(tmp_path_factory: pytest.TempPathFactory) -> Fed:
         from mlflow import MlflowClient
 
         tracker = Mlflow(folder, "mine")
-        for each in (entry(0), entry(1, "failed", 0), entry(1), entry(2, "diverged"), entry(3, epochs=PAGE // 2 + 1)):
+        for each in (
+            entry(0),
+            entry(1, "failed", 0),
+            entry(1),
+            entry(2, "diverged"),
+            entry(3, epochs=PAGE // 2 + 1),
+        ):
             tracker.track(each)
         client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
         (experiment,) = (e for e in client.search_experiments() if e.name == "mine")
         found = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
-    return folder, client, {f"{run.info.run_name} {run.data.tags['regbench.status']}": run for run in found}
+    return (
+        folder,
+        client,
+        {f"{run.info.run_name} {run.data.tags['regbench.status']}": run for run in found},
+    )
 
 
 def test_every_run_is_a_run_with_its_settings_numbers_and_status(fed: Fed) -> None:
@@ -55,14 +67,18 @@ def test_what_did_not_end_well_has_failed_with_its_reason(fed: Fed) -> None:
 
 def test_a_long_run_has_all_its_epochs(fed: Fed) -> None:
     _, client, runs = fed
-    history = client.get_metric_history(runs["dropout(p=0.5), seed 3 ok"].info.run_id, "epoch/train_loss")
+    history = client.get_metric_history(
+        runs["dropout(p=0.5), seed 3 ok"].info.run_id, "epoch/train_loss"
+    )
     assert sorted(metric.step for metric in history) == list(range(1, PAGE // 2 + 2))
 
 
 def test_the_store_says_what_was_tracked_and_what_was_cut_short_is_deleted(fed: Fed) -> None:
     folder, client, _ = fed
     tracker = Mlflow(folder, "mine")
-    cut = client.create_run(tracker.experiment, tags={"regbench.run": entry(4).id, "regbench.status": "ok"})
+    cut = client.create_run(
+        tracker.experiment, tags={"regbench.run": entry(4).id, "regbench.status": "ok"}
+    )
     theirs = client.create_run(tracker.experiment)
     assert tracker.tracked() == {entry(n).id: "diverged" if n == 2 else "ok" for n in range(4)}
     assert client.get_run(cut.info.run_id).info.lifecycle_stage == "deleted"

@@ -18,7 +18,9 @@ BLOCK, FILE_HEADER = 32768, 7
 
 
 def records(file: Path) -> Iterator[Any]:
-    """The records of a .wandb file: LevelDB's log format behind a header, and W&B's protocol buffers in it."""
+    """The records of a .wandb file: LevelDB's log format behind a header, and W&B's protocol
+    buffers in it.
+    """
     from wandb.proto.wandb_internal_pb2 import Record
 
     data, at, part = file.read_bytes(), FILE_HEADER, b""
@@ -51,11 +53,17 @@ def fed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Wandb]
         tracker.close()
 
 
-def test_every_run_is_an_offline_run_with_its_settings_numbers_and_status(fed: tuple[Path, Wandb]) -> None:
+def test_every_run_is_an_offline_run_with_its_settings_numbers_and_status(
+    fed: tuple[Path, Wandb],
+) -> None:
     (file,) = fed[0].glob(f"wandb/offline-run-*/run-{entry().id}.wandb")
     found = list(records(file))
     (run,) = (record.run for record in found if record.HasField("run"))
-    assert (run.project, run.display_name, run.run_group) == ("mine", entry().name, "dropout(p=0.5)")
+    assert (run.project, run.display_name, run.run_group) == (
+        "mine",
+        entry().name,
+        "dropout(p=0.5)",
+    )
     assert entry().params.items() <= values(run.config.update).items()
     history = [values(record.history.item) for record in found if record.HasField("history")]
     assert [row["epoch/train_loss"] for row in history] == [1, 0.5, 1 / 3]
@@ -64,7 +72,11 @@ def test_every_run_is_an_offline_run_with_its_settings_numbers_and_status(fed: t
     for record in found:
         if record.HasField("summary"):
             summary |= values(record.summary.update)
-    assert {"final/test_accuracy": 0.75, "final/epoch": 2, "status": "ok"}.items() <= summary.items()
+    assert {
+        "final/test_accuracy": 0.75,
+        "final/epoch": 2,
+        "status": "ok",
+    }.items() <= summary.items()
     assert [record.exit.exit_code for record in found if record.HasField("exit")] == [0]
 
 
@@ -72,11 +84,15 @@ def test_what_did_not_end_well_has_failed_with_its_reason(fed: tuple[Path, Wandb
     for run in (f"{entry(1).id}-failed", entry(2).id):
         (file,) = fed[0].glob(f"wandb/offline-run-*/run-{run}.wandb")
         found = list(records(file))
-        assert [record.run.notes for record in found if record.HasField("run")] == ["ValueError: it can't be trained"]
+        assert [record.run.notes for record in found if record.HasField("run")] == [
+            "ValueError: it can't be trained"
+        ]
         assert [record.exit.exit_code for record in found if record.HasField("exit")] == [1]
 
 
-def test_folders_say_what_was_tracked_and_one_that_was_cut_short_makes_way(fed: tuple[Path, Wandb]) -> None:
+def test_folders_say_what_was_tracked_and_one_that_was_cut_short_makes_way(
+    fed: tuple[Path, Wandb],
+) -> None:
     folder, tracker = fed
     assert tracker.tracked() == {entry(n).id: "diverged" if n == 2 else "ok" for n in range(3)}
     cut_short = folder / f"wandb/offline-run-20200101_000000-{entry(3).id}"
@@ -87,15 +103,23 @@ def test_folders_say_what_was_tracked_and_one_that_was_cut_short_makes_way(fed: 
     assert not cut_short.exists()
 
 
-def test_what_the_environment_says_goes_first(fed: tuple[Path, Wandb], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"WANDB_DIR": str(fed[0] / "own"), "WANDB_PROJECT": "own", "WANDB_MODE": "online"}.items():
+def test_what_the_environment_says_goes_first(
+    fed: tuple[Path, Wandb], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "WANDB_DIR": str(fed[0] / "own"),
+        "WANDB_PROJECT": "own",
+        "WANDB_MODE": "online",
+    }.items():
         monkeypatch.setenv(name, value)
     tracker = Wandb(fed[0], "mine")
     assert (tracker.root, tracker.project, tracker.mode) == (fed[0] / "own", "own", "online")
     assert tracker.look == "the page of the project own in W&B"
 
 
-def test_what_is_switched_off_leaves_nothing(fed: tuple[Path, Wandb], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_switched_off_leaves_nothing(
+    fed: tuple[Path, Wandb], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("WANDB_DIR", str(fed[0] / "off"))
     tracker = Wandb(fed[0], "mine")
