@@ -571,7 +571,7 @@ def audit(directory: Directory) -> None:
     from regbench.config import config
     from regbench.planning import tuning
     from regbench.results import records
-    from regbench.results.records import one_line
+    from regbench.text import one_line
 
     held = records.read(directory)
     plan = tuning.planned(config.load(directory / "config.yaml"), directory)
@@ -951,7 +951,7 @@ def compared(directory: Path, where: str | None = None) -> Comparison:
     """Return the comparison of a results directory: where several conditions were trained, that of
     the one named.
     """
-    from regbench.config.wording import closest
+    from regbench.text import closest
 
     found = {comparison.condition: comparison for comparison in comparisons(directory)}
     if where is None and len(found) == 1:

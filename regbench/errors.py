@@ -4,6 +4,8 @@ from __future__ import annotations
 
 LONGEST = 1000
 """Characters of a sentence that a person gets to read."""
+DESCRIBED = 400
+"""Characters of somebody else's error that are kept: nobody reads a C++ library's backtrace."""
 
 
 def sentence(text: str) -> str:
@@ -15,6 +17,12 @@ def sentence(text: str) -> str:
     ):  # a key of a megabyte, say: the place stands in front, the remedy at the end
         text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def describe(error: BaseException) -> str:
+    """Return `error` as one line: its type and its message, cut at `DESCRIBED` characters."""
+    line = " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())
+    return line if len(line) <= DESCRIBED else line[: DESCRIBED - 3] + "..."
 
 
 class RegbenchError(Exception):

@@ -19,8 +19,7 @@ from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from regbench.errors import UsageError
-from regbench.executors import describe
+from regbench.errors import UsageError, describe
 from regbench.settings import Settings
 
 GROUPS = ("regbench.regularizers", "regbench.models", "regbench.data", "regbench.probes")

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 
 from regbench.config import optim
 from regbench.config.config import PROBLEMS, Config, load, schema, starter
-from regbench.config.wording import either
 from regbench.config.yaml12 import dump, parse
 from regbench.data import sources
 from regbench.errors import ConfigError
 from regbench.planning import tuning
 from regbench.planning.plan import trials
 from regbench.regularizers import techniques
+from regbench.text import either
 from tests.strategies import configs
 
 ROOT = Path(__file__).parents[1]

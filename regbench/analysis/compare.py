@@ -24,7 +24,8 @@ from regbench.analysis.stats import Array, Estimate, NoiseParts, Verdict
 from regbench.errors import RecordsError
 from regbench.planning.plan import label
 from regbench.regularizers import techniques
-from regbench.results.records import one_line, unpack
+from regbench.results.records import unpack
+from regbench.text import one_line
 
 if TYPE_CHECKING:
     from regbench.config.config import Analysis, Condition

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +13,7 @@ from regbench.analysis.compare import Comparison, correct, short_names
 from regbench.analysis.stats import Estimate
 from regbench.errors import UsageError
 from regbench.planning.plan import Plan
+from regbench.text import closest
 
 SHARED = ("split_hash", "init_hash", "order_hash")
 
@@ -129,10 +128,6 @@ def _label(name: str, comparison: Comparison) -> str:
     wanted = " + ".join(re.split(r"\s*\+\s*(?=[a-z])", name.strip()))
     if wanted in known:
         return known[wanted]
-    meant = _closest(wanted, list(known))
-    raise UsageError(f"there is no cell {name!r} here{meant}; `regbench table` lists them")
-
-
-def _closest(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    meant = closest(wanted, known)
+    hint = f"; did you mean {meant}?" if meant else ""
+    raise UsageError(f"there is no cell {name!r} here{hint}; `regbench table` lists them")

@@ -33,6 +33,7 @@ from regbench.plugins import Lazy
 from regbench.probes import probes
 from regbench.regularizers import Range, techniques
 from regbench.settings import Settings
+from regbench.text import closest, either
 
 __all__ = [
     "Analysis",
@@ -491,7 +492,7 @@ class _Reader:
             return None
         for key in data:
             if key not in Config.model_fields:
-                meant = wording.closest(key, Config.model_fields, _elsewhere(""))
+                meant = closest(key, Config.model_fields, _elsewhere(""))
                 self.problem(
                     (key,), f"unknown key {key!r}", ", ".join(Config.model_fields), meant, key=True
                 )
@@ -801,7 +802,7 @@ class _Reader:
                     at,
                     f"{key!r} can't be varied",
                     allowed,
-                    wording.closest(key, [], _elsewhere("")),
+                    closest(key, [], _elsewhere("")),
                 )
             elif isinstance(node, dict):
                 node[last] = copy.deepcopy(value)  # as in Config.under
@@ -1055,7 +1056,7 @@ class _Reader:
             return value
         if not isinstance(value, list) or not value:
             cells = f"{', '.join(MODES)}, or a list of cells such as [[dropout], [dropout, l2]]"
-            mode = wording.closest(value, MODES) if isinstance(value, str) else ""
+            mode = closest(value, MODES) if isinstance(value, str) else ""
             self.problem(("combine",), f"combine can't be {shown(value)}", cells, mode)
             return MODES[0]
         asked = [
@@ -1220,9 +1221,7 @@ class _Reader:
         if isinstance(name, str) and name in known:
             return name
         if name is None:
-            self.problem(
-                at, f"{_dotted(at)} has no name", f"name: {wording.either(known)}", key=True
-            )
+            self.problem(at, f"{_dotted(at)} has no name", f"name: {either(known)}", key=True)
         else:
             self.unknown(str(at[-1]), name, known, (*at, "name"))
         return ""
@@ -1236,7 +1235,7 @@ class _Reader:
             at,
             f"there is no {what} {quoted}",
             ", ".join(known),
-            wording.closest(word, known),
+            closest(word, known),
             key=key,
         )
 
@@ -1272,7 +1271,7 @@ class _Reader:
         dotted = ".".join([*words, field])
         if error["type"] == "extra_forbidden":
             known = kind.model_fields
-            meant = wording.closest(field, known, _elsewhere(".".join(words)))
+            meant = closest(field, known, _elsewhere(".".join(words)))
             self.problem(
                 where, f"unknown key {field!r} in {_dotted(at)}", ", ".join(known), meant, key=True
             )

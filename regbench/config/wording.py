@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from regbench.settings import Settings
+from regbench.text import closest, either
 
 Shape = Mapping[str, Any]
 """A piece of JSON Schema."""
@@ -108,25 +108,6 @@ def shown(value: Any) -> str:
 def brief(settings: Mapping[str, Any]) -> str:
     """Return settings as "p 0.5, input 0.1"."""
     return ", ".join(f"{name} {value}" for name, value in settings.items()) or "the defaults"
-
-
-def either(names: Iterable[str]) -> str:
-    """Return "a, b or c"."""
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else last
-
-
-def closest(word: Any, known: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> str:
-    """Return the name that `word` was probably meant to be, in quotes, or "".
-
-    `elsewhere` maps names that would be right in another section to their full names.
-    """
-    word = str(word)[:100].lower().replace("-", "_").replace(" ", "_")
-    elsewhere = elsewhere or {}
-    if close := difflib.get_close_matches(word, list(known), n=1):
-        return f"'{close[0]}'"
-    close = difflib.get_close_matches(word, list(elsewhere), n=1, cutoff=0.85)
-    return f"'{elsewhere[close[0]]}'" if close else ""
 
 
 def meant(value: Any, shape: Shape) -> str:

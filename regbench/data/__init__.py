@@ -9,7 +9,6 @@ in no folder of datasets. Importing this package loads neither torch nor torchvi
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +19,7 @@ from regbench.data._images import Images, cache_folder, cached, fingerprint, ope
 from regbench.data._split import Split, sizes, split
 from regbench.errors import DataError
 from regbench.files import on_disk
+from regbench.text import closest
 
 __all__ = [
     "DataError",
@@ -60,8 +60,8 @@ def load(name: str, path: Path | None = None, data_dir: Path | None = None) -> I
     data are missing, damaged, or not what they say they are.
     """
     if name not in sources():
-        close = difflib.get_close_matches(name, sources(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sources())}"
+        meant = closest(name, sources())
+        hint = f"did you mean {meant}?" if meant else f"there are {', '.join(sources())}"
         raise DataError(f"there is no dataset {name!r}: {hint}")
     source = sources()[name]
     if source.NEEDS_PATH and path is None:

@@ -17,10 +17,6 @@ R = TypeVar("R")
 
 Function = Callable[[T, Callable[[object], None]], R]
 
-LONGEST = (
-    400  # characters of an error that are kept; a C++ backtrace is no reason that a person reads
-)
-
 
 @dataclass(frozen=True)
 class Outcome(Generic[T, R]):
@@ -36,9 +32,3 @@ class Outcome(Generic[T, R]):
     stuck: str = ""
     """Where it was, as faulthandler writes it, when it was ended because it gave no sign of life.
     """
-
-
-def describe(error: BaseException) -> str:
-    """Return `error` as one line: its type and its message, cut at `LONGEST` characters."""
-    line = " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."

@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from regbench.errors import TrainingError, UsageError
-from regbench.executors import Outcome, R, T, describe
+from regbench.errors import TrainingError, UsageError, describe
+from regbench.executors import Outcome, R, T
 
 RETRIES = 3
 """How often Ray tries an item again whose node or process died, before that is the item's outcome.

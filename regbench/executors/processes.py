@@ -25,8 +25,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Literal, cast
 
-from regbench.errors import TrainingError
-from regbench.executors import Function, Outcome, R, T, describe
+from regbench.errors import TrainingError, describe
+from regbench.executors import Function, Outcome, R, T
 
 Kind = Literal[
     "event", "value", "error", "broken"

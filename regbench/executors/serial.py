@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from regbench.executors import Function, Outcome, R, T, describe
+from regbench.errors import describe
+from regbench.executors import Function, Outcome, R, T
 
 
 def run(

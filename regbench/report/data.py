@@ -21,7 +21,7 @@ from regbench.locale import Words
 from regbench.planning.plan import Skip
 from regbench.planning.tuning import numbers
 from regbench.report import tables
-from regbench.results.records import as_text
+from regbench.text import as_text
 
 SCHEMA_VERSION = 3
 

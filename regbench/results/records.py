@@ -45,6 +45,7 @@ import yaml
 from regbench import files
 from regbench.errors import RecordsError, UnfinishedError
 from regbench.results.lock import FILE, Lock
+from regbench.text import as_text, one_line, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,18 +195,6 @@ class Rows:
     @property
     def _lists(self) -> tuple[list[dict[str, Any]], ...]:
         return self.runs, self.epochs, self.details, self.probes
-
-
-def one_line(text: str) -> str:
-    """Return `text` without line breaks, control characters (terminal escapes among them) and
-    doubled spaces.
-    """
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
-
-
-def as_text(text: str) -> str:
-    """Return `text` so that a spreadsheet shows it: what begins like a formula would be run."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 class Results:
@@ -594,7 +583,7 @@ class Records:
                     )
                     wanted = "a whole number" if parse is int else "a number"
                     raise RecordsError(
-                        f"{path}:{number}: {name} is {_shortened(repr(cell))}, not {wanted}"
+                        f"{path}:{number}: {name} is {shortened(repr(cell))}, not {wanted}"
                     ) from error
         if _torn(path):
             self.notes.append(f"the last line of {path} is torn and was passed over")
@@ -850,7 +839,7 @@ def _check_header(path: Path, line: bytes, columns: Mapping[str, Kind]) -> None:
     missing = [name for name in columns if name not in found]
     foreign = [one_line(name) for name in found if name not in columns]
     reasons = [f"missing columns: {', '.join(missing)}"] if missing else []
-    reasons += [f"foreign columns: {_shortened(', '.join(foreign))}"] if foreign else []
+    reasons += [f"foreign columns: {shortened(', '.join(foreign))}"] if foreign else []
     raise RecordsError(
         f"{path}:1: {'; '.join(reasons) or 'columns in another order, or doubled'}; "
         "this file was not written by this version of regbench"
@@ -914,7 +903,7 @@ def _last_rows(path: Path) -> tuple[dict[str, tuple[str, bytes]], bool]:
         if run in rows:
             if rows.pop(run)[0] in FINISHED:
                 raise RecordsError(
-                    f"{path}:{number}: run {_shortened(run)} stands there a second time"
+                    f"{path}:{number}: run {shortened(run)} stands there a second time"
                 )
             replaced = True
         rows[run] = status, line
@@ -981,7 +970,7 @@ def differences(known: Any, new: Any) -> list[str]:
     """Say what differs between two pieces of plain data, each as `train.epochs was 30, now 5`."""
     before, after = dict(_leaves(known)), dict(_leaves(new))
     return [
-        f"{_shortened(key)} was {_shown(before, key)}, now {_shown(after, key)}"
+        f"{shortened(key)} was {_shown(before, key)}, now {_shown(after, key)}"
         for key in {**before, **after}
         if key not in before or key not in after or before[key] != after[key]
     ]
@@ -1007,15 +996,10 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 def _shown(leaves: Mapping[str, Any], key: str) -> str:
     return (
-        _shortened(json.dumps(leaves[key], ensure_ascii=False, default=str))
+        shortened(json.dumps(leaves[key], ensure_ascii=False, default=str))
         if key in leaves
         else "absent"
     )
-
-
-def _shortened(text: str) -> str:
-    text = one_line(text)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class _Loader(yaml.SafeLoader):

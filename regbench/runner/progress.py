@@ -22,7 +22,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from regbench.results.records import one_line
+from regbench.text import one_line
 
 if TYPE_CHECKING:
     from regbench.planning.plan import Plan, Stack

@@ -21,8 +21,8 @@ import regbench
 from regbench import data, plugins
 from regbench.engine import checkpoint
 from regbench.engine.checkpoint import code
-from regbench.errors import DataError, TrainingError, UsageError
-from regbench.executors import Outcome, cluster, describe, processes, serial
+from regbench.errors import DataError, TrainingError, UsageError, describe
+from regbench.executors import Outcome, cluster, processes, serial
 from regbench.models import models
 from regbench.planning.plan import STACK_SIZE, Plan, Run, Stack, named
 from regbench.plugins import culprit

@@ -7,9 +7,8 @@ import pkgutil
 from collections.abc import Iterable
 from functools import cache
 
-from regbench.config.wording import closest
-from regbench.errors import UsageError
-from regbench.executors import describe
+from regbench.errors import UsageError, describe
+from regbench.text import closest
 from regbench.trackers.base import Entry, Tracker
 
 __all__ = ["Entry", "Tracker", "chosen", "trackers"]

@@ -17,9 +17,9 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
-from regbench.errors import RegbenchError, TrackerError
-from regbench.executors import describe
-from regbench.results.records import EPOCHS, RUNS, Kind, Records, Row, Rows, one_line
+from regbench.errors import RegbenchError, TrackerError, describe
+from regbench.results.records import EPOCHS, RUNS, Kind, Records, Row, Rows
+from regbench.text import one_line
 from regbench.trackers import Entry, Tracker
 from regbench.trackers.base import Param
 

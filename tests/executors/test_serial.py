@@ -1,6 +1,7 @@
 import pytest
 
-from regbench.executors import LONGEST, Outcome, describe, serial
+from regbench.errors import describe
+from regbench.executors import LONGEST, Outcome, serial
 
 
 def test_outcomes_come_in_the_order_of_the_items_each_after_its_events():

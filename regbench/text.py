@@ -1,0 +1,48 @@
+"""Text for people: on one line, cut short, safe in a spreadsheet, and what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def one_line(text: str) -> str:
+    """Return `text` without line breaks, control characters (terminal escapes among them) and
+    doubled spaces.
+    """
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
+
+
+def as_text(text: str) -> str:
+    """Return `text` so that a spreadsheet shows it: what begins like a formula would be run."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def shortened(text: str) -> str:
+    text = one_line(text)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def either(names: Iterable[str]) -> str:
+    """Return "a, b or c"."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def closest(word: Any, known: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> str:
+    """Return the name that `word` was probably meant to be, in quotes, or "".
+
+    `elsewhere` maps names that would be right in another section to their full names.
+    """
+    names, elsewhere = list(known), elsewhere or {}
+    word = str(word)[:100]
+    if not any(
+        " " in name for name in names
+    ):  # names of the config, whose words an underscore joins
+        word = word.lower().replace("-", "_").replace(" ", "_")
+    if close := difflib.get_close_matches(word, names, n=1):
+        return f"'{close[0]}'"
+    close = difflib.get_close_matches(word, list(elsewhere), n=1, cutoff=0.85)
+    return f"'{elsewhere[close[0]]}'" if close else ""
