@@ -26,12 +26,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regbench import data
-from regbench.config import config as configs
+from regbench.config.config import Config
+from regbench.planning.cells import load
 from regbench.planning.plan import Run, plan
 from regbench.runner.sweep import THREADS, cores, prepare
 
 if TYPE_CHECKING:
-    from regbench.results.records import Rows
+    from regbench.results.schema import Rows
 
 ROUNDS = 7
 HERE = Path(__file__).resolve().parent.parent
@@ -196,17 +197,17 @@ def spread(ratios: list[float]) -> str:
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def parsed(text: str) -> configs.Config:
+def parsed(text: str) -> Config:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bench.yaml"
         file.write_text(text)
-        return configs.load(file)
+        return load(file)
 
 
 def planned(
     text: str | None = None, overrides: tuple[str, ...] = (), path: Path = QUICKSTART
 ) -> Any:
-    return plan(configs.load(path, overrides) if text is None else parsed(text))
+    return plan(load(path, overrides) if text is None else parsed(text))
 
 
 def flops(runs: tuple[Run, ...], image: tuple[int, int, int]) -> float:
@@ -350,7 +351,7 @@ def peaks(say: Callable[[str], None]) -> dict[str, float]:
 
 def planning(say: Callable[[str], None]) -> float:
     """Seconds to plan 10,000 runs."""
-    settings = configs.load(QUICKSTART, ["seeds=417"])
+    settings = load(QUICKSTART, ["seeds=417"])
     took = []
     for _ in range(3):
         began = time.perf_counter()
@@ -436,7 +437,7 @@ def whole(say: Callable[[str], None]) -> dict[str, float | None]:
     return {"overhead_share": overhead, "pss_gb": pss}
 
 
-def many() -> configs.Config:
+def many() -> Config:
     """A config of 100,000 runs."""
     import numpy as np
 
@@ -451,7 +452,7 @@ def made_up(runs: Sequence[Run]) -> Rows:
     """Rows of 20 epochs and 10,000 test images a run, with numbers that nobody measured."""
     import numpy as np
 
-    from regbench.results.records import Rows, pack
+    from regbench.results.schema import Rows, pack
 
     draw, rows = np.random.default_rng(runs[0].seed), Rows()
     right = pack(draw.random(10_000) < 0.98)
@@ -510,12 +511,12 @@ def hundred_thousand(folder: Path) -> Path:
     """Write the records of 100,000 runs and 2 million epochs, 10,000 test images each, with made-up
     numbers.
     """
-    from regbench.results.records import Results
+    from regbench.results.write import Writer
 
     settings = many()
     runs = plan(settings).runs
     about = {"name": "mnist", "fingerprint": "0" * 64, "train": 60_000, "test": 10_000}
-    with Results(folder, settings.resolved(), {}, about) as results:
+    with Writer(folder, settings.resolved(), {}, about) as results:
         for start in range(0, len(runs), 1000):
             results.append(made_up(runs[start : start + 1000]))
     return folder

@@ -43,19 +43,19 @@ def placed(name: str, content: bytes) -> Path:
 
 
 def config(content: bytes) -> None:
-    from regbench.config import config as configs
+    from regbench.planning.cells import load
     from regbench.planning.plan import plan
 
-    loaded = configs.load(placed("config.yaml", content))
+    loaded = load(placed("config.yaml", content))
     cells = 2 ** len(loaded.techniques) if loaded.tune is None else 0
     if 0 < cells * len(loaded.seeds) < 1000:
         plan(loaded)
 
 
 def override(content: bytes) -> None:
-    from regbench.config import config as configs
+    from regbench.planning.cells import load
 
-    configs.load(QUICKSTART, [content.decode(errors="surrogateescape")])
+    load(QUICKSTART, [content.decode(errors="surrogateescape")])
 
 
 def claim(content: bytes) -> None:

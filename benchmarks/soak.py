@@ -25,7 +25,7 @@ from pathlib import Path
 import pandas as pd
 
 from regbench.planning.plan import plan
-from regbench.results import records
+from regbench.results.read import finished, read
 
 CONFIG = """
 name: soak
@@ -83,12 +83,12 @@ def rows(out: Path) -> dict[str, str]:
     file = out / "runs.csv"
     lines = file.read_text(encoding="utf-8").split("\n")[1:-1] if file.exists() else []
     found = dict(zip((line.split(",", 1)[0] for line in lines), lines, strict=True))
-    return {run: line for run, line in found.items() if run in records.finished(out)}
+    return {run: line for run, line in found.items() if run in finished(out)}
 
 
 def metrics(out: Path) -> list[pd.DataFrame]:
     """Return the tables without what is measured in seconds, in an order of their own."""
-    found = records.read(out)
+    found = read(out)
     probes = found.probes[~found.probes["name"].isin(["seconds"])]
     tables = [found.runs, found.epochs, found.details, probes]
     keys = [["run"], ["run", "epoch"], ["run"], ["run", "probe", "name", "at"]]
@@ -166,9 +166,9 @@ def soak(faults: int, seed: int, folder: Path) -> int:
 
 
 def runs_of(config: Path) -> set[str]:
-    from regbench.config import config as configs
+    from regbench.planning.cells import load
 
-    return {run.id for run in plan(configs.load(config)).runs}
+    return {run.id for run in plan(load(config)).runs}
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from regbench.cli import comparisons, page
 from regbench.locale import languages, words
 from regbench.report import blocks, numbers, plots
 from regbench.report import claims as shown
-from regbench.results import records
+from regbench.results.read import read
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results/reference"
@@ -125,7 +125,7 @@ def contents(found: Mapping[str, Sequence[Comparison]]) -> str:
         "| :--- | ---: | ---: | :--- | :--- | :--- |",
     ]
     for name, conditions in found.items():
-        held = records.read(REFERENCE / name)
+        held = read(REFERENCE / name)
         of = held.environment
         minutes = held.runs["seconds"].sum() / 60
         machine = f"{of['processor']}, {of['workers']} workers, torch {of['torch']}"

@@ -166,19 +166,19 @@ def sweep(
 ) -> None:
     """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
     from regbench import data, files
-    from regbench.config import config as configs
     from regbench.planning import tuning
+    from regbench.planning.cells import load
     from regbench.planning.plan import shard as part_of
     from regbench.planning.plan import trials
-    from regbench.results import records
+    from regbench.results.write import check_free
     from regbench.runner import sweep as sweeps
     from regbench.trackers import chosen
 
-    settings = configs.load(config, overrides or [])
+    settings = load(config, overrides or [])
     part = share(shard) if shard else None
     name = f"{settings.name}-{part[0]}-of-{part[1]}" if part else settings.name
     directory = out or files.on_disk(Path("results") / name)
-    records.check_free(directory)
+    check_free(directory)
     settings = sweeps.grown(settings, directory)
     refuse(
         (
@@ -327,13 +327,15 @@ def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | N
 
     Raises typer.Exit(130) at Ctrl-C, with what is finished on the disk.
     """
-    from regbench.planning import tuning
     from regbench.planning.plan import Plan, shard, trials
-    from regbench.results import records
+    from regbench.results.ledger import planned as planned_of
+    from regbench.results.read import finished
+    from regbench.results.schema import TRIALS
+    from regbench.results.write import check_free
     from regbench.runner import sweep as sweeps
     from regbench.runner.progress import Progress
 
-    records.check_free(directory)
+    check_free(directory)
 
     def each(plan: Plan, into: Path, how: How) -> int:
         with Progress() as progress:
@@ -347,10 +349,10 @@ def train(settings: Config, directory: Path, how: How, part: tuple[int, int] | N
 
     # Once a cell has trained with what its trials chose, they have had their say: a failed one is
     # not tried again.
-    if settings.tune and trials(settings).cells and not records.finished(directory):
+    if settings.tune and trials(settings).cells and not finished(directory):
         say("trials first; what validation chooses is then trained on fresh seeds")
-        each(trials(settings), directory / tuning.FOLDER, replace(how, trackers=()))
-    planned = tuning.planned(settings, directory)
+        each(trials(settings), directory / TRIALS, replace(how, trackers=()))
+    planned = planned_of(settings, directory)
     return each(shard(planned, *part) if part else planned, directory, how)
 
 
@@ -362,24 +364,26 @@ def merge(
     out: Annotated[Path, typer.Option(help="where the joined results go")],
 ) -> None:
     """Join the parts of a sweep; exit with 4 where a run is still missing or failed."""
-    from regbench.config import config
-    from regbench.planning import tuning
-    from regbench.results import records
+    from regbench.planning.cells import load
+    from regbench.results.ledger import planned as planned_of
+    from regbench.results.read import read
+    from regbench.results.same import check_same
+    from regbench.results.write import Writer
 
-    found = [records.read(part) for part in parts]
+    found = [read(part) for part in parts]
     for other in found[1:]:
-        records.check_same(found[0], other)
+        check_same(found[0], other)
     one = found[0]
-    settings = config.load(one.directory / "config.yaml")
+    settings = load(one.directory / "config.yaml")
     if settings.tune:
         raise UsageError(f"{one.directory} is of a tuned config, which has no parts")
-    with records.Results(out, settings.resolved(out), one.environment, one.dataset) as results:
+    with Writer(out, settings.resolved(out), one.environment, one.dataset) as results:
         for part in parts:
             results.take(part)
         for note in results.notes:
             say(note)
         done = results.finished()
-    wanted = {run.id for run in tuning.planned(settings, out).runs}
+    wanted = {run.id for run in planned_of(settings, out).runs}
     print(
         f"{out} holds {len(wanted & done)} of {len(wanted)} runs; see them with: regbench "
         f"table {out}"
@@ -393,17 +397,18 @@ def merge(
 @app.command()
 def track(directory: Directory, tracker: Trackers = None) -> None:
     """Show the runs of a results directory in trackers; what they have already is passed over."""
-    from regbench.config import config
-    from regbench.planning import tuning
-    from regbench.results import records
+    from regbench.planning.cells import load
+    from regbench.results.ledger import planned as planned_of
+    from regbench.results.read import read
+    from regbench.results.write import lock
     from regbench.trackers import chosen, trackers, tracking
 
     if not tracker:
         raise UsageError(f"which tracker? Name one with --tracker: {', '.join(trackers())}")
     kinds = chosen(tracker)
-    records.read(directory)  # raises where there is nothing
-    planned = tuning.planned(config.load(directory / "config.yaml"), directory)
-    with records.lock(directory):
+    read(directory)  # raises where there is nothing
+    planned = planned_of(load(directory / "config.yaml"), directory)
+    with lock(directory):
         for kind in kinds:
             print(tracking.track(kind, directory, planned), flush=True)
 
@@ -468,11 +473,11 @@ def document(directory: Path, write: Path | None, check: Path | None, where: str
     """Bring the tables in a document up to date, or say what is out of date in it."""
     from regbench import files
     from regbench.report import blocks
-    from regbench.results import records
+    from regbench.results.read import read
 
     comparison, name = (
         compared(directory, where),
-        str(records.read(directory).config.get("name", directory.name)),
+        str(read(directory).config.get("name", directory.name)),
     )
     for file in filter(None, (write, check)):
         try:
@@ -539,12 +544,12 @@ def report_(
 
 def page(directory: Path, comparison: Comparison, lang: str) -> str:
     """Return a results directory's report."""
-    from regbench.config.config import Replicates
+    from regbench.config.sections import Replicates
     from regbench.locale import words
     from regbench.report import page as pages
-    from regbench.results import records
+    from regbench.results.read import read
 
-    found = records.read(directory)
+    found = read(directory)
     name, environment = str(found.config.get("name", directory.name)), found.environment
     config = directory / "config.yaml"
     config = config.relative_to(Path.cwd()) if config.is_relative_to(Path.cwd()) else config
@@ -568,13 +573,13 @@ def audit(directory: Directory) -> None:
     """
     from regbench.analysis.pairing import hashes
     from regbench.commands.listing import grid
-    from regbench.config import config
-    from regbench.planning import tuning
-    from regbench.results import records
+    from regbench.planning.cells import load
+    from regbench.results.ledger import planned as planned_of
+    from regbench.results.read import read
     from regbench.text import one_line
 
-    held = records.read(directory)
-    plan = tuning.planned(config.load(directory / "config.yaml"), directory)
+    held = read(directory)
+    plan = planned_of(load(directory / "config.yaml"), directory)
     found, planned = hashes(held.runs, plan), {run.id for run in plan.runs}
     if foreign := len(held.runs) - sum(run in planned for run in held.runs["run"]):
         say(f"{foreign} runs that the config does not ask for are left out")
@@ -609,14 +614,14 @@ def versus(
     seed.
     """
     from regbench.analysis.pairing import versus as pair
-    from regbench.config import config
     from regbench.locale import words
-    from regbench.planning.tuning import planned as plan
+    from regbench.planning.cells import load
     from regbench.report import pairs
-    from regbench.results import records
+    from regbench.results.ledger import planned as plan
+    from regbench.results.read import read
 
-    planned = plan(config.load(directory / "config.yaml"), directory)
-    result = pair(compared(directory, where), records.read(directory).details, planned, one, other)
+    planned = plan(load(directory / "config.yaml"), directory)
+    result = pair(compared(directory, where), read(directory).details, planned, one, other)
     stdout().print(pairs.rich(result, words(printable(language(lang)))))
 
 
@@ -818,11 +823,11 @@ def judgement(claim: Claim) -> Judgement | None:
 @app.command()
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Validate a config: all that is wrong with it, or what it asks for."""
-    from regbench.config import config as configs
     from regbench.planning import tuning
+    from regbench.planning.cells import load
     from regbench.planning.plan import trials
 
-    settings = configs.load(config, overrides or [])
+    settings = load(config, overrides or [])
     planned = tuning.outlined(settings)
     skipped = f", {len(planned.skips)} skipped" if planned.skips else ""
     first = (
@@ -837,7 +842,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of the config, for editors, or of what `table --format json` prints."""
     if what == "config":
-        from regbench.config.config import schema as found
+        from regbench.config.schema import schema as found
     else:
         from regbench.report.data import schema as found
     text = json.dumps(found(), indent=2, ensure_ascii=False)
@@ -851,11 +856,11 @@ def init(
     ),
 ) -> None:
     """Write a commented config to start from."""
-    from regbench.config import config as configs
+    from regbench.config.starter import starter
 
     try:
         with file.open("x", encoding="utf-8") as opened:
-            opened.write(configs.starter())
+            opened.write(starter())
     except FileExistsError:
         raise UsageError(
             f"{file} exists already; name another file: regbench init other.yaml"
@@ -974,14 +979,14 @@ def comparisons(directory: Path) -> list[Comparison]:
     config asks for.
     """
     from regbench.analysis import compare
-    from regbench.config import config
-    from regbench.planning import tuning
+    from regbench.planning.cells import load
     from regbench.planning.plan import plan
-    from regbench.results import records
+    from regbench.results.ledger import ledger as ledger_of
+    from regbench.results.read import read
 
-    found = records.read(directory)
-    settings = config.load(directory / "config.yaml")
-    ledger = tuning.ledger(settings, directory) if settings.tune else None
+    found = read(directory)
+    settings = load(directory / "config.yaml")
+    ledger = ledger_of(settings, directory) if settings.tune else None
     compared = compare.comparisons(
         found.runs,
         plan(settings, None if ledger is None else [choice.chosen for choice in ledger]),

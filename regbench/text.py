@@ -21,6 +21,7 @@ def as_text(text: str) -> str:
 
 
 def shortened(text: str) -> str:
+    """Return `text` on one line of at most 60 characters."""
     text = one_line(text)
     return text if len(text) <= 60 else text[:57] + "..."
 

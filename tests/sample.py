@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from regbench.analysis.compare import Comparison, compare
-from regbench.config import config
+from regbench.config.config import Config
 from regbench.planning import tuning
+from regbench.planning.cells import load
 from regbench.planning.plan import Plan, plan, trials
 
 COLUMNS = [
@@ -84,11 +85,11 @@ seeds: 5
 """
 
 
-def sweep(folder: Path, yaml: str = QUICKSTART) -> tuple[Plan, config.Config]:
+def sweep(folder: Path, yaml: str = QUICKSTART) -> tuple[Plan, Config]:
     """Return the plan and config of a config file's text."""
     path = folder / "sample.yaml"
     path.write_text(yaml, encoding="utf-8")
-    loaded = config.load(path)
+    loaded = load(path)
     return plan(loaded), loaded
 
 
@@ -152,7 +153,7 @@ def tuned_sweep(folder: Path) -> Comparison:
     """Return the comparison of a tuned sweep, whose trials are simulated too."""
     path = folder / "tuned.yaml"
     path.write_text(TUNED, encoding="utf-8")
-    settings = config.load(path)
+    settings = load(path)
     ledger = tuning.choose(settings, records(trials(settings)))
     planned = plan(settings, [choice.chosen for choice in ledger])
     return replace(compare(records(planned), planned, settings.analysis), ledger=tuple(ledger))

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from regbench.config import optim, wording
-from regbench.config.config import MODES
+from regbench.config import wording
+from regbench.config.optimizer import Adam, AdamW, Constant, Cosine, Sgd, StepDecay
+from regbench.config.sections import MODES
 from regbench.data import sources
 from regbench.models import models
 from regbench.probes import probes
@@ -96,7 +97,10 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
             "train_size": draw(st.integers(100, 1000)),
             "label_noise": draw(st.sampled_from([0, 0.2, 1.0])),
         }
-    kinds = [optim.Sgd, optim.Adam, optim.AdamW], [optim.Constant, optim.StepDecay, optim.Cosine]
+    kinds = (
+        [Sgd, Adam, AdamW],
+        [Constant, StepDecay, Cosine],
+    )
     optimizer, schedule = (
         draw(st.sampled_from(of).flatmap(lambda kind: settings(kind, ("name",)))) for of in kinds
     )

@@ -22,7 +22,7 @@ from regbench.engine.pixels import Dataset
 from regbench.engine.train import train
 from regbench.errors import UsageError
 from regbench.planning.plan import Run
-from regbench.results.records import Rows
+from regbench.results.schema import Rows
 from tests.test_train import CELLS, MODELS, OF_OTHERS, runs
 
 ARRAYS = st.sampled_from(
@@ -182,7 +182,7 @@ def test_a_stack_that_goes_on_ends_as_one_that_was_never_stopped(
 
 
 def test_probes_go_on_as_well(tmp_path: Path, images: data.Images) -> None:
-    from regbench.config import config
+    from regbench.planning.cells import load
     from regbench.planning.plan import plan
 
     file = tmp_path / "probed.yaml"
@@ -192,7 +192,7 @@ def test_probes_go_on_as_well(tmp_path: Path, images: data.Images) -> None:
         f"train: {{epochs: 4, batch_size: 32}}\nseeds: [0, 7]\ntechniques: {{dropout: "
         f"0.5}}\nprobes: {PROBES}\n"
     )
-    wanted = [run for run in plan(config.load(file)).runs if run.cell.techniques]
+    wanted = [run for run in plan(load(file)).runs if run.cell.techniques]
     dataset = Dataset(images)
     whole = train(wanted, dataset, "s")
     assert len(whole.probes) > 20

@@ -19,7 +19,7 @@ from regbench.locale import languages, words
 from regbench.planning.plan import plan
 from regbench.report import claims as shown
 from regbench.report import tables
-from regbench.results.records import PROBES
+from regbench.results.schema import PROBES
 from tests.command import regbench, several
 from tests.sample import records
 

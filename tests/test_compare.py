@@ -11,7 +11,7 @@ import scipy.stats
 
 from regbench.analysis import stats
 from regbench.analysis.compare import CellResult, Comparison, compare
-from regbench.config.config import Analysis
+from regbench.config.sections import Analysis
 from regbench.planning.plan import Plan
 from tests.sample import ROUGH, lose, records, sweep
 
@@ -291,7 +291,7 @@ def test_a_wide_margin_makes_small_differences_equivalent(folder: Path) -> None:
 
 def test_the_fast_half_never_imports_torch() -> None:
     code = (
-        "import sys, regbench.compare, regbench.report, regbench.report.terminal, regbench.locale; "
+        "import sys, regbench.analysis.compare, regbench.report.terminal, regbench.locale; "
         "print([m for m in ('torch', 'torchvision', 'matplotlib', 'scipy.stats') if m in "
         "sys.modules])"
     )

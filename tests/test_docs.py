@@ -21,14 +21,20 @@ import pytest
 import typer.main
 
 from regbench import cli, errors
-from regbench.config import config, optim, wording
+from regbench.config import sections, wording
+from regbench.config.config import Config
+from regbench.config.optimizer import Adam, AdamW, Constant, Cosine, Sgd, StepDecay
+from regbench.config.schema import schema
 from regbench.config.yaml12 import parse
 from regbench.data import sources
 from regbench.models import models
+from regbench.planning.cells import load
 from regbench.planning.plan import plan
 from regbench.probes import probes
 from regbench.regularizers import Technique, techniques
-from regbench.results import records
+from regbench.results.read import read
+from regbench.results.schema import BESIDE, PROBED, RUNS, Kind, Rows
+from regbench.results.write import Writer
 from regbench.runner import sweep
 from regbench.settings import Settings
 
@@ -69,18 +75,24 @@ def rows(text: str) -> dict[str, list[str]]:
 # ------------------------------------------------------------------------------------------
 
 SECTIONS: dict[str, type[Settings]] = {
-    "dataset": config.Dataset,
-    "train": config.Train,
-    "analysis": config.Analysis,
-    "sequential": config.Sequential,
-    "replicates": config.Replicates,
-    "tune": config.Tune,
+    "dataset": sections.Dataset,
+    "train": sections.Train,
+    "analysis": sections.Analysis,
+    "sequential": sections.Sequential,
+    "replicates": sections.Replicates,
+    "tune": sections.Tune,
     **{name: module.Settings for name, module in models().items()},
     **{
         kind().name: kind
-        for kind in (optim.Sgd, optim.Adam, optim.AdamW, optim.Constant, optim.Cosine)
+        for kind in (
+            Sgd,
+            Adam,
+            AdamW,
+            Constant,
+            Cosine,
+        )
     },
-    "step": optim.StepDecay,
+    "step": StepDecay,
 }
 
 
@@ -119,7 +131,7 @@ def test_every_optimizer_and_schedule_is_among_the_sections() -> None:
     named = [
         shape["properties"]["name"]["const"]
         for key in ("optimizer", "schedule")
-        for shape in config.schema()["properties"]["train"]["properties"][key]["oneOf"]
+        for shape in schema()["properties"]["train"]["properties"][key]["oneOf"]
     ]
     assert set(named) <= SECTIONS.keys()
 
@@ -133,11 +145,11 @@ def test_every_key_of_the_config_is_described_with_its_range_and_default(heading
 
 
 def test_every_part_of_the_config_has_a_section_and_every_mode_an_example() -> None:
-    for key in config.Config.model_fields:
+    for key in Config.model_fields:
         assert section("docs/config.md", f"`{key}`")
-    for mode in config.MODES:
+    for mode in sections.MODES:
         assert f"`{mode}`:" in section("docs/config.md", "`combine`")
-    for limit in (config.SEEDS, config.RUNS, config.STRENGTHS):
+    for limit in (sections.SEEDS, sections.RUNS, sections.STRENGTHS):
         assert f"{limit:,}" in PROSE["docs/config.md"]
 
 
@@ -221,11 +233,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("file", "columns"), [("runs.csv", records.RUNS), *(records.BESIDE | records.PROBED).items()]
-)
+@pytest.mark.parametrize(("file", "columns"), [("runs.csv", RUNS), *(BESIDE | PROBED).items()])
 def test_every_column_is_described_in_its_order_with_its_kind(
-    file: str, columns: dict[str, records.Kind]
+    file: str, columns: dict[str, Kind]
 ) -> None:
     described = rows(section("docs/records.md", f"`{file}`"))
     assert {name: cells[1] for name, cells in described.items()} == {
@@ -264,9 +274,9 @@ def test_the_way_to_read_the_csv_files_gives_what_was_written(
     }
     row = common | {"run": tricky, "seed": 0, "reason": "None"}
     other = common | {"run": "000000000001", "seed": 1, "status": "ok", "test_accuracy": 0.1 + 0.2}
-    with records.Results(tmp_path / "results" / "quickstart", {}, {}, {}) as results:
-        results.append(records.Rows([row | {"status": "failed"}]))
-        results.append(records.Rows([row | {"status": "ok", "test_accuracy": 1 / 3}, other]))
+    with Writer(tmp_path / "results" / "quickstart", {}, {}, {}) as results:
+        results.append(Rows([row | {"status": "failed"}]))
+        results.append(Rows([row | {"status": "ok", "test_accuracy": 1 / 3}, other]))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     ours, theirs, paired = (
@@ -313,7 +323,7 @@ def completed(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("text", YAML, ids=range(len(YAML)))
 def test_every_config_loads(tmp_path: Path, text: str) -> None:
-    assert config.load(completed(tmp_path, text))
+    assert load(completed(tmp_path, text))
 
 
 ANSWERED = re.findall(
@@ -331,10 +341,10 @@ def test_a_config_gives_the_cells_or_the_errors_that_are_shown(
     monkeypatch.chdir(tmp_path)
     if text.startswith(WRONG):
         with pytest.raises(errors.ConfigError) as caught:
-            config.load(Path(path.name))
+            load(Path(path.name))
         assert caught.value.problems == answer.splitlines()
     else:
-        assert [cell.label for cell in plan(config.load(path)).cells] == answer.splitlines()
+        assert [cell.label for cell in plan(load(path)).cells] == answer.splitlines()
 
 
 CONSOLE = [
@@ -348,7 +358,7 @@ def test_every_override_is_accepted(tmp_path: Path) -> None:
     assert lines
     for words in lines:
         overrides = [value for option, value in itertools.pairwise(words) if option == "--set"]
-        assert config.load(completed(tmp_path, ""), overrides)
+        assert load(completed(tmp_path, ""), overrides)
 
 
 def test_every_command_and_option_exists() -> None:
@@ -444,7 +454,7 @@ def test_the_added_technique_is_one_file_that_lists_checks_trains_and_passes_its
     assert "spatial_dropout" in run(*shlex.split(listed))
     assert run(*shlex.split(checked)) == "config.yaml: fine: 6 cells, 12 runs\n"
     assert "spatial dropout" in run(*shlex.split(swept), "--executor", "serial")
-    results = records.read(tmp_path / "results" / "spatial")
+    results = read(tmp_path / "results" / "spatial")
     assert results.runs["status"].tolist() == ["ok"] * 12
     assert results.runs["stack_size"].max() > 1
     for cell, proof in zip(results.runs["cell"], results.runs["proof"], strict=True):

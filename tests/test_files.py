@@ -16,7 +16,7 @@ import typer.main
 from regbench import cli, files
 from regbench.engine import checkpoint
 from regbench.errors import RecordsError, UsageError
-from regbench.results import records
+from regbench.results.write import check_free
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results/reference/quickstart"
@@ -134,13 +134,13 @@ def test_no_command_takes_away_or_overwrites_what_a_person_made(
 
 def test_a_directory_is_free_if_it_is_empty_or_a_sweeps(tmp_path: Path) -> None:
     (tmp_path / ".gitkeep").touch()
-    records.check_free(tmp_path)
-    records.check_free(tmp_path / "not there")
-    records.check_free(shutil.copytree(QUICKSTART, tmp_path / "copy"))
+    check_free(tmp_path)
+    check_free(tmp_path / "not there")
+    check_free(shutil.copytree(QUICKSTART, tmp_path / "copy"))
     (tmp_path / "trials").mkdir()
     (tmp_path / "trials/mine.txt").touch()
     with pytest.raises(RecordsError, match="holds files that no sweep has made"):
-        records.check_free(tmp_path)
+        check_free(tmp_path)
 
 
 def test_checkpoints_are_cleared_and_nothing_beside_them(tmp_path: Path) -> None:

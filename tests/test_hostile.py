@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from regbench import cli
-from regbench.config.config import starter
+from regbench.config.starter import starter
 
 REFERENCE = Path(__file__).parents[1] / "results/reference/quickstart"
 
 BOUNDED = """
 import contextlib, io, json, resource, sys, time
-from regbench import cli, tuning
+from regbench import cli
+from regbench.planning import tuning
 
 def use():
     lines = open("/proc/self/status")

@@ -13,7 +13,7 @@ from regbench.analysis.compare import Comparison, compare
 from regbench.analysis.pairing import hashes, versus
 from regbench.errors import RecordsError, UsageError
 from regbench.planning.plan import Plan
-from regbench.results.records import pack
+from regbench.results.schema import pack
 from tests.command import regbench
 from tests.sample import records, sweep
 

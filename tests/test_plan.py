@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from regbench.config.config import Config, load
+from regbench.config.config import Config
 from regbench.config.yaml12 import dump
 from regbench.models import models
+from regbench.planning.cells import load
 from regbench.planning.plan import STACK_SIZE, Plan, Run, cut, plan, shard, structure
 from regbench.regularizers import techniques
 from tests.strategies import configs, strengths

@@ -15,7 +15,7 @@ import pytest
 
 from regbench import data, models, plugins, probes, regularizers
 from regbench.errors import UsageError
-from regbench.results import records
+from regbench.results.read import read
 
 ROOT = Path(__file__).parents[1]
 
@@ -268,7 +268,7 @@ def test_a_sweep_trains_them_in_its_workers_and_records_which_one_is_at_fault(
         cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 4, done.stderr
-    found = records.read(tmp_path / "out")
+    found = read(tmp_path / "out")
     runs = found.runs.sort_values(["cell", "seed"])
     assert dict(zip(runs["cell"], runs["status"], strict=True)) == {
         "baseline": "ok", "dropout(p=0.5)": "ok", "scale(p=0.5)": "ok", "raises(p=0.5)": "failed",
@@ -311,7 +311,7 @@ def test_a_technique_that_hangs_is_named_and_costs_its_own_runs_alone(tmp_path: 
         cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 4, done.stderr
-    runs = records.read(tmp_path / "out").runs
+    runs = read(tmp_path / "out").runs
     assert dict(zip(runs["cell"], runs["status"], strict=True)) == {
         "baseline": "ok", "dropout(p=0.5)": "ok", "hangs(p=0.5)": "failed",
     }  # fmt: skip

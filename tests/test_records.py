@@ -19,14 +19,30 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import regbench
 from regbench.errors import RecordsError
-from regbench.results import records
+from regbench.results import read as read_module
 from regbench.results.lock import OWNER
-from regbench.results.records import BESIDE, EPOCHS, PROBED, PROBES, RUNS, Results, Rows
+from regbench.results.read import Records, finished, read
+from regbench.results.same import check_same, differences
+from regbench.results.schema import (
+    BESIDE,
+    DTYPES,
+    EPOCHS,
+    PROBED,
+    PROBES,
+    RUNS,
+    STATUSES,
+    Kind,
+    Rows,
+    pack,
+    unpack,
+)
+from regbench.results.write import Writer
+from regbench.text import as_text, one_line
 
 CONFIG = {
     "name": "quickstart",
@@ -41,7 +57,7 @@ DATASET = {"name": "mnist5k", "fingerprint": "ab12"}
 
 
 def opened(directory, config=CONFIG, environment=ENVIRONMENT, dataset=DATASET):
-    return Results(directory, config, environment, dataset)
+    return Writer(directory, config, environment, dataset)
 
 
 def run_row(run, status="ok", **cells):
@@ -133,7 +149,7 @@ def tables(draw):
     runs, epochs = [], []
     for number in range(draw(st.integers(0, 3))):
         row = {name: draw(strategies[kind]) for name, kind in RUNS.items()}
-        row |= {"run": f"{number:012x}", "status": draw(st.sampled_from(records.STATUSES))}
+        row |= {"run": f"{number:012x}", "status": draw(st.sampled_from(STATUSES))}
         runs.append(row)
         for epoch in range(draw(st.integers(0, 2)) if row["status"] != "failed" else 0):
             row = {name: draw(strategies[kind]) for name, kind in EPOCHS.items()}
@@ -144,7 +160,7 @@ def tables(draw):
 def same(read, written, kind):
     match kind:
         case "text":
-            return read == records.as_text(records.one_line(written))
+            return read == as_text(one_line(written))
         case "json":
             return json.loads(read) == written
         case _:
@@ -157,16 +173,16 @@ def test_every_value_comes_back_as_it_was(rows):
     with tempfile.TemporaryDirectory() as folder:
         with opened(Path(folder) / "results") as results:
             results.append(Rows(*rows))
-        found = records.read(Path(folder) / "results")
+        found = read(Path(folder) / "results")
         for table, written, columns in (
             (found.runs, rows[0], RUNS),
             (found.epochs, rows[1], EPOCHS),
         ):
             assert list(table.columns) == list(columns)
             assert len(table) == len(written)
-            for (_, read), row in zip(table.iterrows(), written, strict=True):
+            for (_, line), row in zip(table.iterrows(), written, strict=True):
                 assert [
-                    name for name, kind in columns.items() if not same(read[name], row[name], kind)
+                    name for name, kind in columns.items() if not same(line[name], row[name], kind)
                 ] == []
         with opened(Path(folder) / "results") as results:
             assert results.notes == []
@@ -175,28 +191,13 @@ def test_every_value_comes_back_as_it_was(rows):
             }
 
 
-@given(data)
-@settings(deadline=None)
-@example("\x85")
-def test_a_config_comes_back_as_it_was(value):
-    assert yaml.safe_load(records._yaml({"key": value})) == {"key": value}
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["1e4", "010", "0o17", "1_000", ".5", "-1", "+1e3", "off", "no", "null", "true", "2024-01-01"],
-)
-def test_a_name_that_looks_like_something_else_is_quoted(name):
-    assert f"name: '{name}'" in records._yaml({"name": name}).decode()
-
-
 def test_columns_have_declared_types_also_where_everything_is_unknown(tmp_path):
     with opened(tmp_path) as results:
         commit(results, "a")
-    found = records.read(tmp_path)
+    found = read(tmp_path)
     for table, columns in ((found.runs, RUNS), (found.epochs, EPOCHS)):
         assert {name: table[name].dtype for name in columns} == {
-            name: pd.Series([], dtype=records.DTYPES[kind]).dtype for name, kind in columns.items()
+            name: pd.Series([], dtype=DTYPES[kind]).dtype for name, kind in columns.items()
         }
     assert found.runs["test_accuracy"].isna().all()
     assert found.runs["reason"].tolist() == [""]
@@ -230,7 +231,7 @@ def test_reasons_stay_on_one_line_and_carry_no_terminal_codes(tmp_path):
         results.append(
             Rows([run_row("a", "failed", reason="one\ntwo\r\n\x1b[31mthree\x00 \udc80")])
         )
-    assert records.read(tmp_path).runs["reason"].tolist() == ["one two [31mthree \\udc80"]
+    assert read(tmp_path).runs["reason"].tolist() == ["one two [31mthree \\udc80"]
 
 
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@x", "\t=cmd()", "\x1b=cmd()"])
@@ -238,18 +239,16 @@ def test_text_that_a_spreadsheet_would_run_is_quoted_and_numbers_stay_numbers(tm
     with opened(tmp_path) as results:
         results.append(Rows([run_row("a", "failed", reason=text, gap=-0.5, train_nll=-1)]))
     (row,) = csv.DictReader((tmp_path / "runs.csv").read_text().splitlines())
-    assert row["reason"] == f"'{records.one_line(text)}"
+    assert row["reason"] == f"'{one_line(text)}"
     assert (row["gap"], row["train_nll"]) == ("-0.5", "-1.0")
 
 
 def test_packed_bits_are_never_quoted(tmp_path):
     bits = np.array([True] * 5 + [False] + [True] * 2)
-    assert records.pack(bits).startswith("+")
+    assert pack(bits).startswith("+")
     with opened(tmp_path) as results:
-        results.append(
-            Rows([run_row("a")], [], [detail_row("a") | {"correct": records.pack(bits)}])
-        )
-    assert records.unpack(records.read(tmp_path).details["correct"][0], 8).tolist() == bits.tolist()
+        results.append(Rows([run_row("a")], [], [detail_row("a") | {"correct": pack(bits)}]))
+    assert unpack(read(tmp_path).details["correct"][0], 8).tolist() == bits.tolist()
 
 
 @pytest.mark.parametrize("file", ["config.yaml", "environment.json", "dataset.json"])
@@ -270,10 +269,10 @@ def test_what_only_a_hostile_file_holds_is_refused_or_can_be_compared(tmp_path, 
     with opened(tmp_path) as results:
         commit(results, "a")
     (tmp_path / file).write_bytes(content)
-    found = records.read(tmp_path)
+    found = read(tmp_path)
     prefix = f"{tmp_path / file} can't be understood: "
     try:
-        message = prefix + records.differences(getattr(found, file.split(".")[0]), {})[0]
+        message = prefix + differences(getattr(found, file.split(".")[0]), {})[0]
         found.digest()
     except RecordsError as error:
         message = str(error)
@@ -283,7 +282,7 @@ def test_what_only_a_hostile_file_holds_is_refused_or_can_be_compared(tmp_path, 
 
 def test_the_files_beside_the_tables_come_back(tmp_path):
     opened(tmp_path / "deep" / "down").close()
-    found = records.read(tmp_path / "deep" / "down")
+    found = read(tmp_path / "deep" / "down")
     assert (found.config, found.environment, found.dataset) == (CONFIG, ENVIRONMENT, DATASET)
 
 
@@ -312,26 +311,26 @@ def test_rows_that_make_no_sense_are_our_own_mistake_and_write_nothing(tmp_path,
 
 
 def test_finished_are_the_runs_that_are_ok_or_diverged(tmp_path):
-    assert records.finished(tmp_path) == set()
+    assert finished(tmp_path) == set()
     with opened(tmp_path) as results:
-        for status in records.STATUSES:
+        for status in STATUSES:
             results.append(Rows([run_row(status, status)]))
         assert results.finished() == {"ok", "diverged"}
     with opened(tmp_path) as results:
         assert results.finished() == {"ok", "diverged"}
-    assert records.finished(tmp_path) == {"ok", "diverged"}
+    assert finished(tmp_path) == {"ok", "diverged"}
 
 
 def test_a_failed_run_stays_visible_until_its_next_try_replaces_it(tmp_path):
     with opened(tmp_path) as results:
         results.append(Rows([run_row("a", "failed", reason="no memory")]))
         commit(results, "b")
-    assert records.read(tmp_path).runs["reason"].tolist() == ["no memory", ""]
+    assert read(tmp_path).runs["reason"].tolist() == ["no memory", ""]
     with opened(tmp_path) as results:
         assert results.finished() == {"b"}
         commit(results, "a")
         assert results.finished() == {"a", "b"}
-    found = records.read(tmp_path)
+    found = read(tmp_path)
     assert found.runs[["run", "status"]].to_numpy().tolist() == [["b", "ok"], ["a", "ok"]]
     assert len(found.epochs) == 6
     with opened(tmp_path) as results:
@@ -344,7 +343,7 @@ def test_the_same_sweep_may_go_on_under_another_name_or_margin(tmp_path):
     new = CONFIG | {"name": "other", "analysis": {"margin": 1.0}}
     with opened(tmp_path, config=new) as results:
         assert results.notes == []
-    assert records.read(tmp_path).config == new
+    assert read(tmp_path).config == new
 
 
 def test_tuples_and_lists_are_the_same_config(tmp_path):
@@ -377,7 +376,7 @@ def test_a_failure_is_taken_where_nobody_finished_the_run(tmp_path):
         one.append(Rows([run_row("a", "failed"), run_row("b", "failed")]))
         commit(two, "a")
         assert [everything.take(tmp_path / name) for name in ("one", "two", "one")] == [2, 1, 0]
-    runs = records.read(tmp_path / "all").runs
+    runs = read(tmp_path / "all").runs
     assert dict(zip(runs["run"], runs["status"], strict=True)) == {"a": "ok", "b": "failed"}
 
 
@@ -403,7 +402,7 @@ def test_nothing_is_taken_from_a_damaged_directory(tmp_path):
         (tmp_path / "two/epochs.csv").write_text(text.replace("a,baseline,0,2", "a,baseline,0,two"))
         with pytest.raises(RecordsError, match=r"epochs.csv:3: epoch is 'two', not a whole number"):
             one.take(tmp_path / "two")
-    assert not records.read(tmp_path / "one").runs.size
+    assert not read(tmp_path / "one").runs.size
 
 
 @pytest.mark.parametrize(
@@ -417,12 +416,12 @@ def test_nothing_is_taken_from_a_damaged_directory(tmp_path):
 def test_directories_of_other_sweeps_are_told_apart_with_what_differs(tmp_path, other):
     with opened(tmp_path / "one"), opened(tmp_path / "two", **other), opened(tmp_path / "three"):
         pass
-    one, two, three = (records.read(tmp_path / name) for name in ("one", "two", "three"))
-    records.check_same(one, three)
+    one, two, three = (read(tmp_path / name) for name in ("one", "two", "three"))
+    check_same(one, three)
     with pytest.raises(
         RecordsError, match=f"two has another {next(iter(other))} than .*one: .* was "
     ):
-        records.check_same(one, two)
+        check_same(one, two)
 
 
 def test_data_that_moved_to_another_folder_are_the_same_data(tmp_path):
@@ -432,11 +431,11 @@ def test_data_that_moved_to_another_folder_are_the_same_data(tmp_path):
     )
     with opened(tmp_path, there) as results:
         commit(results, "a")
-    digest = records.read(tmp_path).digest()
+    digest = read(tmp_path).digest()
     with opened(tmp_path, here) as results:
         assert results.finished() == {"a"}
-    assert records.read(tmp_path).digest() == digest
-    assert records.read(tmp_path).config["dataset"]["path"] == "/here/x.npz"
+    assert read(tmp_path).digest() == digest
+    assert read(tmp_path).config["dataset"]["path"] == "/here/x.npz"
     with (
         pytest.raises(RecordsError, match=r"dataset.path was"),
         opened(tmp_path, CONFIG | {"dataset": {"name": "npz", "path": "/here/y.npz"}}),
@@ -510,7 +509,7 @@ def test_another_machine_is_worth_a_note_and_more_cores_are_not(tmp_path):
         assert len(results.notes) == 1
         assert 'python was "3.11.7", now "3.12.1"' in results.notes[0]
         assert "cores" not in results.notes[0]
-    assert records.read(tmp_path).environment == ENVIRONMENT
+    assert read(tmp_path).environment == ENVIRONMENT
 
 
 # What a kill leaves
@@ -532,7 +531,7 @@ def test_a_row_torn_at_any_byte_is_dropped_with_its_epochs_and_nothing_else_is(t
         (tmp_path / "runs.csv").write_bytes(both[:end])
         (tmp_path / "epochs.csv").write_bytes(epochs)
         (tmp_path / "details.csv").write_bytes(details)
-        found = records.read(tmp_path)
+        found = read(tmp_path)
         assert found.runs["run"].tolist() == ["a"]
         assert found.epochs["run"].tolist() == ["a"] * 3
         assert found.details["run"].tolist() == ["a"]
@@ -551,7 +550,7 @@ def test_epochs_without_a_committed_run_are_dropped_wherever_they_stand(tmp_path
     header, *rows = path.read_bytes().splitlines(keepends=True)
     lost = [row.replace(b"a,", b"c,", 1) for row in rows[:3]]
     path.write_bytes(b"".join([header, lost[0], *rows[:4], lost[1], *rows[4:], lost[2][:-5]]))
-    assert sorted(records.read(tmp_path).epochs["run"]) == ["a"] * 3 + ["b"] * 3
+    assert sorted(read(tmp_path).epochs["run"]) == ["a"] * 3 + ["b"] * 3
     with opened(tmp_path) as results:
         assert "3 rows" in results.notes[0]
     assert path.read_bytes() == b"".join([header, *rows])
@@ -568,8 +567,9 @@ def test_what_a_kill_left_of_a_file_that_was_replaced_goes_away(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from regbench.results.records import Results, Rows
-results = Results(Path(sys.argv[1]), {}, {}, {})
+from regbench.results.schema import Rows
+from regbench.results.write import Writer
+results = Writer(Path(sys.argv[1]), {}, {}, {})
 done = len(results.finished())
 while True:
     names = [f"{number:012x}" for number in range(done, done + 4)]
@@ -594,7 +594,7 @@ def test_a_writer_killed_at_random_moments_loses_doubles_and_tears_nothing(tmp_p
         time.sleep(moments.uniform(0, 0.03))
         writer.send_signal(signal.SIGKILL)
         told = max([told, *(int(line) for line in writer.communicate()[0].split())])
-        found = records.read(tmp_path)
+        found = read(tmp_path)
         names = found.runs["run"].tolist()
         assert names == [f"{number:012x}" for number in range(len(names))]
         assert len(names) >= told
@@ -610,8 +610,9 @@ def test_a_writer_killed_at_random_moments_loses_doubles_and_tears_nothing(tmp_p
 HOLDER = """
 import sys, time
 from pathlib import Path
-from regbench.results.records import Results, Rows
-results = Results(Path(sys.argv[1]), {}, {}, {})
+from regbench.results.schema import Rows
+from regbench.results.write import Writer
+results = Writer(Path(sys.argv[1]), {}, {}, {})
 print("open", flush=True)
 time.sleep(600)
 """
@@ -623,14 +624,14 @@ def test_a_directory_in_use_is_refused_and_free_again_once_its_user_is_killed(tm
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
         with pytest.raises(RecordsError, match="in use by another process") as refused:
-            Results(tmp_path, {}, {}, {})
+            Writer(tmp_path, {}, {}, {})
         assert str(tmp_path) in str(refused.value)
         assert "--out" in str(refused.value)
-        assert records.read(tmp_path).runs.empty
+        assert read(tmp_path).runs.empty
     finally:
         holder.kill()
         holder.communicate()
-    Results(tmp_path, {}, {}, {}).close()
+    Writer(tmp_path, {}, {}, {}).close()
 
 
 def test_nothing_is_written_into_a_directory_that_another_machine_has_taken(tmp_path):
@@ -659,9 +660,10 @@ FILLER = """
 import resource, sys
 from pathlib import Path
 from regbench.errors import RecordsError
-from regbench.lock import OWNER
-from regbench.results.records import Results, Rows
-results = Results(Path(sys.argv[1]), {}, {}, {})
+from regbench.results.lock import OWNER
+from regbench.results.schema import Rows
+from regbench.results.write import Writer
+results = Writer(Path(sys.argv[1]), {}, {}, {})
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 def commit(number):
     name = f"{number:012x}"
@@ -695,7 +697,7 @@ def test_a_full_disk_is_one_sentence_and_costs_no_row(tmp_path, labels):
     assert written > 0
     assert str(tmp_path) in sentence
     assert "make room" in sentence
-    found = records.read(tmp_path)
+    found = read(tmp_path)
     assert (len(found.runs), len(found.epochs), len(found.details), found.notes) == (
         *[written + 1] * 3,
         [],
@@ -724,7 +726,7 @@ def test_a_failure_that_shows_only_when_the_data_reach_the_disk_takes_all_back(
         assert before == contents(tmp_path)
         assert results.finished() == {"a"}
         commit(results, "b")
-    assert len(records.read(tmp_path).epochs) == 6
+    assert len(read(tmp_path).epochs) == 6
 
 
 def test_a_file_that_could_not_be_replaced_is_the_old_one_and_leaves_no_rest(tmp_path, monkeypatch):
@@ -732,7 +734,7 @@ def test_a_file_that_could_not_be_replaced_is_the_old_one_and_leaves_no_rest(tmp
     fail_at(monkeypatch, 0, OSError(errno.ENOSPC, "full"))
     with pytest.raises(RecordsError, match="make room"):
         opened(tmp_path, config=CONFIG | {"name": "other"})
-    assert records.read(tmp_path).config == CONFIG
+    assert read(tmp_path).config == CONFIG
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -743,8 +745,8 @@ def test_ctrl_c_in_the_middle_of_a_commit_takes_all_back(tmp_path, monkeypatch):
             with pytest.raises(KeyboardInterrupt):
                 commit(results, "a")
         commit(results, "a")
-    assert len(records.read(tmp_path).runs) == 1
-    assert len(records.read(tmp_path).epochs) == 3
+    assert len(read(tmp_path).runs) == 1
+    assert len(read(tmp_path).epochs) == 3
 
 
 def test_ctrl_c_takes_nothing_back_that_stands_there_whole(tmp_path, monkeypatch):
@@ -755,7 +757,7 @@ def test_ctrl_c_takes_nothing_back_that_stands_there_whole(tmp_path, monkeypatch
                 commit(results, "a")
         assert results.finished() == {"a"}
         commit(results, "b")
-    assert list(records.read(tmp_path).runs["run"]) == ["a", "b"]
+    assert list(read(tmp_path).runs["run"]) == ["a", "b"]
 
 
 def fail_at(patch, call, error):
@@ -778,7 +780,7 @@ def test_a_directory_deleted_in_mid_sweep_is_noticed(tmp_path):
         opened(tmp_path / "results").close()
         with pytest.raises(RecordsError, match="no longer the file"):
             commit(results, "a")
-    assert records.read(tmp_path / "results").runs.empty
+    assert read(tmp_path / "results").runs.empty
 
 
 def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path):
@@ -814,7 +816,7 @@ def test_what_probes_measured_is_committed_with_its_run_and_comes_back(tmp_path)
         with pytest.raises(ValueError, match="come with the row of their run"):
             results.append(Rows([run_row("b")], probes=probe_rows("c")))
         commit_probed(results, "b", "c")
-    found = records.read(tmp_path)
+    found = read(tmp_path)
     assert list(found.probes.columns) == list(PROBES)
     assert found.probes["run"].tolist() == ["a"] * 3 + ["b"] * 3 + ["c"] * 3
     assert found.probes["at"].tolist()[:2] == [0, 0.1]
@@ -838,7 +840,7 @@ def test_without_probes_there_is_no_file_for_them_and_none_is_missed(tmp_path, c
             commit_probed(results, "b")
         assert results.finished() == {"a"}
     assert not (tmp_path / "probes.csv").exists()
-    found = records.read(tmp_path).probes
+    found = read(tmp_path).probes
     assert found.empty
     assert list(found.columns) == list(PROBES)
     opened(tmp_path, CONFIG | {"probes": None}).close()
@@ -858,7 +860,7 @@ def test_probe_rows_of_runs_that_were_interrupted_or_torn_are_dropped(tmp_path):
     path = tmp_path / "probes.csv"
     whole = path.read_bytes()
     path.write_bytes(whole + b"c,baseline,0,noise,accuracy,0.0,0.5\nc,base")
-    assert records.read(tmp_path).probes["run"].tolist() == ["a"] * 3 + ["b"] * 3
+    assert read(tmp_path).probes["run"].tolist() == ["a"] * 3 + ["b"] * 3
     with opened(tmp_path, PROBING) as results:
         assert [note for note in results.notes if "2 rows" in note and "probes.csv" in note]
     assert path.read_bytes() == whole
@@ -879,9 +881,9 @@ def test_a_missing_or_foreign_file_of_probes_is_named(tmp_path):
     ):
         path.write_text(wrong)
         with pytest.raises(RecordsError, match=words):
-            _ = records.read(tmp_path).probes
+            _ = read(tmp_path).probes
     path.unlink()
-    for use in (lambda: records.read(tmp_path).probes, lambda: opened(tmp_path, PROBING)):
+    for use in (lambda: read(tmp_path).probes, lambda: opened(tmp_path, PROBING)):
         with pytest.raises(RecordsError, match=r"probes\.csv.*No such file"):
             use()
 
@@ -910,7 +912,7 @@ def directory(tmp_path):
 
 
 def read_all(directory):
-    found = records.read(directory)
+    found = read(directory)
     return found.runs, found.epochs, found.details, found.config, found.environment, found.dataset
 
 
@@ -1021,13 +1023,13 @@ def test_a_file_that_is_no_table_is_refused(directory, content):
 def test_a_directory_without_records_is_refused_with_what_to_do(tmp_path):
     for directory in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(RecordsError, match=r"holds no runs.csv; .*regbench sweep"):
-            records.read(directory)
+            read(directory)
 
 
 def test_runs_are_read_without_the_other_files(directory):
     for name in BESIDE:
         (directory / name).unlink()
-    assert len(records.read(directory).runs) == 2
+    assert len(read(directory).runs) == 2
 
 
 @given(st.binary(max_size=200))
@@ -1042,7 +1044,7 @@ def test_whatever_follows_the_header_is_read_or_refused_never_a_traceback(rubbis
         for use in (read_all, opened):
             try:
                 found = use(directory)
-                if isinstance(found, Results):
+                if isinstance(found, Writer):
                     found.close()
             except RecordsError:
                 pass
@@ -1052,11 +1054,13 @@ def test_writing_imports_neither_torch_nor_pandas(tmp_path):
     script = """
 import sys
 from pathlib import Path
-from regbench import records
-with records.Results(Path(sys.argv[1]), {}, {}, {}) as results:
-    results.append(records.Rows([{"run": "a", "status": "ok", "seed": 0, "stack_size": 1}]))
+from regbench.results.read import read
+from regbench.results.schema import Rows
+from regbench.results.write import Writer
+with Writer(Path(sys.argv[1]), {}, {}, {}) as results:
+    results.append(Rows([{"run": "a", "status": "ok", "seed": 0, "stack_size": 1}]))
 print(sorted({"torch", "pandas", "scipy"} & set(sys.modules)))
-print(len(records.read(Path(sys.argv[1])).runs), "torch" in sys.modules)
+print(len(read(Path(sys.argv[1])).runs), "torch" in sys.modules)
 """
     out, _ = python(script, tmp_path).communicate(timeout=60)
     assert out == "[]\n1 False\n"
@@ -1064,10 +1068,10 @@ print(len(records.read(Path(sys.argv[1])).runs), "torch" in sys.modules)
 
 @given(st.lists(st.booleans(), max_size=40))
 def test_bits_come_back_as_they_were_packed(bits):
-    text = records.pack(np.array(bits, dtype=bool))
-    assert records.unpack(text, len(bits)).tolist() == bits
+    text = pack(np.array(bits, dtype=bool))
+    assert unpack(text, len(bits)).tolist() == bits
     with pytest.raises(ValueError, match="bits where there should be"):
-        records.unpack(text, len(bits) + 8)
+        unpack(text, len(bits) + 8)
 
 
 CELLS = st.sampled_from(
@@ -1098,7 +1102,7 @@ def test_a_file_read_at_once_is_the_file_read_a_line_at_a_time(
     tmp_path: Path, rows: list[list[str]], torn: bool
 ) -> None:
     for end in ("number", "text"):
-        columns: dict[str, records.Kind] = {
+        columns: dict[str, Kind] = {
             "run": "text",
             "seed": "count",
             "value": "number",
@@ -1107,11 +1111,11 @@ def test_a_file_read_at_once_is_the_file_read_a_line_at_a_time(
         text = "\n".join([",".join(columns), *map(",".join, rows)]) + ("" if torn else "\n")
         path = tmp_path / "rows.csv"
         path.write_text(text, encoding="utf-8")
-        quick = records._at_once(path, columns)
+        quick = read_module._at_once(path, columns)
         if quick is not None:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(records, "_at_once", lambda path, columns: None)
-                slow = records.Records(tmp_path)._table(path, columns)
+                patch.setattr(read_module, "_at_once", lambda path, columns: None)
+                slow = Records(tmp_path)._table(path, columns)
             pd.testing.assert_frame_equal(quick, slow, check_exact=True)
 
 
@@ -1153,13 +1157,13 @@ def test_what_a_spreadsheet_saved_is_read_as_it_is_and_nothing_of_it_gets_lost(
     directory, file, way
 ):
     before = [
-        records.read(directory).runs,
-        records.read(directory).epochs,
-        records.read(directory).details,
+        read(directory).runs,
+        read(directory).epochs,
+        read(directory).details,
     ]
     SPREADSHEETS[way](directory / file)
     for _ in range(2):  # as it is read, and as it is after it was opened for more
-        found = records.read(directory)
+        found = read(directory)
         for one, other in zip(before, (found.runs, found.epochs, found.details), strict=True):
             pd.testing.assert_frame_equal(one, other)
         with opened(directory) as results:
@@ -1186,9 +1190,9 @@ def test_a_directory_without_a_finished_run_binds_nobody(tmp_path):
             f"{tmp_path} held no finished run; it is begun anew with this config"
         ]
         commit(results, "b")
-    assert records.read(tmp_path).config == other
-    assert records.read(tmp_path).runs["run"].tolist() == ["b"]
-    assert (records.read(tmp_path).dataset, records.read(tmp_path).environment["device"]) == (
+    assert read(tmp_path).config == other
+    assert read(tmp_path).runs["run"].tolist() == ["b"]
+    assert (read(tmp_path).dataset, read(tmp_path).environment["device"]) == (
         {"name": "mnist"},
         "cuda",
     )
@@ -1205,7 +1209,7 @@ def test_a_kill_while_a_directory_is_begun_anew_is_mended(tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(PROBING))
     with opened(tmp_path, PROBING) as results:
         commit_probed(results, "b")
-    assert set(records.read(tmp_path).probes["run"]) == {"b"}
+    assert set(read(tmp_path).probes["run"]) == {"b"}
 
 
 def test_a_run_that_diverged_is_finished_and_binds(tmp_path):

@@ -15,10 +15,12 @@ import pytest
 
 from benchmarks.soak import workers_of
 from regbench import data
-from regbench.config import config
 from regbench.errors import ConfigError, TrainingError, UsageError
+from regbench.planning.cells import load
 from regbench.planning.plan import Stack, plan
-from regbench.results import records
+from regbench.results.read import read
+from regbench.results.schema import Rows
+from regbench.results.write import Writer
 from regbench.runner import sweep
 from regbench.runner.progress import Progress
 from tests.command import regbench
@@ -43,7 +45,7 @@ def written(folder: Path, text: str, name: str = "tiny.yaml") -> Path:
 
 
 def metrics(directory: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    found = records.read(directory)
+    found = read(directory)
     runs, epochs = found.runs.sort_values("run"), found.epochs.sort_values(["run", "epoch"])
     return runs.drop(columns=TIMES).reset_index(drop=True), epochs.drop(columns=TIMES).reset_index(
         drop=True
@@ -66,11 +68,11 @@ Swept = tuple[Path, Path, subprocess.CompletedProcess[str]]
 def test_a_sweep_trains_every_planned_run_and_prints_the_table(swept: Swept) -> None:
     file, directory, done = swept
     assert done.returncode == 0, done.stderr
-    planned = plan(config.load(file))
-    runs = records.read(directory).runs
+    planned = plan(load(file))
+    runs = read(directory).runs
     assert set(runs["run"]) == {run.id for run in planned.runs}
     assert set(runs["status"]) == {"ok"}
-    assert len(records.read(directory).epochs) == 2 * len(runs)
+    assert len(read(directory).epochs) == 2 * len(runs)
     assert "dropout" in done.stdout
     assert "batch_norm and layer_norm would both normalize the same place" in done.stdout
 
@@ -129,7 +131,7 @@ def test_records_say_what_they_were_made_with(swept: Swept) -> None:
     assert environment["torch"]
     assert environment["threads"] == 1
     assert len(dataset["fingerprint"]) == 64
-    assert config.load(directory / "config.yaml").name == "tiny"
+    assert load(directory / "config.yaml").name == "tiny"
 
 
 def test_a_directory_of_a_different_config_is_refused_with_what_differs(swept: Swept) -> None:
@@ -142,10 +144,10 @@ def test_a_directory_of_a_different_config_is_refused_with_what_differs(swept: S
 
 def test_a_directory_in_use_is_refused(swept: Swept) -> None:
     file, directory, _ = swept
-    settings = config.load(file)
+    settings = load(file)
     here = sweep.environment("processes", 2, "cpu")
     dataset = json.loads((directory / "dataset.json").read_text())
-    with records.Results(directory, settings.resolved(), here, dataset):
+    with Writer(directory, settings.resolved(), here, dataset):
         done = swept_alone(file, "--out", directory)
     assert done.returncode == 1
     assert "in use by another process" in done.stderr
@@ -160,9 +162,7 @@ def test_a_diverged_run_is_a_row_with_its_reason_the_rest_goes_on_and_the_exit_c
     )
     done = swept_alone(written(tmp_path, text), "--out", tmp_path / "out")
     assert done.returncode == 4, done.stderr
-    runs = (
-        records.read(tmp_path / "out").runs.groupby("cell")["status"].unique().map(list).to_dict()
-    )
+    runs = read(tmp_path / "out").runs.groupby("cell")["status"].unique().map(list).to_dict()
     assert runs == {
         "baseline": ["ok"],
         "l2(strength=0.01)": ["ok"],
@@ -176,11 +176,11 @@ def test_a_run_that_raises_is_one_failed_row_and_its_stack_goes_on(
 ) -> None:
     from regbench.engine import train
 
-    settings = config.load(written(tmp_path, TINY))
+    settings = load(written(tmp_path, TINY))
     stack = plan(settings).stacks[0]
     culprit, real = stack.runs[2].id, train.train
 
-    def sometimes(runs: object, *arguments: object) -> records.Rows:
+    def sometimes(runs: object, *arguments: object) -> Rows:
         if any(run.id == culprit for run in runs):  # type: ignore[attr-defined]
             raise ValueError("this run can't be trained")
         return real(runs, *arguments)  # type: ignore[arg-type]
@@ -200,11 +200,11 @@ def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way
 ) -> None:
     from regbench.engine import train
 
-    settings = config.load(written(tmp_path, TINY))
+    settings = load(written(tmp_path, TINY))
     planned = plan(settings)
     culprit, real = planned.stacks[0].runs[0].id, train.train
 
-    def sometimes(runs: object, *arguments: object) -> records.Rows:
+    def sometimes(runs: object, *arguments: object) -> Rows:
         if any(run.id == culprit for run in runs):  # type: ignore[attr-defined]
             raise ValueError("this run can't be trained")
         return real(runs, *arguments)  # type: ignore[arg-type]
@@ -223,7 +223,7 @@ def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way
             run()
     else:
         assert run() == 1
-    runs = records.read(tmp_path / "out").runs
+    runs = read(tmp_path / "out").runs
     assert runs[runs["status"] == "failed"]["run"].tolist() == [culprit]
     assert (len(runs) < len(planned.runs)) == fail_fast
     assert float("5e-324") > 0, "the process trains no more, and small numbers are numbers again"
@@ -299,7 +299,7 @@ def test_a_worker_that_is_killed_costs_nothing(whole: tuple[Path, Path], tmp_pat
 def test_a_stack_whose_process_ends_is_tried_whole_then_in_halves_then_given_up(
     tmp_path: Path,
 ) -> None:
-    runs = plan(config.load(written(tmp_path, TINY))).runs[:3]
+    runs = plan(load(written(tmp_path, TINY))).runs[:3]
     job = sweep.Job(Stack("s", tuple(runs), 3.0), tmp_path, "cpu", tmp_path, 60)
     (again,) = job.after_death()
     assert again.stack == job.stack
@@ -319,7 +319,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     assert process.returncode == 130, errors
     assert "Go on with: regbench sweep" in errors
     assert "Traceback" not in errors
-    assert len(records.read(tmp_path / "out").runs) > 0
+    assert len(read(tmp_path / "out").runs) > 0
 
 
 @pytest.mark.skipif(
@@ -333,7 +333,7 @@ def test_full_mnist_trains_for_real(tmp_path: Path) -> None:
         "--set", "combine=[[dropout]]", "--set", "dataset.train_size=20000",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert records.read(tmp_path / "out").runs["test_accuracy"].min() > 0.9
+    assert read(tmp_path / "out").runs["test_accuracy"].min() > 0.9
 
 
 def test_extending_adds_seeds_and_changes_nothing_that_was_there(tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ def test_extending_adds_seeds_and_changes_nothing_that_was_there(tmp_path: Path)
         (out / "details.csv").read_bytes(),
     )
     assert all(new.startswith(old) for old, new in zip(before, after, strict=True))
-    assert sorted(set(records.read(out).runs["seed"])) == [0, 1, 2, 3]
+    assert sorted(set(read(out).runs["seed"])) == [0, 1, 2, 3]
     # The plain command goes on with what the directory has become; the config that it holds trains
     # the same anew.
     plain = swept_alone(file, "--out", out)
@@ -375,7 +375,7 @@ def test_seeds_are_added_until_decided_by_a_rule_that_was_declared(tmp_path: Pat
     done = swept_alone(file, "--out", tmp_path / "out", "--until-decided", "--lang", "en")
     assert done.returncode == 0, done.stderr
     assert "4 verdicts are undecided after 2 seeds: 3 more" in done.stderr
-    held = records.read(tmp_path / "out").config
+    held = read(tmp_path / "out").config
     assert held["rounds"] in ([2, 3], [2, 3, 1])
     assert "3 looks declared beforehand: every interval and p is judged at 0.0167" in " ".join(
         done.stdout.split()
@@ -400,9 +400,9 @@ def test_probes_leave_their_rows_in_sweeps_and_trials_which_see_no_test_image(
     file, out = written(tmp_path, PROBED), tmp_path / "out"
     first = regbench("sweep", file, "--out", out, "--executor", "serial")
     assert first.returncode == 0, first.stderr
-    assert set(records.read(out).probes["probe"]) == {"memorised", "noise"}
-    assert set(records.read(out / "trials").probes["probe"]) == {"memorised"}
-    assert set(records.read(out).probes["run"]) == set(records.read(out).runs["run"])
+    assert set(read(out).probes["probe"]) == {"memorised", "noise"}
+    assert set(read(out / "trials").probes["probe"]) == {"memorised"}
+    assert set(read(out).probes["run"]) == set(read(out).runs["run"])
     kept = (out / "probes.csv").read_bytes()
     assert regbench("sweep", file, "--out", out, "--executor", "serial").stdout == first.stdout
     assert (out / "probes.csv").read_bytes() == kept
@@ -474,7 +474,7 @@ def test_what_a_merge_lacks_is_said_and_trained_by_the_command_it_names(
     assert done.returncode == 4
     command = done.stderr.partition("this trains them: regbench ")[2].split()
     assert regbench(*command, cwd=tmp_path).returncode == 0
-    assert len(records.read(tmp_path / "part").runs) == 24
+    assert len(read(tmp_path / "part").runs) == 24
 
 
 def test_a_merge_of_other_configs_is_refused_and_writes_nothing(
@@ -518,7 +518,7 @@ def test_a_shard_of_nothing_is_a_part_like_any_other(swept: Swept, tmp_path: Pat
     assert swept_alone(file, "--shard", "99/99", "--out", tmp_path / "none").returncode == 0
     done = regbench("merge", tmp_path / "none", whole, "--out", tmp_path / "all")
     assert done.returncode == 0, done.stderr
-    assert len(records.read(tmp_path / "all").runs) == 24
+    assert len(read(tmp_path / "all").runs) == 24
 
 
 def test_a_shard_neither_grows_nor_tunes(swept: Swept, tmp_path: Path) -> None:
@@ -576,7 +576,7 @@ def test_what_is_let_through_before_training_fails_no_run(
             f"train: {{epochs: 1, batch_size: 16}}\nseeds: 1\nvary: [{condition}]\n"
             "techniques: {dropout: 0.5, batch_norm: , max_norm: 3}\nprobes: {noise: {}}\n",
         )
-        loaded = config.load(file)
+        loaded = load(file)
         try:
             sweep.check_fit(loaded, images)
         except UsageError:
@@ -587,7 +587,7 @@ def test_what_is_let_through_before_training_fails_no_run(
     assert 0 < trained < len(settings)
 
 
-def train_stack(stack: Stack, images: data.Images) -> records.Rows:
+def train_stack(stack: Stack, images: data.Images) -> Rows:
     from regbench.engine.pixels import Dataset
     from regbench.engine.train import train
 
@@ -636,7 +636,7 @@ def test_a_share_that_is_too_small_is_known_from_the_config(
         ),
     )
     with pytest.raises(ConfigError, match=said):
-        config.load(file)
+        load(file)
 
 
 def test_the_users_images_say_what_was_left_alone(tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ from typing import Any, ClassVar
 import pandas as pd
 import pytest
 
-from regbench.config import config
+from regbench.config.config import Config
 from regbench.errors import RegbenchError, TrackerError, UsageError
+from regbench.planning.cells import load
 from regbench.planning.plan import Plan, plan
-from regbench.results import records
+from regbench.results.read import read
+from regbench.results.schema import Rows
+from regbench.results.write import Writer, lock
 from regbench.runner import sweep
 from regbench.runner.progress import Progress
 from regbench.trackers import Entry, Tracker, chosen, trackers, tracking
@@ -53,19 +56,19 @@ class Memory(Tracker):
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[config.Config, Plan, Path]:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, Plan, Path]:
     """A config, its plan, and a folder with the results of an untracked sweep in `plain`."""
     folder = tmp_path_factory.mktemp("tracking")
     (folder / "tiny.yaml").write_text(TINY)
-    settings = config.load(folder / "tiny.yaml")
+    settings = load(folder / "tiny.yaml")
     swept(settings, plan(settings), folder / "plain")
     return settings, plan(settings), folder
 
 
-Tiny = tuple[config.Config, Plan, Path]
+Tiny = tuple[Config, Plan, Path]
 
 
-def swept(settings: config.Config, planned: Plan, out: Path, *kinds: type[Tracker]) -> list[str]:
+def swept(settings: Config, planned: Plan, out: Path, *kinds: type[Tracker]) -> list[str]:
     """Sweep in this process, and return what the user was told."""
     said: list[str] = []
 
@@ -83,7 +86,7 @@ def swept(settings: config.Config, planned: Plan, out: Path, *kinds: type[Tracke
 
 
 def metrics(directory: Path) -> list[pd.DataFrame]:
-    found = records.read(directory)
+    found = read(directory)
     return [table.drop(columns="seconds") for table in (found.runs, found.epochs)]
 
 
@@ -99,13 +102,13 @@ def test_a_tracker_is_told_of_every_run_as_it_stands_on_the_disk(
     said = swept(settings, planned, tmp_path, Memory)
     assert "memory: 6 runs added, 0 were there; see them with: memory" in said
     told = {entry.id: entry for entry in Memory.store[tmp_path]}
-    read = tracking.recorded({run.id: run for run in planned.runs}, records.read(tmp_path))
-    assert told == {entry.id: entry for entry in read}
+    recorded = tracking.recorded({run.id: run for run in planned.runs}, read(tmp_path))
+    assert told == {entry.id: entry for entry in recorded}
 
 
 def test_an_entry_names_every_setting_and_number_and_leaves_out_what_is_unknown(tiny: Tiny) -> None:
     _, planned, folder = tiny
-    found = records.read(folder / "plain")
+    found = read(folder / "plain")
     entries = {
         entry.name: entry
         for entry in tracking.recorded({run.id: run for run in planned.runs}, found)
@@ -225,8 +228,8 @@ def test_a_run_that_failed_is_given_once_and_again_when_it_was_tried_again(
     settings, planned, _ = tiny
     run, stack = planned.runs[0], planned.stacks[0]
     common = [settings.resolved(), sweep.environment("serial", 1, "cpu"), {"fingerprint": "x"}]
-    with records.Results(tmp_path, *common) as results:
-        results.append(records.Rows(sweep.failed([run], "no memory", stack)))
+    with Writer(tmp_path, *common) as results:
+        results.append(Rows(sweep.failed([run], "no memory", stack)))
         for _ in range(2):
             tracking.track(Memory, tmp_path, planned)
         row = run.identity() | {
@@ -236,7 +239,7 @@ def test_a_run_that_failed_is_given_once_and_again_when_it_was_tried_again(
             "epoch": 1,
             "test_accuracy": 0.5,
         }
-        results.append(records.Rows([row]))
+        results.append(Rows([row]))
         tracking.track(Memory, tmp_path, planned)
     first, second = Memory.store[tmp_path]
     assert (first.status, first.reason, first.metrics, first.step) == ("failed", "no memory", {}, 0)
@@ -260,8 +263,8 @@ def test_the_same_run_of_other_data_or_versions_is_another_entry(
             sweep.environment("serial", 1, "cpu"),
             {"fingerprint": fingerprint},
         ]
-        with records.Results(out, *about) as results:
-            results.append(records.Rows([row]))
+        with Writer(out, *about) as results:
+            results.append(Rows([row]))
         tracking.track(Memory, out, planned)
         ids |= {entry.id for entry in Memory.store[out]}
     assert len(ids) == 2
@@ -382,7 +385,7 @@ def test_track_says_what_is_wrong_with_a_directory(tiny: Tiny, tmp_path: Path) -
     done = regbench("track", tmp_path, "--tracker", "tensorboard")
     assert (done.returncode, "holds no runs.csv" in done.stderr) == (RegbenchError.exit_code, True)
     out = tiny[2] / "plain"
-    held = records.lock(out)
+    held = lock(out)
     try:
         done = regbench("track", out, "--tracker", "tensorboard")
     finally:

@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from regbench import data
-from regbench.config import config
 from regbench.config.yaml12 import parse
 from regbench.engine.pixels import Dataset, channel_moments
 from regbench.engine.train import train
 from regbench.models import models
+from regbench.planning.cells import load
 from regbench.planning.plan import Run, plan
 from regbench.regularizers import techniques
-from regbench.results.records import unpack
+from regbench.results.schema import unpack
 from tests.reference import train_plainly
 
 METRICS = [
@@ -93,7 +93,7 @@ def runs(
         f"{{{', '.join(f'{key}: {{}}' for key in techniques() if key in ' '.join(cells))}}}\n"
         f"combine: [{', '.join(cells)}]\n"
     )
-    wanted = [run for run in plan(config.load(file)).runs if run.cell.techniques or "{}" in cells]
+    wanted = [run for run in plan(load(file)).runs if run.cell.techniques or "{}" in cells]
     return sorted(wanted, key=lambda run: run.seed)
 
 
@@ -373,7 +373,7 @@ def test_however_a_network_blows_up_what_counts_as_trained_is_finite(
     file = tmp_path / "ladder.yaml"
     file.write_text(LADDER.replace("ACTIVATION", activation).replace("SELECT", select))
     dataset, ended = Dataset(images), {"ok": 0, "diverged": 0}
-    for stack in plan(config.load(file)).stacks:
+    for stack in plan(load(file)).stacks:
         trained = train(stack.runs, dataset, stack.id)
         for row in trained.runs:
             ended[row["status"]] += 1

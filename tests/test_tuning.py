@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regbench.config import config
-from regbench.config.config import LR
+from regbench.config.config import Config
+from regbench.config.sections import LR
+from regbench.config.yaml12 import dump
 from regbench.errors import ConfigError, RecordsError
+from regbench.planning.cells import load
 from regbench.planning.plan import Cell, Skip, plan, trials
 from regbench.planning.tuning import choose, outlined
 from regbench.regularizers import techniques
-from regbench.results import records
+from regbench.results.read import read
 from tests.command import regbench, sweep
 from tests.sample import records as recorded
 
@@ -30,21 +32,21 @@ combine: [[l2], [dropout], [batch_norm], [l2, dropout], [batch_norm, layer_norm]
 """
 
 
-def load(folder: Path, text: str = TUNED) -> config.Config:
+def loaded(folder: Path, text: str = TUNED) -> Config:
     (folder / "tuned.yaml").write_text(text)
-    return config.load(folder / "tuned.yaml")
+    return load(folder / "tuned.yaml")
 
 
 def problems(folder: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as raised:
-        load(folder, text)
+        loaded(folder, text)
     return [problem.replace(f"{folder}/", "") for problem in raised.value.problems]
 
 
 def test_strengths_that_are_left_open_are_drawn_one_from_each_part_of_the_techniques_range(
     tmp_path: Path,
 ) -> None:
-    settings = load(
+    settings = loaded(
         tmp_path,
         TUNED.replace("trials: 4", "trials: 8").replace(
             "dropout: [0.1, 0.3, 0.5, 0.7]", "dropout:"
@@ -62,25 +64,25 @@ def test_strengths_that_are_left_open_are_drawn_one_from_each_part_of_the_techni
     assert np.searchsorted(np.geomspace(1e-3, 1e-2, 9), settings.tune.lr).tolist() == list(
         range(1, 9)
     )
-    assert config.load(tmp_path / "tuned.yaml") == settings
+    assert load(tmp_path / "tuned.yaml") == settings
 
 
 def test_a_resolved_config_lists_what_was_drawn_and_loads_to_itself(tmp_path: Path) -> None:
-    settings = load(tmp_path)
-    (tmp_path / "resolved.yaml").write_text(settings.text())
-    assert config.load(tmp_path / "resolved.yaml") == settings
+    settings = loaded(tmp_path)
+    (tmp_path / "resolved.yaml").write_text(dump(settings.resolved()))
+    assert load(tmp_path / "resolved.yaml") == settings
 
 
 def test_a_technique_more_changes_no_other_ones_trials(tmp_path: Path) -> None:
-    few = load(
+    few = loaded(
         tmp_path, TUNED.replace("l2: , ", "").replace("[l2], ", "").replace("[l2, dropout], ", "")
     )
-    many = load(tmp_path)
+    many = loaded(tmp_path)
     assert {run.id for run in trials(few).runs} < {run.id for run in trials(many).runs}
 
 
 def test_every_cell_has_as_many_trials_on_seeds_of_their_own(tmp_path: Path) -> None:
-    settings = load(tmp_path)
+    settings = loaded(tmp_path)
     planned = trials(settings)
     each = [tuple(cell.techniques) for cell in planned.cells]
     assert {keys: each.count(keys) for keys in each} == {
@@ -94,7 +96,7 @@ def test_every_cell_has_as_many_trials_on_seeds_of_their_own(tmp_path: Path) -> 
 def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_once(
     tmp_path: Path,
 ) -> None:
-    settings = load(tmp_path)
+    settings = loaded(tmp_path)
     pairs = [cell for cell in trials(settings).cells if set(cell.techniques) == {"l2", "dropout"}]
     seen = [
         (cell.techniques["l2"].strength, cell.techniques["dropout"].p, cell.settings[LR])
@@ -106,7 +108,7 @@ def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_once(
 
 
 def test_where_there_is_nothing_to_choose_there_are_no_trials(tmp_path: Path) -> None:
-    settings = load(tmp_path, TUNED.replace(", lr: {low: 1e-3, high: 1e-2}", ""))
+    settings = loaded(tmp_path, TUNED.replace(", lr: {low: 1e-3, high: 1e-2}", ""))
     assert {tuple(cell.techniques) for cell in trials(settings).cells} == {
         ("l2",),
         ("dropout",),
@@ -151,7 +153,7 @@ def test_what_can_not_be_tuned_is_said_with_its_place(
 
 
 def test_validation_chooses_and_what_diverges_can_not_win_by_its_survivors(tmp_path: Path) -> None:
-    settings = load(tmp_path)
+    settings = loaded(tmp_path)
     planned = trials(settings)
     runs = recorded(planned)
     runs["validation_accuracy"] = 0.5
@@ -179,7 +181,7 @@ def test_validation_chooses_and_what_diverges_can_not_win_by_its_survivors(tmp_p
 
 
 def test_nothing_is_chosen_before_all_trials_were_run(tmp_path: Path) -> None:
-    settings = load(tmp_path)
+    settings = loaded(tmp_path)
     runs = recorded(trials(settings))
     with pytest.raises(RecordsError, match="its trials are not finished"):
         choose(settings, runs[1:])
@@ -193,7 +195,7 @@ def test_a_tuned_sweep_tries_chooses_and_tests_once(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = sweep(file, "--out", out, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    tried, tested = records.read(out / "trials"), records.read(out)
+    tried, tested = read(out / "trials"), read(out)
     assert tried.runs["test_accuracy"].isna().all()
     assert tried.runs["validation_accuracy"].notna().all()
     assert tried.details.empty
@@ -218,7 +220,7 @@ def test_a_tuned_sweep_tries_chooses_and_tests_once(tmp_path: Path) -> None:
     assert sweep(file, "--out", out, "--extend", "1", cwd=tmp_path).returncode == 0
     assert (out / "trials/runs.csv").read_bytes() == before[0]
     assert (out / "runs.csv").read_bytes().startswith(before[1])
-    assert set(records.read(out).runs["seed"]) == {0, 1, 2}
+    assert set(read(out).runs["seed"]) == {0, 1, 2}
 
 
 def test_a_run_at_its_own_learning_rate_is_that_run_alone(tmp_path: Path) -> None:
@@ -230,7 +232,7 @@ def test_a_run_at_its_own_learning_rate_is_that_run_alone(tmp_path: Path) -> Non
     from regbench.engine.train import train
 
     images = Dataset(data.load("mnist5k"))
-    planned = trials(load(tmp_path))
+    planned = trials(loaded(tmp_path))
     (stack, *_) = [s for s in planned.stacks if len({run.train.optimizer.lr for run in s.runs}) > 1]
     together = train(stack.runs, images)
     for run, row in zip(stack.runs, together.runs, strict=True):

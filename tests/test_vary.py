@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from regbench import report
 from regbench.analysis.compare import compare, comparisons
-from regbench.config import config
+from regbench.config.config import Config
+from regbench.config.yaml12 import dump
 from regbench.errors import ConfigError
+from regbench.planning.cells import load
 from regbench.planning.plan import plan, trials
 from regbench.report import data
 from tests.command import several, sweep
@@ -34,13 +36,13 @@ techniques: {l2: 0.1, dropout: 0.5}
 VARIED = BASE + "vary: {dataset.train_size: [100, 300], train.optimizer.lr: [0.001, 0.01]}\n"
 
 
-def load(folder: Path, text: str, *overrides: str) -> config.Config:
+def loaded(folder: Path, text: str, *overrides: str) -> Config:
     (folder / "varied.yaml").write_text(text)
-    return config.load(folder / "varied.yaml", overrides)
+    return load(folder / "varied.yaml", overrides)
 
 
 def test_a_mapping_stands_for_all_combinations_and_a_list_for_its_items(tmp_path: Path) -> None:
-    assert load(tmp_path, VARIED).conditions == [
+    assert loaded(tmp_path, VARIED).conditions == [
         {"dataset.train_size": size, "train.optimizer.lr": lr}
         for size in (100, 300)
         for lr in (0.001, 0.01)
@@ -48,22 +50,22 @@ def test_a_mapping_stands_for_all_combinations_and_a_list_for_its_items(tmp_path
     joint = (
         BASE + "vary: [{train.batch_size: 4, train.optimizer.lr: 1e-4}, {train.batch_size: 64}]\n"
     )
-    settings = load(tmp_path, joint)
+    settings = loaded(tmp_path, joint)
     assert settings.conditions == [
         {"train.batch_size": 4, "train.optimizer.lr": 1e-4},
         {"train.batch_size": 64},
     ]
-    (tmp_path / "resolved.yaml").write_text(settings.text())
-    assert config.load(tmp_path / "resolved.yaml") == settings
+    (tmp_path / "resolved.yaml").write_text(dump(settings.resolved()))
+    assert load(tmp_path / "resolved.yaml") == settings
 
 
 def test_a_run_in_a_condition_is_the_run_of_a_config_with_its_settings(tmp_path: Path) -> None:
-    varied = {run.id for run in plan(load(tmp_path, VARIED)).runs}
+    varied = {run.id for run in plan(loaded(tmp_path, VARIED)).runs}
     plain = [
         {
             run.id
             for run in plan(
-                load(tmp_path, BASE, f"dataset.train_size={n}", f"train.optimizer.lr={lr}")
+                loaded(tmp_path, BASE, f"dataset.train_size={n}", f"train.optimizer.lr={lr}")
             ).runs
         }
         for n in (100, 300)
@@ -75,7 +77,7 @@ def test_a_run_in_a_condition_is_the_run_of_a_config_with_its_settings(tmp_path:
 
 def test_whole_sections_can_be_varied_too(tmp_path: Path) -> None:
     text = BASE + "vary: {model: [{name: mlp, widths: [8]}, {name: cnn, channels: [4]}]}\n"
-    planned = plan(load(tmp_path, text))
+    planned = plan(loaded(tmp_path, text))
     assert {(run.model.name, run.cell.condition) for run in planned.runs} == {
         ("mlp", "model=mlp(widths=8)"), ("cnn", "model=cnn(channels=4)"),
     }  # fmt: skip
@@ -83,7 +85,7 @@ def test_whole_sections_can_be_varied_too(tmp_path: Path) -> None:
 
 
 def test_learning_rates_train_in_one_stack_and_other_settings_do_not(tmp_path: Path) -> None:
-    stacks = plan(load(tmp_path, VARIED)).stacks
+    stacks = plan(loaded(tmp_path, VARIED)).stacks
     assert {len({run.dataset.train_size for run in stack.runs}) for stack in stacks} == {1}
     assert max(len({run.train.optimizer.lr for run in stack.runs}) for stack in stacks) == 2
 
@@ -91,7 +93,7 @@ def test_learning_rates_train_in_one_stack_and_other_settings_do_not(tmp_path: P
 def test_each_condition_is_compared_with_its_own_baseline_and_holm_is_over_all(
     tmp_path: Path,
 ) -> None:
-    settings = load(tmp_path, VARIED)
+    settings = loaded(tmp_path, VARIED)
     planned = plan(settings)
     runs = records(planned)
     found = comparisons(runs, planned, settings.analysis)
@@ -114,7 +116,7 @@ def test_each_condition_is_compared_with_its_own_baseline_and_holm_is_over_all(
 def test_tables_follow_each_other_and_say_their_condition(tmp_path: Path) -> None:
     import jsonschema
 
-    settings = load(tmp_path, VARIED)
+    settings = loaded(tmp_path, VARIED)
     planned = plan(settings)
     found = comparisons(records(planned), planned, settings.analysis)
     text = report.render(found, "markdown")
@@ -133,7 +135,7 @@ def test_every_cell_is_tuned_in_every_condition(tmp_path: Path) -> None:
     text = BASE.replace("l2: 0.1, dropout: 0.5", "l2: ") + (
         "tune: {trials: 3, seeds: 1, lr: [1e-3, 3e-3, 1e-2]}\nvary: {train.batch_size: [32, 64]}\n"
     )
-    cells = trials(load(tmp_path, text)).cells
+    cells = trials(loaded(tmp_path, text)).cells
     assert len(cells) == 2 * 2 * 3
     assert {
         cell.settings["train.batch_size"] for cell in cells if cell.condition == "batch_size=32"
@@ -159,7 +161,7 @@ def test_what_can_not_be_varied_is_said_with_its_place(
     tmp_path: Path, vary: str, problem: str
 ) -> None:
     with pytest.raises(ConfigError) as raised:
-        load(tmp_path, BASE + f"vary: {vary}\n")
+        loaded(tmp_path, BASE + f"vary: {vary}\n")
     assert any(problem in text for text in raised.value.problems), raised.value.problems
     assert all(f"{tmp_path}/varied.yaml:7:" in text for text in raised.value.problems)
 
@@ -184,7 +186,7 @@ def test_a_varied_sweep_trains_and_asks_which_condition_is_meant(tmp_path: Path)
 
 
 def test_the_settings_of_a_condition_are_those_that_train(tmp_path: Path) -> None:
-    settings = load(tmp_path, BASE + "vary: {train.epochs: [1], model.widths: [[8]]}\n")
+    settings = loaded(tmp_path, BASE + "vary: {train.epochs: [1], model.widths: [[8]]}\n")
     (run, *_) = plan(settings).runs
     assert (run.train, run.model) == (
         replace(run, train=settings.train.model_copy(update={"epochs": 1})).train,
@@ -221,7 +223,7 @@ def test_conditions_have_names_and_runs_of_their_own_or_are_refused_as_the_same(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            settings = load(Path(folder), f"{BASE}vary: {json.dumps(conditions)}\n")
+            settings = loaded(Path(folder), f"{BASE}vary: {json.dumps(conditions)}\n")
         except ConfigError as error:
             unlike = [
                 line
@@ -251,7 +253,7 @@ def test_conditions_that_ask_for_the_same_are_refused_where_they_stand(
     tmp_path: Path, vary: str, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=rf"varied\.yaml:7:\d+: .*{said}"):
-        load(tmp_path, f"{BASE}vary: {vary}\n")
+        loaded(tmp_path, f"{BASE}vary: {vary}\n")
 
 
 def test_a_learning_rate_is_not_varied_where_it_is_tuned(tmp_path: Path) -> None:
@@ -260,5 +262,5 @@ def test_a_learning_rate_is_not_varied_where_it_is_tuned(tmp_path: Path) -> None
         + "tune: {trials: 2, lr: {low: 1e-3, high: 1e-2}}\n"
     )
     with pytest.raises(ConfigError, match="can't be varied and tuned"):
-        load(tmp_path, tuned + "vary: {train.optimizer.lr: [0.001, 0.01]}\n")
-    assert load(tmp_path, tuned + "vary: {train.batch_size: [16, 32]}\n")
+        loaded(tmp_path, tuned + "vary: {train.optimizer.lr: [0.001, 0.01]}\n")
+    assert loaded(tmp_path, tuned + "vary: {train.batch_size: [16, 32]}\n")

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from regbench.analysis.compare import Comparison
-from regbench.results import records
+from regbench.results.read import Records, read
+from regbench.results.same import differences, given
+from regbench.results.schema import RUNS
 
-METRICS = [name for name, kind in records.RUNS.items() if kind == "number" and name != "seconds"]
+METRICS = [name for name, kind in RUNS.items() if kind == "number" and name != "seconds"]
 """What a run measured, its time apart: equal in two sweeps of one config on one machine."""
 
 
@@ -38,17 +40,17 @@ def changes(
 
     Raises RecordsError where one can't be read.
     """
-    a, b = records.read(one), records.read(other)
+    a, b = read(one), read(other)
     return Changes(
-        config=tuple(records.differences(*(records.given(each.config) for each in (a, b)))),
-        environment=tuple(records.differences(a.environment, b.environment)),
-        dataset=tuple(records.differences(a.dataset, b.dataset)),
+        config=tuple(differences(*(given(each.config) for each in (a, b)))),
+        environment=tuple(differences(a.environment, b.environment)),
+        dataset=tuple(differences(a.dataset, b.dataset)),
         runs=tuple(_runs(a, b)),
         verdicts=tuple(_verdicts(first, second)),
     )
 
 
-def _runs(one: records.Records, other: records.Records) -> list[str]:
+def _runs(one: Records, other: Records) -> list[str]:
     """Say which runs only one side has, and in what measures the common ones differ."""
     a, b = (found.runs.set_index("run") for found in (one, other))
     common = a.index.intersection(b.index)

@@ -24,11 +24,11 @@ from regbench.analysis.stats import Array, Estimate, NoiseParts, Verdict
 from regbench.errors import RecordsError
 from regbench.planning.plan import label
 from regbench.regularizers import techniques
-from regbench.results.records import unpack
+from regbench.results.schema import unpack
 from regbench.text import one_line
 
 if TYPE_CHECKING:
-    from regbench.config.config import Analysis, Condition
+    from regbench.config.sections import Analysis, Condition
     from regbench.planning.plan import Plan, Skip
     from regbench.planning.tuning import Choice
 

@@ -24,14 +24,16 @@ from regbench.analysis import stats
 from regbench.analysis.evidence import verdicts
 from regbench.analysis.stats import Array, Estimate
 from regbench.claims import formula
-from regbench.config import config
+from regbench.config import yaml12
 from regbench.config.config import Config
-from regbench.config.yaml12 import read
+from regbench.config.load import part as part_of
 from regbench.errors import ConfigError, UnfinishedError, UsageError
 from regbench.locale import languages
+from regbench.planning import cells
 from regbench.planning.plan import Plan
-from regbench.planning.tuning import planned
-from regbench.results import records
+from regbench.results.ledger import planned
+from regbench.results.read import read
+from regbench.results.schema import PROBES, RUNS
 from regbench.settings import Settings
 
 FEWEST_SEEDS = 10
@@ -140,17 +142,17 @@ def load(path: Path) -> Claim:
 
     Raises ConfigError with every problem, placed as `file:line:column`.
     """
-    document = read(path)
+    document = yaml12.read(path)
     problems = [str(problem) for problem in document.problems]
     data = document.data if isinstance(document.data, dict) else {}
     if not problems and data.keys() != {"claim", "experiments"}:
         problems = [f"{path}:1:1: a claim has the sections `claim` and `experiments`, and no other"]
     if problems:
         raise ConfigError(problems)
-    about = config.part(path, ("claim",), About)
+    about = part_of(path, ("claim",), About)
     experiments = {}
     for name in data["experiments"] or {}:
-        experiments[str(name)] = config.load(path, at=("experiments", name))
+        experiments[str(name)] = cells.load(path, at=("experiments", name))
     claim = Claim(path.stem, about, experiments)
     for where, text in claim_formulas(about):
         try:
@@ -224,7 +226,7 @@ def measures(claim: Claim) -> set[str]:
     claim's own names.
     """
     return {
-        name for name, kind in records.RUNS.items() if kind in ("number", "whole")
+        name for name, kind in RUNS.items() if kind in ("number", "whole")
     } | claim.about.measures.keys()
 
 
@@ -235,7 +237,7 @@ class Held:
     claim: Claim
     runs: pd.DataFrame
     """Columns of runs.csv, and `experiment`; rows in the plans' order."""
-    probes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(records.PROBES)))
+    probes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PROBES)))
     """Columns of probes.csv."""
 
     @cached_property
@@ -319,7 +321,7 @@ def held(claim: Claim, directory: Path) -> Held:
     tables, probes = [], []
     for name, settings in claim.experiments.items():
         folder = directory / name
-        found = records.read(folder)
+        found = read(folder)
         runs = found.runs.set_index("run")
         probes.append(found.probes)
         plan = planned(settings, folder)

@@ -17,7 +17,7 @@ from torch import Tensor
 from regbench.engine.pixels import Part
 from regbench.nn.functions import cross_entropy
 from regbench.nn.stack import Parameter, Stack
-from regbench.results.records import WEIGHT_SIZES
+from regbench.results.schema import WEIGHT_SIZES
 
 BATCH = 1000
 """Images evaluated at a time; it changes speed and memory, not results."""

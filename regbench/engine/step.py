@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regbench.config import optim
+from regbench.config.optimizer import Adam, AdamW, Sgd
+from regbench.engine import optim
 from regbench.engine.pixels import Part
 from regbench.nn.functions import cross_entropy
 from regbench.nn.stack import Stack
@@ -25,7 +26,7 @@ class Step:
         stack: Stack,
         forward: Callable[[Tensor], Tensor],
         part: Part,
-        optimizers: Sequence[optim.Sgd | optim.Adam | optim.AdamW],
+        optimizers: Sequence[Sgd | Adam | AdamW],
     ) -> None:
         """Get ready to train; `optimizers`, one a run, differ in their learning rates at most."""
         self.stack, self.forward, self.part = stack, forward, part

@@ -14,15 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from regbench.config import optim
-from regbench.engine import checkpoint, evaluate
+from regbench.engine import checkpoint, evaluate, optim
 from regbench.engine.probing import Net, Probes
 from regbench.engine.step import Step
 from regbench.models import models
 from regbench.nn.randomness import stream
 from regbench.nn.stack import Stack
 from regbench.regularizers import techniques
-from regbench.results.records import Rows, pack
+from regbench.results.schema import Rows, pack
 
 if TYPE_CHECKING:
     from regbench.engine.pixels import Dataset, Part

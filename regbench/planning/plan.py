@@ -11,27 +11,19 @@ import heapq
 import itertools
 import json
 import unicodedata
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from regbench.config.config import (
-    LR,
-    TRIAL_SEED,
-    VARIED,
-    Combination,
-    Condition,
-    Config,
-    Dataset,
-    Train,
-)
+from regbench.config.config import Config
+from regbench.config.sections import LR, TRIAL_SEED, VARIED, Combination, Condition, Dataset, Train
 from regbench.data import sources
 from regbench.models import models
+from regbench.planning.cells import combinations
+from regbench.planning.cells import trials as tried_settings
 from regbench.regularizers import techniques
 from regbench.settings import Settings
 
-SEED = "\0seed"
-"""Stands for the seed in a run's description, which is written once a cell; no name holds a NUL."""
 STACK_SIZE = 12
 """Runs in a stack at most: measured, a step and run gets no cheaper beyond 8 to 16."""
 
@@ -132,7 +124,7 @@ def plan(config: Config, chosen: Iterable[Cell | Skip] | None = None) -> Plan:
     asked = list(chosen or ())
     if chosen is None:
         for condition in config.conditions:
-            for combination, reason in config.under(condition).combinations():
+            for combination, reason in combinations(config.under(condition)):
                 asked.append(cell_or_skip(combination, condition, named(condition), reason))
     return _planned(config, asked, config.seeds, config.rounds)
 
@@ -142,7 +134,7 @@ def trials(config: Config) -> Plan:
     assert config.tune
     asked: list[Cell | Skip] = []
     for condition in config.conditions:
-        for _, tried, reason in config.under(condition).trials():
+        for _, tried, reason in tried_settings(config.under(condition)):
             if reason is None and len(tried) > 1:
                 asked += [
                     cell_or_skip(techniques, condition | lr, named(condition))
@@ -170,56 +162,58 @@ def cell_or_skip(
 
 def _planned(
     config: Config,
-    asked: Iterable[Cell | Skip],
+    asked: Sequence[Cell | Skip],
     seeds: Sequence[int],
     rounds: Sequence[int],
     tested: bool = True,
 ) -> Plan:
-    asked = list(asked)
     cells = [cell for cell in asked if isinstance(cell, Cell)]
     skips = [skip for skip in asked if isinstance(skip, Skip)]
-    under: dict[str, tuple[Config, dict[str, Any], float]] = {}
+    # Seeds that are added later train in stacks of their own, so that the stacks of the earlier
+    # ones stay as they were.
+    round_of = dict(zip(seeds, _numbered(rounds), strict=True))
+    configs: dict[str, Config] = {}
     runs: list[Run] = []
     groups: dict[Hashable, list[Run]] = {}
-    round_of = dict(
-        zip(
-            seeds, itertools.chain.from_iterable([i] * n for i, n in enumerate(rounds)), strict=True
-        )
-    )
     for cell in cells:
         settings = json.dumps(cell.settings, sort_keys=True)
-        if settings not in under:
-            its = config.under(cell.settings)
-            under[settings] = its, described(its), cost(its)
-        its, common, _ = under[settings]
-        alike = structure(cell, its)
-        about = common | {
+        if settings not in configs:
+            configs[settings] = config.under(cell.settings)
+        own = configs[settings]
+        about = described(own) | {
             "techniques": {key: s.model_dump(mode="json") for key, s in cell.techniques.items()}
         }
-        about |= {} if tested else {"trial": True}
-        before, after = json.dumps(
-            about | {"seed": SEED}, sort_keys=True, separators=(",", ":")
-        ).split(json.dumps(SEED))
+        if not tested:
+            about["trial"] = True
+        alike = structure(cell, own)
         for seed in seeds:
-            run_id = digest(f"{before}{seed}{after}")
+            run_id = digest(_compact(about | {"seed": seed}))
             run = Run(
-                run_id, cell, seed, its.dataset, its.model, its.train, tested, config.probes or {}
+                run_id, cell, seed, own.dataset, own.model, own.train, tested, config.probes or {}
             )
             runs.append(run)
             groups.setdefault((round_of[seed], alike), []).append(run)
 
-    # Seeds that are added later train in stacks of their own, so that the stacks of the earlier
-    # ones stay as they were.
     position = {seed: i for i, seed in enumerate(seeds)}
     stacks = []
     for group in groups.values():
         group.sort(key=lambda run: (position[run.seed], run.train.optimizer.lr))
-        each = under[json.dumps(group[0].cell.settings, sort_keys=True)][2]
+        a_run = cost(configs[json.dumps(group[0].cell.settings, sort_keys=True)])
         for part in cut(group, STACK_SIZE if models()[group[0].model.name].STACKED else 1):
-            stacks.append(
-                Stack(digest("".join(run.id for run in part)), tuple(part), each * len(part))
-            )
+            stack_id = digest("".join(run.id for run in part))
+            stacks.append(Stack(stack_id, tuple(part), a_run * len(part)))
     return Plan(tuple(cells), tuple(runs), tuple(stacks), tuple(skips))
+
+
+def _numbered(rounds: Sequence[int]) -> Iterator[int]:
+    """Yield the round of each seed, in their order."""
+    for number, seeds in enumerate(rounds):
+        yield from [number] * seeds
+
+
+def _compact(value: Mapping[str, Any]) -> str:
+    """Return plain data as JSON that is the same whatever order it was made in."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def described(config: Config) -> dict[str, Any]:

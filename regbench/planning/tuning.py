@@ -9,25 +9,19 @@ for Hyperparameter Tuning.)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from regbench.analysis import stats
-from regbench.analysis.stats import Estimate
-from regbench.errors import RecordsError, UnfinishedError
+from regbench.errors import UnfinishedError
+from regbench.planning.cells import trials as tried_settings
 from regbench.planning.plan import Cell, Plan, Skip, label, named, plan, trials
-from regbench.results import records
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from regbench.config.config import Config
-
-FOLDER = records.TRIALS
 
 
 @dataclass(frozen=True)
@@ -35,10 +29,15 @@ class Trial:
     """One of the settings that a cell tried."""
 
     cell: Cell
-    validation: Estimate
-    """Validation accuracy of the runs that finished; a run that diverged has none."""
+    accuracies: tuple[float, ...]
+    """Validation accuracies of the runs that finished; a run that diverged has none."""
     seconds: float
-    """Of all its runs together, NaN where a run's are unknown."""
+    """All its runs together took as long; NaN where a run's time is unknown."""
+
+    @property
+    def mean(self) -> float:
+        """The mean validation accuracy, NaN where no run finished."""
+        return statistics.fmean(self.accuracies) if self.accuracies else math.nan
 
 
 @dataclass(frozen=True)
@@ -88,26 +87,22 @@ def numbers(cell: Cell) -> dict[str, float]:
     }
 
 
-def choose(config: Config, runs: pd.DataFrame, confidence: float = 0.95) -> list[Choice]:
+def choose(config: Config, runs: pd.DataFrame | Mapping[str, Iterable[Any]]) -> list[Choice]:
     """Return each cell's choice, the baseline's first; `runs` has the columns of runs.csv.
 
     Among the settings with the most finished runs (one at which runs diverge must not win by its
     survivors) the one with the best mean validation accuracy; of equals the first. Raises
-    RecordsError where a trial has not been run.
+    UnfinishedError where a trial has not been run.
     """
-    found: Mapping[str, tuple[str, float, float]] = {
-        run: (status, accuracy, seconds)
-        for run, status, accuracy, seconds in zip(
-            runs["run"], runs["status"], runs["validation_accuracy"], runs["seconds"], strict=True
-        )
-    }
-    by_cell: dict[str, list[tuple[str, float, float]]] = {}
+    columns = [runs[name] for name in ("run", "status", "validation_accuracy", "seconds")]
+    records = {run: record for run, *record in zip(*columns, strict=True)}
+    by_cell: dict[str, list[list[Any]]] = {}
     for run in trials(config).runs:
-        if run.id not in found:
+        if run.id not in records:
             raise UnfinishedError(
                 "its trials are not finished; go on with the command that began them"
             )
-        by_cell.setdefault(run.cell.label, []).append(found[run.id])
+        by_cell.setdefault(run.cell.label, []).append(records[run.id])
 
     choices = []
     for title, condition, cells, reason in _tried(config):
@@ -116,12 +111,10 @@ def choose(config: Config, runs: pd.DataFrame, confidence: float = 0.95) -> list
         elif len(cells) == 1:
             choices.append(Choice(title, (), cells[0]))
         else:
-            mine = tuple(_trial(cell, by_cell[cell.label], confidence) for cell in cells)
-            best = max(
-                mine, key=lambda trial: (trial.validation.n, round(trial.validation.mean, 12))
-            )
-            failed = Skip(title, f"no run of its {len(mine)} trials finished", condition)
-            choices.append(Choice(title, mine, best.cell if best.validation.n else failed))
+            tried = tuple(_trial(cell, by_cell[cell.label]) for cell in cells)
+            best = max(tried, key=lambda trial: (len(trial.accuracies), round(trial.mean, 12)))
+            failed = Skip(title, f"no run of its {len(tried)} trials finished", condition)
+            choices.append(Choice(title, tried, best.cell if best.accuracies else failed))
     return choices
 
 
@@ -130,45 +123,23 @@ def _tried(config: Config) -> Iterator[tuple[str, str, list[Cell], str | None]]:
     out, or None.
     """
     for condition in config.conditions:
-        at = f" @ {named(condition)}" if condition else ""
-        for title, tried, reason in config.under(condition).trials():
-            cells = [
-                Cell(
-                    label(combination, condition | lr),
-                    combination,
-                    condition | lr,
-                    named(condition),
-                )
-                for combination, lr in tried
-            ]
-            yield title + at, named(condition), cells, reason
+        name = named(condition)
+        at = f" @ {name}" if condition else ""
+        for title, tried, reason in tried_settings(config.under(condition)):
+            cells = []
+            for combination, lr in tried:
+                settings = condition | lr
+                cells.append(Cell(label(combination, settings), combination, settings, name))
+            yield title + at, name, cells, reason
 
 
-def _trial(cell: Cell, runs: Sequence[tuple[str, float, float]], confidence: float) -> Trial:
-    finished = [
-        accuracy for status, accuracy, _ in runs if status == "ok" and np.isfinite(accuracy)
-    ]
-    return Trial(
-        cell, stats.estimate(finished, confidence), float(sum(seconds for _, _, seconds in runs))
-    )
-
-
-def ledger(config: Config, directory: Path) -> list[Choice]:
-    """Return the choices of the tuned sweep in `directory`.
-
-    Raises RecordsError where its trials are not finished.
-    """
-    import pandas as pd
-
-    try:
-        found = (
-            records.read(directory / FOLDER).runs
-            if trials(config).cells
-            else pd.DataFrame(columns=list(records.RUNS))
-        )
-        return choose(config, found)
-    except RecordsError as error:
-        raise type(error)(f"{directory}: {error}") from error
+def _trial(cell: Cell, records: Iterable[Sequence[Any]]) -> Trial:
+    accuracies, time = [], 0.0
+    for status, accuracy, seconds in records:
+        if status == "ok" and math.isfinite(accuracy):
+            accuracies.append(float(accuracy))
+        time += seconds
+    return Trial(cell, tuple(accuracies), time)
 
 
 def outlined(config: Config) -> Plan:
@@ -183,12 +154,3 @@ def outlined(config: Config) -> Plan:
             replace(cells[0], label=title) if reason is None else Skip(title, reason, condition)
         )
     return plan(config, firsts)
-
-
-def planned(config: Config, directory: Path) -> Plan:
-    """Return the plan of the sweep in `directory`: of a tuned one, with the settings that its
-    trials chose.
-    """
-    return plan(
-        config, [choice.chosen for choice in ledger(config, directory)] if config.tune else None
-    )

@@ -105,6 +105,15 @@ class Technique:
         """Return why these settings make no sense beside `others` (key to settings), or None."""
         return next((reason for key, reason in cls.conflicts.items() if key in others), None)
 
+    @classmethod
+    def misfit(cls, settings: Any, train: Any) -> str | None:
+        """Return why these settings make no sense with the config's `train`, or None.
+
+        `train` holds optimizer, schedule, epochs and batch size; of a tuned learning rate the
+        smallest and the largest are asked about.
+        """
+        return None
+
     @cached_property
     def spans(self) -> list[slice]:
         """The runs that this technique acts on, as slices of neighbours; the others have its

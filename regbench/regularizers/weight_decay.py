@@ -66,6 +66,25 @@ class WeightDecay(Technique):
             "weights", description="all: biases and norm parameters too"
         )
 
+    @classmethod
+    def misfit(cls, settings: Any, train: Any) -> str | None:
+        """Refuse AdamW's own decay, which the baseline has too, and steps that take whole weights.
+
+        A step takes lr x strength of a weight: with 1 or more nothing is left, or its mirror image.
+        """
+        optimizer = train.optimizer
+        if own := getattr(optimizer, "weight_decay", 0):
+            return (
+                f"{optimizer.name} decays the weights by {own}, and techniques.weight_decay does "
+                "so again; allowed: {name: adam}, or {name: adamw, weight_decay: 0}"
+            )
+        if optimizer.lr * settings.strength >= 1:
+            return (
+                f"weight_decay {settings.strength} times the learning rate {optimizer.lr} is 1 or "
+                "more: a step would take whole weights away"
+            )
+        return None
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.log_kept = self.stack.counter("weight_decay.log_kept")

@@ -16,7 +16,7 @@ from typing import Any
 from regbench.analysis.compare import CellResult, Comparison, TechniqueResult
 from regbench.analysis.effects import Contrast
 from regbench.analysis.evidence import cited, evidence
-from regbench.analysis.stats import FEWEST_SEEDS, POWER, Estimate
+from regbench.analysis.stats import FEWEST_SEEDS, POWER, Estimate, estimate
 from regbench.locale import Words
 from regbench.planning.plan import Skip
 from regbench.planning.tuning import numbers
@@ -86,7 +86,7 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
                 "trials": [
                     {
                         "settings": numbers(trial.cell),
-                        "validation_accuracy": _known(_estimate(trial.validation)),
+                        "validation_accuracy": _known(_estimate(estimate(trial.accuracies))),
                         "seconds": _known(trial.seconds),
                     }
                     for trial in choice.trials

@@ -13,7 +13,7 @@ import jinja2
 import pandas as pd
 
 from regbench.analysis.compare import Comparison, short_names
-from regbench.config.config import Replicates
+from regbench.config.sections import Replicates
 from regbench.locale import Words
 from regbench.report import numbers, plots, tables
 

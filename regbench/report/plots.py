@@ -31,7 +31,7 @@ from regbench.claims.claims import Claim, Judgement, Rule
 from regbench.locale import Words, words
 from regbench.planning.tuning import numbers
 from regbench.regularizers import techniques
-from regbench.results.records import WEIGHT_SIZES
+from regbench.results.schema import WEIGHT_SIZES
 
 INK = "#010203"
 """Stands for the page's own colour until the picture is set into it."""
@@ -441,7 +441,7 @@ def trials(comparison: Comparison, words: Words) -> str | None:
         grid = figure.subplots(rows, across, squeeze=False, sharey=True)
         for axes, (choice, name) in zip(grid.flat, panels, strict=False):
             for trial in choice.trials:
-                x, found = numbers(trial.cell)[name], trial.validation
+                x, found = numbers(trial.cell)[name], stats.estimate(trial.accuracies)
                 taken = trial.cell is choice.chosen
                 axes.vlines(
                     x, 100 * (1 - found.high), 100 * (1 - found.low), color=COLOURS[0], lw=1

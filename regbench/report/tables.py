@@ -22,7 +22,7 @@ from regbench.analysis.compare import (
 from regbench.analysis.effects import Contrast
 from regbench.analysis.evidence import MEASURES, Outcome, cited, evidence
 from regbench.analysis.stats import FEWEST_SEEDS, MOST_SEEDS, POWER, Estimate, Verdict
-from regbench.config.config import LR
+from regbench.config.sections import LR
 from regbench.locale import Words
 from regbench.planning.plan import Skip, label
 from regbench.regularizers import Card, techniques
@@ -380,7 +380,7 @@ def ledger(comparison: Comparison, words: Words) -> Table | None:
         best = next((trial for trial in choice.trials if trial.cell is choice.chosen), None)
         skipped = isinstance(choice.chosen, Skip)
         chosen = UNKNOWN if skipped else choice.chosen.label if best else words("ledger.nothing")
-        lost = sum(trial.validation.n == 0 for trial in choice.trials)
+        lost = sum(not trial.accuracies for trial in choice.trials)
         rows.append(
             (
                 cell(choice.name, "plain" if choice.name != "baseline" else "strong"),
@@ -389,7 +389,7 @@ def ledger(comparison: Comparison, words: Words) -> Table | None:
                 cell(str(lost)),
                 cell(numbers.number(choice.seconds, 1) if choice.trials else UNKNOWN),
                 cell(chosen, "bad" if skipped and choice.trials else "plain"),
-                cell(numbers.number(100 * best.validation.mean, 1) if best else UNKNOWN),
+                cell(numbers.number(100 * best.mean, 1) if best else UNKNOWN),
             )
         )
     columns = (
@@ -402,7 +402,8 @@ def ledger(comparison: Comparison, words: Words) -> Table | None:
         Column(words("ledger.validation"), "figure"),
     )
     seeds = max(
-        (trial.validation.n for choice in comparison.ledger for trial in choice.trials), default=0
+        (len(trial.accuracies) for choice in comparison.ledger for trial in choice.trials),
+        default=0,
     )
     return Table(words("ledger.title"), columns, tuple(rows), (words("ledger.note", seeds=seeds),))
 

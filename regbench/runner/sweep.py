@@ -28,7 +28,11 @@ from regbench.planning.plan import STACK_SIZE, Plan, Run, Stack, named
 from regbench.plugins import culprit
 from regbench.probes import probes
 from regbench.regularizers import techniques
-from regbench.results.records import GROWS, Records, Results, Rows, finished, is_extension, read
+from regbench.results.ledger import planned
+from regbench.results.read import Records, finished, read
+from regbench.results.same import GROWS, is_extension
+from regbench.results.schema import Rows
+from regbench.results.write import Writer
 from regbench.runner.progress import label
 from regbench.trackers import tracking
 
@@ -82,7 +86,7 @@ def run(
     every = checkpoint.interval(os.environ)
     about = environment(executor, workers, device)
     with (
-        Results(directory, config.resolved(directory), about, described(config, images)) as results,
+        Writer(directory, config.resolved(directory), about, described(config, images)) as results,
         stored(images) as place,
     ):
         for note in (*images.notes, *results.notes):
@@ -136,11 +140,9 @@ def slowly(tell: Callable[[], None]) -> Iterator[None]:
 
 def pending(config: Config, directory: Path) -> bool:
     """Whether a run of the config is not finished in `directory`."""
-    from regbench.planning import tuning  # with SciPy, which no worker needs
-
     if config.tune and not finished(directory):
         return True
-    return not {run.id for run in tuning.planned(config, directory).runs} <= finished(directory)
+    return not {run.id for run in planned(config, directory).runs} <= finished(directory)
 
 
 def grown(config: Config, directory: Path) -> Config:

@@ -18,7 +18,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 from regbench.errors import RegbenchError, TrackerError, describe
-from regbench.results.records import EPOCHS, RUNS, Kind, Records, Row, Rows
+from regbench.results.read import Records
+from regbench.results.schema import EPOCHS, RUNS, Kind, Row, Rows
 from regbench.text import one_line
 from regbench.trackers import Entry, Tracker
 from regbench.trackers.base import Param

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from regbench.config import config
+from regbench.config.schema import schema
 from regbench.engine import probing
 from regbench.engine.pixels import Dataset
 from regbench.engine.train import train
@@ -227,6 +227,6 @@ def test_ids_say_what_is_measured_only_where_something_is() -> None:
 
 
 def test_the_schema_has_every_probe() -> None:
-    shape = config.schema()["properties"]["probes"]
+    shape = schema()["properties"]["probes"]
     assert list(shape["properties"]) == list(probes())
     assert json.dumps(shape)

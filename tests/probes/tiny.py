@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from regbench import data
-from regbench.config import config
 from regbench.engine.pixels import Dataset
 from regbench.engine.train import train
+from regbench.planning.cells import load
 from regbench.planning.plan import Run, plan
 from regbench.regularizers import techniques
-from regbench.results.records import Rows
+from regbench.results.schema import Rows
 
 MODELS = {
     "mlp": "{name: mlp, widths: [9, 8], activation: tanh}",
@@ -67,9 +67,7 @@ def runs(
             f"combine: [{', '.join(cells)}]\n"
             f"probes: {probes}\n"
         )
-        wanted = [
-            run for run in plan(config.load(file)).runs if run.cell.techniques or "{}" in cells
-        ]
+        wanted = [run for run in plan(load(file)).runs if run.cell.techniques or "{}" in cells]
     return sorted(wanted, key=lambda run: run.seed)
 
 

@@ -79,8 +79,8 @@ def test_the_ledger_lists_what_each_cell_tried_what_it_cost_and_what_it_chose(
         assert row[2][0].text == "4"
         assert isinstance(choice.chosen, Cell)
         assert row[5][0].text == choice.chosen.label
-        best = max(choice.trials, key=lambda trial: trial.validation.mean)
-        assert row[6][0].text == f"{100 * best.validation.mean:.1f}"
+        best = max(choice.trials, key=lambda trial: trial.mean)
+        assert row[6][0].text == f"{100 * best.mean:.1f}"
     assert [line.text.split()[0] for line in table.rows[1][1]] == ["l2.strength", "lr"]
     for form in ("rich", "markdown", "latex"):
         assert "What each cell tried before it was tested" in report.render(tuned, form)  # type: ignore[arg-type]

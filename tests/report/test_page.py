@@ -15,7 +15,7 @@ import pytest
 
 from regbench.analysis.compare import Failure, compare
 from regbench.cli import compared
-from regbench.config.config import Replicates
+from regbench.config.sections import Replicates
 from regbench.locale import words
 from regbench.report import page, tables
 from tests.command import regbench

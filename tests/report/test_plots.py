@@ -23,7 +23,7 @@ from regbench.cli import compared
 from regbench.engine.evaluate import histograms
 from regbench.locale import words
 from regbench.report import plots
-from regbench.results import records
+from regbench.results.read import read
 from tests.sample import ROUGH, lose, sweep, tuned_sweep
 from tests.sample import records as sampled
 
@@ -33,7 +33,7 @@ DRAWN = ("forest", "interactions", "pareto")
 
 @pytest.fixture(scope="module")
 def quickstart() -> tuple[Comparison, pd.DataFrame, pd.DataFrame]:
-    found = records.read(QUICKSTART)
+    found = read(QUICKSTART)
     return compared(QUICKSTART), found.epochs, found.details
 
 

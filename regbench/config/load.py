@@ -1,0 +1,475 @@
+"""The config: one YAML file to typed settings, or all that is wrong with it, placed."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from regbench.config import wording
+from regbench.config.config import Config
+from regbench.config.reader import (
+    WANTED,
+    S,
+    TooManyError,
+    dotted,
+    elsewhere,
+    kinds,
+    kinds_of_models,
+    told,
+)
+from regbench.config.sections import (
+    LONGEST_NAME,
+    LR,
+    MODES,
+    NAME,
+    NAME_BYTES,
+    SEEDS,
+    STRENGTHS,
+    TRIAL_SEED,
+    VARIED,
+    Analysis,
+    Condition,
+    Dataset,
+    Replicates,
+    Sequential,
+    Train,
+    Tune,
+)
+from regbench.config.strengths import StrengthsReader
+from regbench.config.wording import shown
+from regbench.config.yaml12 import Loc, Problem
+from regbench.data import sizes, sources
+from regbench.errors import ConfigError, DataError
+from regbench.models import models
+from regbench.probes import probes
+from regbench.regularizers import techniques
+from regbench.settings import Settings
+from regbench.text import closest
+
+
+def load(
+    path: Path,
+    overrides: Sequence[str] = (),
+    at: Loc = (),
+    check: Callable[[Config], str] = lambda config: "",
+) -> Config:
+    """Return the config in the YAML file `path`, or in a part of it: the mapping at the keys `at`.
+
+    Each override is `section.key=value` with a YAML value, and takes the place of what the file
+    says; a relative `dataset.path` starts from the config's folder in the file, from the working
+    directory in an override. `check` says what is wrong with the cells that a config asks for, ""
+    where nothing is. Raises ConfigError with every problem, placed as `file:line:column` or as the
+    override.
+    """
+    reader = ConfigReader(path, at)
+    with suppress(TooManyError):
+        for place, text in enumerate(overrides):
+            reader.put(text)
+            reader.lost(text, overrides[:place])
+        config = reader.config()
+        if config and (wrong := check(config)):
+            reader.problem(("combine",), wrong, key=True)
+        elif config:
+            return config
+    raise ConfigError(told(reader.document))
+
+
+def part(path: Path, at: Loc, kind: type[S]) -> S:
+    """Return the settings that stand at the keys `at` of a YAML file.
+
+    Raises ConfigError with every problem, placed.
+    """
+    reader = ConfigReader(path, at)
+    with suppress(TooManyError):
+        settings = reader.section(kind, reader.document.data, ())
+        if settings is not None and not reader.document.problems:
+            return settings
+    raise ConfigError(told(reader.document))
+
+
+class ConfigReader(StrengthsReader):
+    """Turns a file into a config, and notes on the way what is wrong with it."""
+
+    def config(self) -> Config | None:
+        """Return the config, or None if there is any problem."""
+        data = self.document.data
+        if not isinstance(data, dict):
+            return None
+        for key in data:
+            if key not in Config.model_fields:
+                meant = closest(key, Config.model_fields, elsewhere(""))
+                self.problem(
+                    (key,), f"unknown key {key!r}", ", ".join(Config.model_fields), meant, key=True
+                )
+        given = {key: value for key, value in data.items() if value is not None}
+        has_cells = isinstance(given.get("combine"), list)
+        for key in ("dataset", "model", "techniques"):
+            if key not in given and not (key == "techniques" and has_cells):
+                self.problem((key,), f"{key} is missing", WANTED[key], key=True)
+
+        name = self.name(given.get("name"))
+        dataset = self.dataset(given["dataset"]) if "dataset" in given else None
+        model = self.model(given["model"]) if "model" in given else None
+        train = self.train(given.get("train", {}))
+        seeds = self.seeds(given.get("seeds", 5))
+        rounds = self.rounds(given["rounds"], seeds) if "rounds" in given else [len(seeds)]
+        sequential = (
+            self.section(Sequential, given["sequential"], ("sequential",))
+            if "sequential" in given
+            else None
+        )
+        if "tune" in given:
+            self.tuned = self.tune(given["tune"], seeds)
+        listed = self.techniques(given.get("techniques", {}))
+        combine = self.combine(given.get("combine", MODES[0]), listed)
+        exclude = self.exclude(given.get("exclude", []), listed, combine)
+        vary = self.vary(given["vary"], dataset, model, train, listed) if "vary" in given else None
+        analysis = self.section(Analysis, given.get("analysis", {}), ("analysis",))
+        probed = self.probes(given.get("probes", {}))
+        replicates = (
+            self.section(Replicates, given["replicates"], ("replicates",))
+            if "replicates" in given
+            else None
+        )
+        self.techniques_misfit(train, listed)
+        self.model_misfits(dataset, model)
+        source = sources().get(dataset.name) if dataset else None
+        for key, settings in probed.items():
+            known = model and source and source.IMAGE
+            if known and (unfit := probes()[key].misfit(settings, model, known)):
+                self.problem(
+                    ("probes", key), f"the probe {key} can't measure here: {unfit}", key=True
+                )
+        if given.get("techniques") == {} and not has_cells:
+            self.problem(
+                ("techniques",),
+                "techniques is empty: nothing to compare",
+                WANTED["techniques"],
+                key=True,
+            )
+        if self.document.problems:
+            return None
+        config = Config.model_validate(
+            {
+                "name": name,
+                "dataset": dataset,
+                "model": model,
+                "train": train,
+                "seeds": seeds,
+                "rounds": rounds,
+                "sequential": sequential,
+                "vary": vary,
+                "tune": self.tuned,
+                "techniques": listed,
+                "combine": combine,
+                "exclude": exclude,
+                "analysis": analysis,
+                "probes": probed or None,
+                "replicates": replicates,
+            }
+        )
+        return config
+
+    def name(self, value: Any) -> str:
+        """Return the sweep's name; by default the file's stem, with - for what a name can't hold.
+
+        A stem too long for a name ends in digits that stand for the whole of it, so that two are
+        told apart.
+        """
+        if value is None:
+            stem = unicodedata.normalize("NFC", self.stem)
+            name = re.sub(r"[^\w-]+", "-", stem.lower()).strip("-")
+            if not re.search(r"\w", name.replace("_", "")):
+                self.problem(
+                    ("name",),
+                    "the file's own name makes no name for the sweep",
+                    "a line such as name: mine",
+                )
+            if len(name) > LONGEST_NAME or len(name.encode()) > NAME_BYTES:
+                cut = name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
+                name = f"{cut}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
+            return name
+        if (
+            not isinstance(value, str)
+            or not re.fullmatch(NAME, value)
+            or len(value.encode()) > NAME_BYTES
+        ):
+            marks = "digits, - and _ (text that looks like a number goes between quotes)"
+            allowed = f"1 to {LONGEST_NAME} small letters, {marks}"
+            self.problem(("name",), f"name can't be {shown(value)}", allowed)
+            return ""
+        if value == "reference":
+            self.problem(
+                ("name",), "name can't be reference: results/reference/ holds what is committed"
+            )
+        return unicodedata.normalize("NFC", value)
+
+    def dataset(self, value: Any) -> Dataset | None:
+        """Return the section `dataset`, checked against what its source asks for."""
+        at: Loc = ("dataset",)
+        if not self.is_section(value, at):
+            return None
+        name = self.kind(value, sources(), at)
+        source = sources()[name] if name else None
+        values = value | {"name": name}
+        path = value.get("path")
+        if isinstance(path, str):
+            start = self.path.parent if self.document.place((*at, "path")).line else Path()
+            # Path.resolve and Path.expanduser raise on a loop of links and on a user without a
+            # home.
+            values["path"] = Path(os.path.abspath(start / os.path.expanduser(path)))  # noqa: PTH100, PTH111
+        if source and source.NEEDS_PATH and path is None:
+            what = f"dataset.path is missing: {name} reads data of your own"
+            self.problem(at, what, "the path of a file or folder", key=True)
+        if source and not source.NEEDS_PATH and path is not None:
+            self.problem(
+                (*at, "path"),
+                f"{name} takes no path: it is found by name; leave path out",
+                key=True,
+            )
+        dataset = self.check(Dataset, values, at)
+        if dataset and source and source.TRAIN and source.CLASSES:
+            left = source.TRAIN - round(dataset.validation_share * source.TRAIN)
+            if dataset.train_size and not source.CLASSES <= dataset.train_size <= left:
+                what = (
+                    f"dataset.train_size can't be {dataset.train_size}: validation leaves "
+                    f"{left} of {source.TRAIN:,}"
+                )
+                self.problem((*at, "train_size"), what, f"{source.CLASSES} (one a class) to {left}")
+            else:
+                try:
+                    sizes(
+                        source.TRAIN, source.CLASSES, dataset.train_size, dataset.validation_share
+                    )
+                except DataError as error:
+                    self.problem((*at, "validation_share"), str(error))
+        return dataset
+
+    def train(self, value: Any) -> Train | None:
+        """Return the section `train`; optimizer and schedule are chosen by their `name`."""
+        if not self.is_section(value, ("train",)):
+            return None
+        values = dict(value)
+        for key in ("optimizer", "schedule"):
+            if key in values:
+                chosen = self.named(values.pop(key), kinds(key), ("train", key))
+                values |= {key: chosen} if chosen else {}
+        return self.check(Train, values, ("train",))
+
+    def seeds(self, value: Any) -> list[int]:
+        """Return the list of seeds."""
+        allowed = f"how many (1 to {SEEDS:,}), or a list of different whole numbers of at least 0"
+        if type(value) is int and 1 <= value <= SEEDS:
+            return list(range(value))
+        if not isinstance(value, list) or not value:
+            self.problem(("seeds",), f"seeds can't be {shown(value)}", allowed)
+            return []
+        seen: set[int] = set()
+        for i, seed in enumerate(value):
+            if type(seed) is not int or seed < 0:
+                self.problem(
+                    ("seeds", i), f"a seed can't be {shown(seed)}", "a whole number of at least 0"
+                )
+            elif seed in seen:
+                self.problem(("seeds", i), f"seed {seed} is listed twice; leave one out")
+            else:
+                seen.add(seed)
+        if len(value) > SEEDS:
+            self.problem(("seeds",), f"{len(value):,} seeds are too many", allowed)
+        return value
+
+    def rounds(self, value: Any, seeds: list[int]) -> list[int]:
+        """Return how many seeds each round has."""
+        allowed = (
+            f"a list of whole numbers of at least 1 whose sum is the number of seeds, {len(seeds)}"
+        )
+        whole = isinstance(value, list) and all(type(n) is int and n >= 1 for n in value)
+        if not whole or (seeds and sum(value) != len(seeds)):
+            self.problem(("rounds",), f"rounds can't be {shown(value)}", allowed)
+            return [len(seeds)]
+        return list(value)
+
+    def techniques_misfit(self, train: Train | None, listed: Mapping[str, Any]) -> None:
+        """Refuse strengths that can't be trained with this optimizer at its learning rates."""
+        if train is None:
+            return
+        rates = self.tuned.lr if self.tuned and self.tuned.lr else [train.optimizer.lr]
+        for key, strengths in listed.items():
+            for settings, lr in itertools.product(strengths, {min(rates), max(rates)}):
+                optimizer = train.optimizer.model_copy(update={"lr": lr})
+                tried = train.model_copy(update={"optimizer": optimizer})
+                if reason := techniques()[key].misfit(settings, tried):
+                    self.problem(("techniques", key), reason, key=True)
+                    break
+
+    def model_misfits(self, dataset: Dataset | None, model: Any) -> None:
+        """Refuse a model that can't take the images of the dataset, where their size is known."""
+        image = sources()[dataset.name].IMAGE if dataset and dataset.name in sources() else None
+        if dataset and model and image and (reason := models()[model.name].misfit(model, image)):
+            self.problem(
+                ("model",),
+                f"this model does not fit the images of {dataset.name}: {reason}",
+                key=True,
+            )
+
+    def vary(
+        self,
+        value: Any,
+        dataset: Dataset | None,
+        model: Any,
+        train: Train | None,
+        listed: Mapping[str, Any],
+    ) -> list[Condition] | None:
+        """Return the conditions: a mapping of lists stands for all combinations, a list for its
+        items.
+        """
+        at: Loc = ("vary",)
+        example = (
+            "{train.batch_size: [16, 128]}, or a list of conditions [{train.batch_size: 16, "
+            "train.epochs: 5}]"
+        )
+        found: list[tuple[Condition, Loc]] = []
+        if isinstance(value, dict) and value:
+            axes = [
+                [(key, v) for v in (given if isinstance(given, list) else [given])]
+                for key, given in value.items()
+            ]
+            choices = itertools.islice(itertools.product(*axes), STRENGTHS + 1)
+            found = [(dict(choice), at) for choice in choices]
+        elif isinstance(value, list) and all(isinstance(item, dict) and item for item in value):
+            found = [(item, (*at, i)) for i, item in enumerate(value)]
+        if not found or len(found) > STRENGTHS:
+            self.problem(
+                at, f"vary can't be {shown(value)}", f"1 to {STRENGTHS:,} conditions: {example}"
+            )
+            return None
+        seen: dict[str, Condition] = {}
+        for condition, where in found:
+            base = {"dataset": dataset, "model": model, "train": train}
+            sections = self.condition(condition, where, base, listed)
+            if not all(sections):
+                continue
+            earlier = seen.setdefault(
+                "".join(section.model_dump_json() for section in sections), condition
+            )
+            if earlier == condition and earlier is not condition:
+                self.problem(
+                    where, f"{wording.brief(condition)} stands twice under vary; leave one out"
+                )
+            elif earlier is not condition:
+                both = f"{wording.brief(condition)} and {wording.brief(earlier)}"
+                self.problem(
+                    where,
+                    f"with {both} the settings are the same; leave one of the two out of vary",
+                )
+        return [condition for condition, _ in found]
+
+    def condition(
+        self, condition: Condition, at: Loc, base: Mapping[str, Any], listed: Mapping[str, Any]
+    ) -> tuple[Any, Any, Any]:
+        """Check a condition by reading the sections as they would stand with it; return them, None
+        for a wrong one.
+        """
+        data = {name: section.model_dump(mode="json") for name, section in base.items() if section}
+        for key, value in condition.items():
+            *path, last = str(key).split(".")
+            node: Any = data
+            for part in path:
+                node = node.get(part) if isinstance(node, dict) else None
+            if str(key).split(".")[0] not in VARIED or key in (
+                "dataset",
+                "dataset.name",
+                "dataset.path",
+            ):
+                allowed = (
+                    "settings of dataset (but not which), model and train, such as train.batch_size"
+                )
+                self.problem(
+                    at,
+                    f"{key!r} can't be varied",
+                    allowed,
+                    closest(key, [], elsewhere("")),
+                )
+            elif isinstance(node, dict):
+                node[last] = copy.deepcopy(value)  # as in Config.under
+            elif data.keys() >= {*VARIED}:
+                self.problem(at, f"{key!r} can't be varied: there is no {'.'.join(path)}", "", "")
+            if key == LR and self.tuned and self.tuned.lr:
+                self.problem(
+                    at,
+                    f"{key} can't be varied and tuned: tune.lr sets it in every condition; "
+                    "take one away",
+                )
+        before = len(self.document.problems)
+        with_it: tuple[Any, Any, Any] = (None, None, None)
+        if data.keys() == {*VARIED}:
+            with_it = (
+                self.dataset(data["dataset"]),
+                self.model(data["model"]),
+                self.train(data["train"]),
+            )
+            self.model_misfits(*with_it[:2])
+            self.techniques_misfit(with_it[2], listed)
+        place = self.document.place(at)
+        said = [
+            Problem(place, f"with {wording.brief(condition)}: {p.message}")
+            for p in self.document.problems[before:]
+        ]
+        self.document.problems[before:] = said
+        return with_it
+
+    def model(self, value: Any) -> Any:
+        """Return the section `model`."""
+        return self.named(value, kinds_of_models(), ("model",))
+
+    def tune(self, value: Any, seeds: list[int]) -> Tune | None:
+        """Return the section `tune`, with the learning rates drawn where it gives a range."""
+        at: Loc = ("tune",)
+        if not self.is_section(value, at):
+            return None
+        rates, trials = value.get("lr"), value.get("trials")
+        drawable = type(trials) is int and 2 <= trials <= STRENGTHS
+        if isinstance(rates, dict) and drawable:
+            value = value | {"lr": self.drawn(rates, (*at, "lr"), "lr", trials)}
+        tune = self.check(Tune, value, at)
+        if tune and tune.lr and len(tune.lr) != tune.trials:
+            self.problem(
+                (*at, "lr"),
+                f"tune.lr lists {len(tune.lr)} learning rates",
+                f"{tune.trials}, one a trial",
+            )
+        for seed in range(TRIAL_SEED, TRIAL_SEED + (tune.seeds if tune else 0)):
+            if seed in seeds:
+                what = f"seed {seed} is a trial's, and the cells must have seeds that chose nothing"
+                self.problem(("seeds",), what, f"seeds below {TRIAL_SEED:,}")
+                break
+        return tune
+
+    def probes(self, value: Any) -> dict[str, Settings]:
+        """Return key to settings of the probes, in the order of their names; one with a problem is
+        left out.
+        """
+        if not self.is_section(value, ("probes",)):
+            return {}
+        found: dict[str, Settings] = {}
+        for key, given in value.items():
+            at: Loc = ("probes", key)
+            if key not in probes():
+                self.unknown("probe", key, probes(), at, key=True)
+            elif given is not None and not isinstance(given, dict):
+                self.problem(
+                    at,
+                    f"{dotted(at)} can't be {shown(given)}",
+                    "its settings {key: value}, or nothing",
+                )
+            elif settings := self.check(probes()[key].Settings, given or {}, at):
+                found[key] = settings
+        return {key: found[key] for key in probes() if key in found}

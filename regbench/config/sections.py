@@ -1,0 +1,118 @@
+"""The sections of a config: what each setting is, its type, its range and its default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
+
+from regbench.config.optimizer import Adam, Constant, Optimizer, Schedule
+from regbench.settings import Settings
+
+LONGEST_NAME, NAME_BYTES = 64, 200
+"""Characters and bytes of a sweep's name: systems allow a folder 255 bytes, and a part of a sweep
+has its number behind the name.
+"""
+NAME = rf"[^\s\x00-\x1f\x7f-\x9fA-Z!-,./:-@\[-^`{{-~]{{1,{LONGEST_NAME}}}"
+"""A sweep's name, as a pattern for Python and JavaScript: letters of any script, digits, - and _,
+but no capitals.
+"""
+SEEDS = 10_000
+RUNS = 100_000
+STRENGTHS = 1_000
+"""Beyond these a config is a mistake: a grid with one list too many."""
+TRIAL_SEED = 10_000
+"""The first seed of trials, beyond those that `seeds: N` and `--extend` give to the cells."""
+
+Condition = dict[str, Any]
+"""Settings of dataset, model or training that replace the config's own: dotted key to value."""
+VARIED = ("dataset", "model", "train")
+"""The sections that a condition may change."""
+LR = "train.optimizer.lr"
+Combination = dict[str, Settings]
+"""A set of techniques with their settings, in the order of tables: what a cell is made of."""
+Mode = Literal["one_at_a_time", "factorial", "leave_one_out"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+class Dataset(Settings):
+    """What to train on, and what becomes of the training images."""
+
+    name: str = Field(description="which dataset")
+    path: Path | None = Field(
+        None, description="the data's own file or folder, relative to the config file"
+    )
+    train_size: int | None = Field(
+        None, ge=1, description="images to train on, out of what validation leaves; all by default"
+    )
+    validation_share: float = Field(
+        0.1, gt=0, lt=1, description="share of the training images that is kept for validation"
+    )
+    label_noise: float = Field(
+        0.0, ge=0, le=1, description="share of the training labels that become another class"
+    )
+
+
+class Train(Settings):
+    """How each run is trained."""
+
+    epochs: int = Field(30, ge=1, description="passes over the training images")
+    batch_size: int = Field(128, ge=1, description="images a step")
+    optimizer: Optimizer = Field(Adam(), description="how the weights are updated")
+    schedule: Schedule = Field(
+        Constant(), description="how the learning rate changes over the epochs"
+    )
+    select: Literal["last", "best"] = Field(
+        "last",
+        description="the epoch that is tested: the last, or the one with the highest validation "
+        "accuracy",
+    )
+    evaluate_every: int = Field(
+        1, ge=1, description="epochs between two looks at the validation set"
+    )
+
+
+class Analysis(Settings):
+    """What the comparison calls a difference."""
+
+    margin: float = Field(
+        0.2, ge=0, description="points of accuracy within which two cells count as equivalent"
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="confidence of the intervals")
+
+
+class Sequential(Settings):
+    """By what rule `--until-decided` adds seeds; declared before the first run, since intervals
+    depend on it.
+    """
+
+    step: int = Field(5, ge=1, description="seeds added at a time, while any verdict is undecided")
+    most: int = Field(20, ge=2, description="seeds at most")
+
+
+class Tune(Settings):
+    """How strengths are chosen: every cell tries as many, validation selects, and the winner trains
+    on fresh seeds.
+    """
+
+    trials: int = Field(..., ge=2, le=1000, description="settings that each cell tries")
+    seeds: int = Field(
+        3, ge=1, le=100, description="runs of each trial; none of their seeds is the sweep's own"
+    )
+    lr: list[Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        description="learning rates to try along with the strengths, one a trial; {low, high} "
+        "draws them",
+    )
+
+
+class Replicates(Settings):
+    """What the sweep repeats, for the report to set it beside the sweep's own numbers; it changes
+    no run.
+    """
+
+    source: str = Field(..., description="author, year, figure or table")
+    theirs: dict[str, str] = Field(..., description="language (en, ko) to what was found there")
+    ours: dict[str, str] = Field({}, description="language to what came out here")
+    differs: dict[str, str] = Field({}, description="language to what is different here")

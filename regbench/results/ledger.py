@@ -1,0 +1,34 @@
+"""The plan of a results directory: of a tuned sweep, with what its trials chose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from regbench.config.config import Config
+from regbench.errors import RecordsError
+from regbench.planning.plan import Plan, plan, trials
+from regbench.planning.tuning import Choice, choose
+from regbench.results.read import read
+from regbench.results.schema import RUNS, TRIALS
+
+
+def ledger(config: Config, directory: Path) -> list[Choice]:
+    """Return the choices of the tuned sweep in `directory`.
+
+    Raises RecordsError where its trials are not finished.
+    """
+    try:
+        if trials(config).cells:
+            return choose(config, read(directory / TRIALS).runs)
+        return choose(config, {name: [] for name in RUNS})
+    except RecordsError as error:
+        raise type(error)(f"{directory}: {error}") from error
+
+
+def planned(config: Config, directory: Path) -> Plan:
+    """Return the plan of the sweep in `directory`: of a tuned one, with the settings that its
+    trials chose.
+    """
+    if config.tune is None:
+        return plan(config)
+    return plan(config, [choice.chosen for choice in ledger(config, directory)])
