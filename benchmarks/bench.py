@@ -131,8 +131,8 @@ def stacked(runs: tuple[Run, ...], name: str, steps: int) -> float:
     """Seconds a step and run of a stack."""
     import torch
 
+    from regbench.engine.assemble import assemble, one_of_each_seed
     from regbench.engine.step import Step
-    from regbench.engine.train import assemble, one_of_each_seed
     from regbench.models import models
 
     key = "".join(run.id for run in runs)

@@ -47,3 +47,8 @@ def closest(word: Any, known: Iterable[str], elsewhere: Mapping[str, str] | None
         return f"'{close[0]}'"
     close = difflib.get_close_matches(word, list(elsewhere), n=1, cutoff=0.85)
     return f"'{elsewhere[close[0]]}'" if close else ""
+
+
+def summary(thing: object) -> str:
+    """Return the first paragraph of a docstring, on one line."""
+    return one_line((thing.__doc__ or "").strip().partition("\n\n")[0])

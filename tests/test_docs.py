@@ -37,6 +37,7 @@ from regbench.results.schema import BESIDE, PROBED, RUNS, Kind, Rows
 from regbench.results.write import Writer
 from regbench.runner import sweep
 from regbench.settings import Settings
+from regbench.text import summary
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -196,7 +197,7 @@ def test_every_setting_and_row_of_a_probe_is_described(key: str) -> None:
     check_table(settings, probe.Settings)
     assert {name: cells[1] for name, cells in described.items() if len(cells) == 2} == probe.names
     assert settings.keys() | probe.names.keys() == described.keys()
-    for line in ((probe.__doc__ or "").splitlines()[0], probe.source):
+    for line in (summary(probe), probe.source):
         assert line in text.replace("\n", " ")
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from regbench.engine.evaluate import calibration_error, filters, histograms
-from regbench.nn.stack import Parameter
+from regbench.nn.acts import Parameter
 
 
 def test_by_hand_with_two_bins() -> None:

@@ -52,7 +52,7 @@ class Count(Probe):
         pass
 
     def at_end(self):
-        self.note("steps", [self.net.steps] * len(self.net.runs))
+        self.note("steps", [self.net.steps] * self.net.stack.size)
 """
 MODEL = """
 from typing import Literal

@@ -82,7 +82,7 @@ def cells(plan: Plan, image: tuple[int, int, int], classes: int) -> Table:
     """Return each cell with its number of trained parameters."""
     import torch
 
-    from regbench.engine.train import assemble
+    from regbench.engine.assemble import assemble
 
     rows = []
     for cell in plan.cells:

@@ -13,6 +13,7 @@ from regbench import data
 from regbench.models import models as found_models
 from regbench.probes import probes as found_probes
 from regbench.regularizers import techniques as found_techniques
+from regbench.text import summary
 
 
 def techniques(lang: str, data_dir: Path | None = None) -> Table:
@@ -30,7 +31,7 @@ def models(lang: str, data_dir: Path | None = None) -> Table:
     """Return every model with its settings."""
     rows = []
     for name, module in found_models().items():
-        rows.append((name, (module.__doc__ or "").splitlines()[0], settings_of(module.Settings)))
+        rows.append((name, summary(module), settings_of(module.Settings)))
     return grid(("name", "what it is", "settings (default)"), rows)
 
 
@@ -38,9 +39,7 @@ def probes(lang: str, data_dir: Path | None = None) -> Table:
     """Return every probe with its settings and its source."""
     rows = []
     for key, probe in found_probes().items():
-        rows.append(
-            (key, (probe.__doc__ or "").splitlines()[0], settings_of(probe.Settings), probe.source)
-        )
+        rows.append((key, summary(probe), settings_of(probe.Settings), probe.source))
     return grid(("key", "what it measures", "settings (default)", "source"), rows)
 
 

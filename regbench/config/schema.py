@@ -24,6 +24,7 @@ from regbench.models import models
 from regbench.probes import probes
 from regbench.regularizers import techniques
 from regbench.settings import Settings
+from regbench.text import summary
 
 
 def schema() -> dict[str, Any]:
@@ -61,7 +62,7 @@ def schema() -> dict[str, Any]:
         },
         "dataset": {
             **_section_shape(dataset, ["name"]),
-            "description": Dataset.__doc__,
+            "description": summary(Dataset),
             "if": {"properties": {"name": {"enum": own_data}}},
             "then": {"required": ["path"], "properties": {"path": {"type": "string"}}},
             "else": {"properties": {"path": {"type": "null"}}},
@@ -72,7 +73,7 @@ def schema() -> dict[str, Any]:
         },
         "train": {
             **_section_shape(train, []),
-            "description": Train.__doc__,
+            "description": summary(Train),
             "type": ["object", "null"],
         },
         "seeds": {
@@ -97,7 +98,7 @@ def schema() -> dict[str, Any]:
         },
         "sequential": {
             **_section_shape(wording.shapes(Sequential), []),
-            "description": Sequential.__doc__,
+            "description": summary(Sequential),
             "type": ["object", "null"],
         },
         "vary": {
@@ -127,7 +128,7 @@ def schema() -> dict[str, Any]:
             **_section_shape(
                 wording.shapes(Tune) | {"lr": _tuned(wording.shapes(Tune)["lr"])}, ["trials"]
             ),
-            "description": Tune.__doc__,
+            "description": summary(Tune),
             "type": ["object", "null"],
         },
         "techniques": {
@@ -161,7 +162,7 @@ def schema() -> dict[str, Any]:
         },
         "analysis": {
             **_section_shape(wording.shapes(Analysis), []),
-            "description": Analysis.__doc__,
+            "description": summary(Analysis),
             "type": ["object", "null"],
         },
         "probes": {
@@ -170,7 +171,7 @@ def schema() -> dict[str, Any]:
             "properties": {
                 key: {
                     **_section_shape(wording.shapes(probe.Settings), _required(probe.Settings)),
-                    "description": (probe.__doc__ or "").splitlines()[0],
+                    "description": summary(probe),
                     "type": "object" if _required(probe.Settings) else ["object", "null"],
                 }
                 for key, probe in probes().items()
@@ -179,7 +180,7 @@ def schema() -> dict[str, Any]:
         },
         "replicates": {
             **_section_shape(wording.shapes(Replicates), ["source", "theirs"]),
-            "description": Replicates.__doc__,
+            "description": summary(Replicates),
             "type": ["object", "null"],
         },
     }
@@ -221,7 +222,7 @@ def _named_shape(kind: type[Settings]) -> dict[str, Any]:
     fields = wording.shapes(kind)
     required = _required(kind)
     named = {"name": {"const": fields["name"]["const"]}}
-    return {**_section_shape(fields | named, ["name", *required]), "description": kind.__doc__}
+    return {**_section_shape(fields | named, ["name", *required]), "description": summary(kind)}
 
 
 def _technique_shape(key: str, in_rule: bool) -> dict[str, Any]:

@@ -14,13 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regbench.engine.pixels import Part
+from regbench.nn.acts import Parameter
 from regbench.nn.functions import cross_entropy
-from regbench.nn.stack import Parameter, Stack
+from regbench.nn.part import BATCH, Part
+from regbench.nn.stack import Stack
 from regbench.results.schema import WEIGHT_SIZES
 
-BATCH = 1000
-"""Images evaluated at a time; it changes speed and memory, not results."""
 FILTERS = 16
 """Units of the first layer whose weights are kept for a picture."""
 

@@ -5,8 +5,6 @@ time.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,27 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regbench import data
+from regbench.nn.part import Part
 
 if TYPE_CHECKING:
     from regbench.planning.plan import Run
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some images of a dataset: `images(index)` for index (S, B) is (S, B, H, W, C), normalized."""
-
-    images: Callable[[Tensor], Tensor]
-    labels: Tensor
-    index: Tensor
-
-    def __len__(self) -> int:
-        return self.index.shape[1]
-
-
 class Dataset:
     """What the runs of one dataset share on one device.
 
-    Each channel is scaled to mean 0 and variance 1 over the official training images.
+    Each channel is scaled to mean 0 and variance 1 over the official training images. `black` and
+    `white`, (C,), are the normalized values of pixels 0 and 255.
     """
 
     def __init__(
@@ -59,6 +47,7 @@ class Dataset:
         mean, deviation = channel_moments(images.train_images)
         self.factor = self.tensor(1 / (255 * deviation)).to(dtype)
         self.offset = self.tensor(-mean / deviation).to(dtype)
+        self.black, self.white = self.offset, 255 * self.factor + self.offset
 
     def tensor(self, array: Any) -> Tensor:
         """Return a NumPy array as a tensor on the device; labels become int64, pixels stay

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from regbench.config.optimizer import Adam, AdamW, Sgd
 from regbench.engine import optim
-from regbench.engine.pixels import Part
 from regbench.nn.functions import cross_entropy
+from regbench.nn.part import Part
 from regbench.nn.stack import Stack
 
 

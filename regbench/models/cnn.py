@@ -67,8 +67,8 @@ def build(
     """
     import torch.nn.functional as F
 
+    from regbench.nn.acts import Site
     from regbench.nn.functions import flatten_maps
-    from regbench.nn.stack import Site
 
     inputs, height, width = image
     blocks, layers = [], []

@@ -56,7 +56,7 @@ def build(
     """Create the network; it takes images (seeds or 1, B, H, W, C) and returns logits (M, classes,
     B).
     """
-    from regbench.nn.stack import Site
+    from regbench.nn.acts import Site
 
     sizes = [image[0] * image[1] * image[2], *settings.widths]
     layers = []

@@ -91,8 +91,9 @@ def build(
     2.4). In a net of depthwise7 blocks layer norms run over the channels of a position, in one of
     basic blocks over the whole image.
     """
+    from regbench.nn.acts import Site
     from regbench.nn.functions import flatten_maps
-    from regbench.nn.stack import ACTIVATIONS, Site
+    from regbench.nn.stack import ACTIVATIONS
 
     act = ACTIVATIONS[settings.activation]
     pixels, height, width = image

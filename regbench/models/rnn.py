@@ -99,7 +99,7 @@ def build(
     import torch
 
     from regbench.nn import recurrent
-    from regbench.nn.stack import Site
+    from regbench.nn.acts import Site
 
     channels, height, row = image
     sizes = [channels * row, *settings.widths]

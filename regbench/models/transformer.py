@@ -81,7 +81,8 @@ def build(
     except for queries, keys and values.
     """
     from regbench.nn import functions
-    from regbench.nn.stack import ACTIVATIONS, Site
+    from regbench.nn.acts import Site
+    from regbench.nn.stack import ACTIVATIONS
 
     channels, height, width = image
     size, features = settings.patch, settings.heads * settings.head_width

@@ -103,7 +103,7 @@ class Masks:
         )
 
     def state(self) -> list[list[Any]]:
-        """Return how far each stream has come, as `regbench.engine.checkpoint` takes it."""
+        """Return how far each stream has come, as `engine.checkpoint` takes it."""
         return [
             [seed, place, _state(generator)] for (seed, place), generator in self.streams.items()
         ]

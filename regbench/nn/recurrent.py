@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from regbench.nn import functions
-from regbench.nn.stack import Site, Stack
+from regbench.nn.acts import Site
+from regbench.nn.stack import Stack
 
 GATES: Mapping[str, int] = {"rnn": 1, "gru": 3, "lstm": 4}
 """A cell's summed inputs for each unit of its state."""

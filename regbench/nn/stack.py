@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from regbench.nn import functions
+from regbench.nn.acts import Acts, Parameter, Site
 from regbench.nn.masks import Masks
 from regbench.nn.randomness import stream
-from regbench.regularizers import Technique
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -26,48 +26,10 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@dataclass(frozen=True)
-class Site:
-    """A place where norms and noise act, most often behind a hidden layer; `shape` is one image's
-    (or token's) there.
-
-    `over`: what a layer norm's statistics run over on feature maps, the whole image or the channels
-    of one position. `scale`: where a norm's scale starts. `steps`: time steps that a recurrent
-    layer passes here; they share scale and shift, and statistics over the batch are those of one
-    `step`.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    over: Literal["image", "channels"] = "image"
-    scale: float = 1.0
-    steps: int = 1
-    step: int = 0
-
-
 Watch = Callable[[Literal["in", "out"], Site, Tensor], None]
 """Looks at activations, units or maps: what goes into a site's activation, or what comes out of a
 site.
 """
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One trained tensor (M, ...). Penalties act on kind "weight" alone unless asked otherwise."""
-
-    name: str
-    tensor: Tensor
-    kind: Literal["weight", "bias", "norm"]
-
-    @property
-    def gradient(self) -> Tensor:
-        """The gradient of the last backward pass, shape of the tensor."""
-        assert self.tensor.grad is not None, f"{self.name} took no part in the loss"
-        return self.tensor.grad
-
-    def column(self, vector: Tensor) -> Tensor:
-        """Return vector (M,) as (M, 1, ...), to be broadcast against the tensor."""
-        return vector.view(-1, *[1] * (self.tensor.dim() - 1))
 
 
 class Stack:
@@ -80,7 +42,7 @@ class Stack:
     def __init__(
         self,
         run_seeds: Sequence[int],
-        techniques: Mapping[type[Technique], Sequence[object]],
+        techniques: Mapping[Callable[[Sequence[Any], Stack], Acts], Sequence[object]],
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -179,7 +141,7 @@ class Stack:
         return self.buffers[name]
 
     def state(self) -> dict[str, Any]:
-        """Return all of it that training moves, as `regbench.engine.checkpoint` takes it."""
+        """Return all of it that training moves, as `engine.checkpoint` takes it."""
         tensors = [p.tensor for p in self.parameters] + list(self.buffers.values())
         return {"tensors": tensors, "turns": self.turns, "masks": self.masks.state()}
 
@@ -197,13 +159,13 @@ class Stack:
         """Whether hidden layers have a bias: not where a batch norm right behind them would take it
         out again.
         """
-        between = any(getattr(t.settings[0], "place", "") == "before_norm" for t in self.techniques)
+        between = any(t.place == "before_norm" for t in self.techniques)
         return between or not any(t.cancels_bias for t in self.techniques)
 
     @property
     def normalizes(self) -> bool:
         """Whether a norm stands at the sites: its shift then does what a bias would."""
-        return any(type(t).norm is not Technique.norm for t in self.techniques)
+        return any(t.normalizes for t in self.techniques)
 
     def linear(
         self, name: str, inputs: int, outputs: int, bias: bool = True, sd: float | None = None
@@ -264,7 +226,7 @@ class Stack:
         the site's count as its last one, as in Cooijmans et al. 2017 for sequences longer than
         those of training.
         """
-        norms = [t for t in self.techniques if type(t).norm is not Technique.norm]
+        norms = [t for t in self.techniques if t.normalizes]
         for technique in norms:
             technique.prepare(site)
         at = [replace(site, step=step) for step in range(site.steps)]
@@ -282,7 +244,7 @@ class Stack:
         """Create the noise of a place without norm and activation: x -> x, the same in
         evaluation.
         """
-        noises = [t for t in self.techniques if type(t).noise is not Technique.noise]
+        noises = [t for t in self.techniques if t.disturbs]
         for technique in noises:
             technique.prepare(site)
 
@@ -301,15 +263,11 @@ class Stack:
         """
         for technique in self.techniques:
             technique.prepare(site)
-        norms = [t for t in self.techniques if type(t).norm is not Technique.norm]
-        noises = [t for t in self.techniques if type(t).noise is not Technique.noise]
-        before = [t.norm for t in norms if t.settings[0].place == "before_activation"]
-        after = [t.norm for t in norms if t.settings[0].place == "after_activation"]
-        early = [
-            t.noise
-            for t in noises
-            if norms and getattr(t.settings[0], "place", "") == "before_norm"
-        ]
+        norms = [t for t in self.techniques if t.normalizes]
+        noises = [t for t in self.techniques if t.disturbs]
+        before = [t.norm for t in norms if t.place == "before_activation"]
+        after = [t.norm for t in norms if t.place == "after_activation"]
+        early = [t.noise for t in noises if norms and t.place == "before_norm"]
         late = [t.noise for t in noises if t.noise not in early]
         ahead, behind = (early, []) if before else ([], early)
         act = ACTIVATIONS[activation]

@@ -14,8 +14,8 @@ from regbench.probes.base import Count, OnImages, Probe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from regbench.engine.pixels import Part
-    from regbench.nn.stack import Site
+    from regbench.nn.acts import Site
+    from regbench.nn.part import Part
 
 PERCENTILES = (15, 50, 85)
 
@@ -92,7 +92,7 @@ class Activations(Probe):
         """Return the input to the last activation, (M, units, n): its site is the last that a
         forward pass comes to.
         """
-        from regbench.engine.probing import by_unit
+        from regbench.probes._net import by_unit
 
         last: Any = None
 

@@ -31,8 +31,8 @@ from regbench.settings import Settings
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from regbench.engine.pixels import Part
-    from regbench.engine.probing import Net
+    from regbench.nn.part import Part
+    from regbench.probes._net import Net
 
 T = TypeVar("T")
 

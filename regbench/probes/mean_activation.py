@@ -14,8 +14,8 @@ from regbench.probes.base import Count, OnImages, Probe
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from regbench.engine.pixels import Part
-    from regbench.nn.stack import Site
+    from regbench.nn.acts import Site
+    from regbench.nn.part import Part
 
 
 def ratio(disturbed: Tensor, evaluated: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class MeanActivation(Probe):
 
     def means(self, part: Part, draws: Sequence[str], noise: bool) -> dict[str, Tensor]:
         """Return the mean of what leaves each site, (M,), over all passes."""
-        from regbench.engine.probing import by_unit
+        from regbench.probes._net import by_unit
 
         sums: dict[str, Tensor] = {}
         counts: dict[str, int] = {}

@@ -23,7 +23,7 @@ def averaged(
     samples: probabilities (M, classes, n), of which as many are taken as the largest count;
     targets: (M, n).
     """
-    from regbench.engine.probing import accuracy
+    from regbench.probes._net import accuracy
 
     found, total, counts = {}, None, set(counts)
     for k, sample in zip(range(1, max(counts) + 1), samples, strict=False):

@@ -29,7 +29,8 @@ from regbench.settings import Settings
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from regbench.nn.stack import Parameter, Site, Stack
+    from regbench.nn.acts import Parameter, Site
+    from regbench.nn.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,21 @@ class Technique:
         """
         everything = getattr(self.settings[0], "include", "weights") == "all"
         return [p for p in parameters if everything or p.kind == "weight"]
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether it is a norm: its shift then does what a bias would."""
+        return type(self).norm is not Technique.norm
+
+    @property
+    def disturbs(self) -> bool:
+        """Whether it disturbs the activations."""
+        return type(self).noise is not Technique.noise
+
+    @property
+    def place(self) -> str:
+        """Where it stands at a site, by its settings; "" where they don't say."""
+        return str(getattr(self.settings[0], "place", ""))
 
     @property
     def cancels_bias(self) -> bool:

@@ -19,7 +19,7 @@ from regbench.settings import Settings as Base
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from regbench.nn.stack import Parameter, Site
+    from regbench.nn.acts import Parameter, Site
 
 
 class Dropout(Technique):

@@ -18,7 +18,7 @@ from regbench.settings import Settings as Base
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from regbench.nn.stack import Parameter
+    from regbench.nn.acts import Parameter
 
 
 def scale_back(w: Tensor, c: Tensor) -> Tensor:

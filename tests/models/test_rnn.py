@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from regbench.engine.evaluate import evaluate
-from regbench.engine.pixels import Part
 from regbench.models import models
 from regbench.models.rnn import pack
+from regbench.nn.part import Part
 from tests.networks import Drops, Network, Reference, multiply_adds
 
 IMAGE = (2, 6, 3)

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from regbench.config.schema import schema
-from regbench.engine import probing
+from regbench.engine import clock as clocks
 from regbench.engine.pixels import Dataset
 from regbench.engine.train import train
 from regbench.probes import Probe, probes
+from regbench.text import summary
 from tests.probes.tiny import CELLS, MODELS, images, runs, trained
 
 SETTINGS: dict[str, str] = {
@@ -105,7 +106,7 @@ def test_every_probe_has_a_source_in_one_line_and_a_first_line_that_says_what_it
     for key, probe in probes().items():
         assert probe.source
         assert "\n" not in probe.source
-        assert (probe.__doc__ or "").splitlines()[0].endswith("."), key
+        assert summary(probe).endswith("."), key
         assert all(probe.names.values())
         assert probe.timed <= probe.names.keys()
 
@@ -172,16 +173,16 @@ def test_the_clock_of_training_stands_still_while_they_look() -> None:
         stack = type("Stack", (), {"device": torch.device("cpu")})
 
     clock, net, slow = Clock(), Net(), Slow()
-    watched: Any = probing.Probes(net, {}, clock)  # type: ignore[arg-type]
+    watched: Any = clocks.Clock(net, {}, clock)  # type: ignore[arg-type]
     watched.probes = watched.stepping = [slow]
     watched.ahead = []
     for _ in range(2):
-        watched.resume()
+        watched.start()
         for _ in range(3):
             watched.before_step(None, None)
             clock.now += 1
             watched.after_step()
-        assert watched.rest() == 3
+        assert watched.stop() == 3
         clock.now += 7  # the loop's own evaluation
         watched.after_epoch(1)
     assert slow.heard == [2, 4, 6]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from regbench.engine.probing import Net
+from regbench.probes._net import Net
 from regbench.probes.steps_to import first_at
 from tests.probes.tiny import measured, trained
 

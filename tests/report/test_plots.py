@@ -70,7 +70,7 @@ def test_curves_are_means_over_seeds_with_t_intervals(
 def test_the_bins_of_the_picture_are_those_of_the_records() -> None:
     import torch
 
-    from regbench.nn.stack import Parameter
+    from regbench.nn.acts import Parameter
 
     sizes = np.sqrt(plots.BINS[:-1] * plots.BINS[1:])
     (counts,) = histograms(
