@@ -29,7 +29,7 @@ from regbench import data
 from regbench.config.config import Config
 from regbench.planning.cells import load
 from regbench.planning.plan import Run, plan
-from regbench.runner.sweep import THREADS, cores, prepare
+from regbench.runner.machine import THREADS, cores, prepare
 
 if TYPE_CHECKING:
     from regbench.results.schema import Rows
@@ -522,7 +522,7 @@ def hundred_thousand(folder: Path) -> Path:
     return folder
 
 
-def null(jobs: Any, **_: Any) -> Iterator[Any]:
+def null(jobs: Any, how: Any, on_epoch: Any) -> Iterator[Any]:
     """An executor that trains nothing."""
     from regbench.executors import Outcome
 
@@ -539,8 +539,8 @@ def past_this_machine() -> dict[str, float]:
 
     from rich.console import Console
 
-    from regbench.runner import sweep as sweeps
     from regbench.runner.progress import Progress
+    from regbench.runner.run import How, run
 
     began = time.perf_counter()
     settings = many()
@@ -558,17 +558,13 @@ def past_this_machine() -> dict[str, float]:
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(sweeps, "execute", null),
+        mock.patch("regbench.runner.run.execute", null),
         mock.patch.dict(globals(), made_up=timed),
         Path(os.devnull).open("w") as nowhere,
         Progress(Console(file=nowhere)) as progress,
     ):
         began = time.perf_counter()
-        sweeps.run(
-            settings, planned_, Path(folder), executor="serial", workers=1, device="cpu",
-            data_dir=None,
-            fail_fast=False, progress=progress,
-        )  # fmt: skip
+        run(settings, planned_, Path(folder), How("serial", 1, "cpu"), progress)
         a_run = (time.perf_counter() - began - invented) / len(planned_.runs)
     return {
         "plan_100k_seconds": seconds,

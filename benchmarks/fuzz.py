@@ -85,9 +85,11 @@ def formula(content: bytes) -> None:
 
 def records(content: bytes) -> None:
     """Rows of all four tables, each behind its header; then a sweep that goes on there."""
-    from regbench.results import records as recorded
+    from regbench.results.read import Records
+    from regbench.results.schema import BESIDE, PROBED, RUNS
+    from regbench.results.write import Writer
 
-    tables = {"runs.csv": recorded.RUNS} | recorded.BESIDE | recorded.PROBED
+    tables = {"runs.csv": RUNS} | BESIDE | PROBED
     which, body = (content[0] % 4, content[1:]) if content else (0, b"")
     sweep = folder() / "sweep"
     sweep.mkdir(exist_ok=True)
@@ -99,22 +101,23 @@ def records(content: bytes) -> None:
             ",".join(columns).encode() + b"\n" + (body if i == which else b"")
         )
     try:
-        found = recorded.Records(sweep)
+        found = Records(sweep)
         for part in ("runs", "epochs", "details", "probes"):
             getattr(found, part)
     finally:  # what a table refuses, a sweep may still mend
-        with recorded.Results(sweep, {"name": "x", "probes": {"noise": {}}}, {}, {}) as results:
+        with Writer(sweep, {"name": "x", "probes": {"noise": {}}}, {}, {}) as results:
             results.finished()
 
 
 def kept_config(content: bytes) -> None:
-    from regbench.results import records as recorded
+    from regbench.results.read import Records
+    from regbench.results.same import differences
 
     placed("config.yaml", content)
     placed("environment.json", content)
-    found = recorded.Records(folder())
-    recorded.differences(found.config, {"name": "x"})
-    recorded.differences(found.environment, {"name": "x"})
+    found = Records(folder())
+    differences(found.config, {"name": "x"})
+    differences(found.environment, {"name": "x"})
 
 
 def npz(content: bytes) -> None:
@@ -236,7 +239,7 @@ def survives(name: str, content: bytes) -> None:
     try:
         TARGETS[name][0](content)
     except ConfigError as error:
-        said = error.problems
+        said = [str(problem) for problem in error.problems]
     except RegbenchError as error:
         said = [str(error)]
     else:

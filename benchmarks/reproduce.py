@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from regbench.analysis.changes import changes
-from regbench.cli import comparisons
-from regbench.runner.sweep import cores
+from regbench.analysis.opened import Opened
+from regbench.runner.machine import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,7 +29,7 @@ def reproduce(reference: Path) -> bool:
         stdout=subprocess.DEVNULL,
     )
     took = time.perf_counter() - began
-    found = changes(reference, new, comparisons(reference), comparisons(new))
+    found = changes(Opened(reference), Opened(new))
     told = [*found.config, *found.dataset, *found.runs, *found.verdicts]
     print(
         f"{reference.name}: "

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from regbench import report
-from regbench.analysis.compare import Comparison
-from regbench.analysis.evidence import VERDICTS
+from regbench.analysis.comparison import Comparison
 from regbench.claims import claims
-from regbench.cli import comparisons, page
+from regbench.claims.verdicts import VERDICTS
+from regbench.library import Results
 from regbench.locale import languages, words
-from regbench.report import blocks, numbers, plots
+from regbench.report import blocks, claim_plots, drawing, numbers
 from regbench.report import claims as shown
+from regbench.report import render as report
 from regbench.results.read import read
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +50,7 @@ def claimed(found: shown.Found) -> Iterator[tuple[Path, str]]:
         yield folder / f"report.{lang}.html", shown.page(found, spoken)
         for claim, judgement in found:
             if judgement:
-                picture = plots.alone(plots.claim(claim, judgement, spoken))
+                picture = drawing.alone(claim_plots.claim(claim, judgement, spoken).svg)
                 yield folder / "pictures" / f"{claim.name}.{lang}.svg", picture
 
 
@@ -62,10 +62,9 @@ def built() -> Iterator[tuple[Path, str]]:
         for claim in claims.found(ROOT / "configs/claims")
     ]
     yield from claimed(stated)
-    held = {
-        folder.name: comparisons(folder)
-        for folder in sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))
-    }
+    folders = sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))
+    opened = {folder.name: Results(folder) for folder in folders}
+    held = {name: results.comparisons() for name, results in opened.items()}
     yield REFERENCE / "README.md", contents(held)
     for name, conditions in held.items():
         folder = REFERENCE / name
@@ -73,7 +72,10 @@ def built() -> Iterator[tuple[Path, str]]:
             yield folder / f"table.{lang}.md", report.render(conditions, "markdown", lang)
         yield folder / "table.json", report.render(conditions, "json")
         for mark, comparison in marked(conditions).items():
-            yield folder / f"report{mark}.{LANGUAGE}.html", page(folder, comparison, LANGUAGE)
+            yield (
+                folder / f"report{mark}.{LANGUAGE}.html",
+                opened[name].page(LANGUAGE, comparison.condition or None),
+            )
             for lang in languages():
                 picture = report.svg(comparison, lang, 140, f"regbench sweep {name}.yaml")
                 yield folder / f"table{mark}.{lang}.svg", picture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 LONGEST = 1000
 """Characters of a sentence that a person gets to read."""
 DESCRIBED = 400
@@ -12,9 +15,8 @@ def sentence(text: str) -> str:
     """Return `text` as a terminal may show it: what can't be printed is spelt out, and it is cut in
     the middle.
     """
-    if (
-        len(text) > LONGEST
-    ):  # a key of a megabyte, say: the place stands in front, the remedy at the end
+    # A key of a megabyte, say: the place stands in front, the remedy at the end.
+    if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
@@ -23,6 +25,29 @@ def describe(error: BaseException) -> str:
     """Return `error` as one line: its type and its message, cut at `DESCRIBED` characters."""
     line = " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())
     return line if len(line) <= DESCRIBED else line[: DESCRIBED - 3] + "..."
+
+
+class Place(NamedTuple):
+    """A point in a file (line and column from 1), or a whole source such as an option of the
+    command line (line 0).
+    """
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+class Problem(NamedTuple):
+    """Something that the user has to mend."""
+
+    place: Place
+    message: str
+
+    def __str__(self) -> str:
+        return sentence(f"{self.place}: {self.message}")
 
 
 class RegbenchError(Exception):
@@ -41,18 +66,16 @@ class UsageError(RegbenchError):
 
 
 class ConfigError(RegbenchError):
-    """A config that can't be used; `problems` holds every one of them, already placed as
-    file:line:column.
-    """
+    """A config that can't be used; `problems` holds every problem with its place."""
 
     exit_code = 2
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(problems)
-        self.problems = problems
+        self.problems = list(problems)
 
     def __str__(self) -> str:
-        return "\n".join(self.problems)
+        return "\n".join(map(str, self.problems))
 
 
 class DataError(RegbenchError):

@@ -17,7 +17,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from regbench import data  # noqa: E402
-from regbench.analysis import evidence  # noqa: E402
+from regbench.claims import verdicts  # noqa: E402
 
 # The same examples in every run: a commit that has nothing to do with it is not to fail for a new
 # one.
@@ -25,7 +25,7 @@ settings.register_profile("regbench", deadline=None, print_blob=True, derandomiz
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=500)
 settings.load_profile("regbench")
 
-evidence.VERDICTS = Path(__file__).with_name("verdicts.json")
+verdicts.VERDICTS = Path(__file__).with_name("verdicts.json")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from regbench.analysis.compare import Comparison, compare
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import Comparison
 from regbench.config.config import Config
 from regbench.planning import tuning
 from regbench.planning.cells import load

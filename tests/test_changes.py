@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from regbench import cli
 from regbench.analysis.changes import changes
+from regbench.analysis.opened import Opened
 from tests.command import regbench
 
 QUICKSTART = Path(__file__).parents[1] / "results/reference/quickstart"
@@ -71,4 +71,4 @@ def test_data_told_from_another_folder_are_no_difference(tmp_path: Path) -> None
         config.write_text(
             config.read_text().replace("name: mnist5k, path: null", f"name: npz, path: {path}")
         )
-    assert changes(one, two, cli.comparisons(one), cli.comparisons(two)).config == ()
+    assert changes(Opened(one), Opened(two)).config == ()

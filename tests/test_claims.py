@@ -173,9 +173,10 @@ def test_a_mistake_is_said_with_its_place(tmp_path: Path, old: str, new: str, pr
     assert old in CLAIM
     with pytest.raises(ConfigError) as raised:
         claims.load(written(tmp_path, CLAIM.replace(old, new)))
-    assert any(problem in text for text in raised.value.problems), raised.value.problems
+    assert problem in str(raised.value)
     assert all(
-        text.startswith(f"{tmp_path}/claims/dropout-helps.yaml") for text in raised.value.problems
+        str(found).startswith(f"{tmp_path}/claims/dropout-helps.yaml")
+        for found in raised.value.problems
     )
 
 

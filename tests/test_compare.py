@@ -10,7 +10,8 @@ import pytest
 import scipy.stats
 
 from regbench.analysis import stats
-from regbench.analysis.compare import CellResult, Comparison, compare
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import CellResult, Comparison
 from regbench.config.sections import Analysis
 from regbench.planning.plan import Plan
 from tests.sample import ROUGH, lose, records, sweep

@@ -61,7 +61,7 @@ def verdict(folder: Path, text: str, *overrides: str) -> Config | list[str]:
     try:
         return loaded(folder, text, *overrides)
     except ConfigError as error:
-        return [problem.replace(f"{folder}/", "") for problem in error.problems]
+        return [str(problem).replace(f"{folder}/", "") for problem in error.problems]
 
 
 def problems(folder: Path, text: str, *overrides: str) -> list[str]:

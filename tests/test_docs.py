@@ -35,7 +35,7 @@ from regbench.regularizers import Technique, techniques
 from regbench.results.read import read
 from regbench.results.schema import BESIDE, PROBED, RUNS, Kind, Rows
 from regbench.results.write import Writer
-from regbench.runner import sweep
+from regbench.runner.machine import environment
 from regbench.settings import Settings
 from regbench.text import summary
 
@@ -248,7 +248,7 @@ def test_every_column_is_described_in_its_order_with_its_kind(
 
 def test_what_environment_json_holds_is_described() -> None:
     text = section("docs/records.md", "`environment.json` and `dataset.json`")
-    here = sweep.environment("serial", 1, "cpu")
+    here = environment("serial", 1, "cpu")
     for key in [*here, *here["flags"]]:
         assert f"`{key}`" in text
 
@@ -343,7 +343,7 @@ def test_a_config_gives_the_cells_or_the_errors_that_are_shown(
     if text.startswith(WRONG):
         with pytest.raises(errors.ConfigError) as caught:
             load(Path(path.name))
-        assert caught.value.problems == answer.splitlines()
+        assert str(caught.value) == answer.strip()
     else:
         assert [cell.label for cell in plan(load(path)).cells] == answer.splitlines()
 

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regbench.analysis import stats
-from regbench.analysis.effects import Contrast, Effects, effects
+from regbench.analysis.factorial import Contrast, Factorial, factorial
 from regbench.analysis.stats import Array
 
 
-def factorial(*keys: str) -> list[dict[str, float]]:
+def full(*keys: str) -> list[dict[str, float]]:
     return [
         dict.fromkeys(on, 1.0)
         for n in range(len(keys) + 1)
@@ -27,8 +27,8 @@ def factorial(*keys: str) -> list[dict[str, float]]:
     ]
 
 
-def found(cells: list[dict[str, float]], accuracy: Array) -> Effects:
-    result = effects(cells, accuracy)
+def found(cells: list[dict[str, float]], accuracy: Array) -> Factorial:
+    result = factorial(cells, accuracy)
     assert result is not None
     return result
 
@@ -39,7 +39,7 @@ def by_name(contrasts: tuple[Contrast, ...]) -> Mapping[tuple[str, ...], Contras
 
 @pytest.mark.parametrize("keys", ["ab", "abc", "abcd"])
 def test_a_full_factorial_gives_the_coefficients_of_least_squares(keys: str) -> None:
-    cells = factorial(*keys)
+    cells = full(*keys)
     accuracy = np.random.default_rng(0).normal(0.9, 0.02, (len(cells), 6))
     # In +-1 coding a main effect is twice its coefficient, a difference of differences four times.
     signs = np.array([[1 if key in cell else -1 for key in keys] for cell in cells])
@@ -63,7 +63,7 @@ def test_a_full_factorial_gives_the_coefficients_of_least_squares(keys: str) -> 
 def test_the_interval_and_p_are_those_of_a_t_test_over_the_seeds() -> None:
     accuracy = np.random.default_rng(4).normal(0.9, 0.02, (4, 5))
     baseline, a, b, both = accuracy
-    result = effects(factorial("a", "b"), accuracy, confidence=0.9)
+    result = factorial(full("a", "b"), accuracy, confidence=0.9)
     assert result is not None
     for contrast, values in (
         (result.main[0], (a - baseline + both - b) / 2),
@@ -79,7 +79,7 @@ def test_the_interval_and_p_are_those_of_a_t_test_over_the_seeds() -> None:
 def test_a_grid_solved_by_hand() -> None:
     # Baseline, a, b, both, in two seeds: a adds 4 and 6 alone, 1 and 1 beside b.
     accuracy = np.array([[10.0, 20.0], [14.0, 26.0], [11.0, 23.0], [12.0, 24.0]])
-    result = found(factorial("a", "b"), accuracy)
+    result = found(full("a", "b"), accuracy)
     assert [c.estimate.mean for c in result.main] == [(4 + 6 + 1 + 1) / 4, (1 + 3 - 2 - 2) / 4]
     assert result.interactions[0].estimate.mean == ((1 - 4) + (1 - 6)) / 2
     given_b, given_a = result.given
@@ -93,7 +93,7 @@ def test_a_grid_solved_by_hand() -> None:
 
 
 def test_techniques_that_exclude_each_other_have_no_interaction() -> None:
-    cells = [cell for cell in factorial("a", "b", "c") if not {"b", "c"} <= cell.keys()]
+    cells = [cell for cell in full("a", "b", "c") if not {"b", "c"} <= cell.keys()]
     accuracy = np.random.default_rng(1).normal(size=(len(cells), 4))
     result = found(cells, accuracy)
     assert [c.techniques for c in result.interactions] == [("a", "b"), ("a", "c")]
@@ -150,11 +150,11 @@ def test_a_partner_has_the_same_settings_of_everything_else() -> None:
 def test_without_all_four_cells_of_a_pair_there_is_no_factorial(
     cells: list[dict[str, float]],
 ) -> None:
-    assert effects(cells, np.zeros((len(cells), 5))) is None
+    assert factorial(cells, np.zeros((len(cells), 5))) is None
 
 
 def test_a_missing_run_takes_its_seed_out_of_the_contrasts_that_need_it_alone() -> None:
-    cells = [cell for cell in factorial("a", "b", "c") if not {"b", "c"} <= cell.keys()]
+    cells = [cell for cell in full("a", "b", "c") if not {"b", "c"} <= cell.keys()]
     accuracy = np.random.default_rng(2).normal(size=(len(cells), 5))
     whole = found(cells, accuracy)
     accuracy[cells.index({"a": 1.0, "b": 1.0}), 3] = math.nan
@@ -179,7 +179,7 @@ def test_a_missing_run_takes_its_seed_out_of_the_contrasts_that_need_it_alone() 
 
 
 def test_a_contrast_that_no_seed_finished_is_unknown_and_in_no_family() -> None:
-    cells = factorial("a", "b", "c")
+    cells = full("a", "b", "c")
     accuracy = np.random.default_rng(5).normal(size=(8, 4))
     accuracy[cells.index({"a": 1.0, "b": 1.0, "c": 1.0})] = math.nan
     accuracy[cells.index({"b": 1.0, "c": 1.0})] = math.nan
@@ -191,13 +191,13 @@ def test_a_contrast_that_no_seed_finished_is_unknown_and_in_no_family() -> None:
 
 
 def test_one_seed_has_a_mean_and_no_interval() -> None:
-    change = found(factorial("a", "b"), np.array([[0.0], [1.0], [2.0], [4.0]])).interactions[0]
+    change = found(full("a", "b"), np.array([[0.0], [1.0], [2.0], [4.0]])).interactions[0]
     assert (change.estimate.n, change.estimate.mean) == (1, 1)
     assert all(map(math.isnan, [change.estimate.low, change.p, change.p_holm]))
 
 
 def test_what_adds_up_exactly_has_no_interaction_and_no_interval() -> None:
-    cells = factorial("a", "b")
+    cells = full("a", "b")
     result = found(cells, np.array([[0.5], [0.6], [0.7], [0.8]]) + np.array([0.0, 0.1, 0.2]))
     change = result.interactions[0].estimate
     assert change.mean == pytest.approx(0, abs=1e-12)
@@ -205,7 +205,7 @@ def test_what_adds_up_exactly_has_no_interaction_and_no_interval() -> None:
 
 
 def test_effects_that_add_up_within_each_seed_have_no_interaction() -> None:
-    cells = factorial("a", "b", "c")
+    cells = full("a", "b", "c")
     rng = np.random.default_rng(6)
     each, luck = rng.normal(0.01, 0.005, (3, 6)), rng.normal(0.9, 0.01, 6)
     result = found(
@@ -221,7 +221,7 @@ def test_effects_that_add_up_within_each_seed_have_no_interaction() -> None:
 
 
 def test_p_values_are_adjusted_within_their_family() -> None:
-    cells = factorial("a", "b", "c")
+    cells = full("a", "b", "c")
     result = found(cells, np.random.default_rng(3).normal(size=(8, 5)))
     for family in (result.main, result.interactions):
         assert [c.p_holm for c in family] == pytest.approx(stats.holm([c.p for c in family]))
@@ -236,7 +236,7 @@ def test_p_values_are_adjusted_within_their_family() -> None:
 def test_neither_the_order_of_cells_nor_the_luck_of_a_seed_matters(
     key: int, order: list[int], luck: list[float]
 ) -> None:
-    cells = factorial("a", "b", "c")
+    cells = full("a", "b", "c")
     accuracy = np.random.default_rng(key).normal(size=(8, 4))
     before = found(cells, accuracy)
     after = found([cells[i] for i in order], accuracy[order] + luck)
@@ -297,7 +297,7 @@ def test_any_part_of_a_grid_gives_what_the_definition_says(
         {names: by_definition(cells, accuracy, *names) for names in itertools.combinations(keys, n)}
         for n in (1, 2)
     )
-    result = effects(cells, accuracy)
+    result = factorial(cells, accuracy)
     if result is None:
         assert not any(contexts for contexts, _ in pairs.values())
         return
@@ -319,8 +319,8 @@ def test_any_part_of_a_grid_gives_what_the_definition_says(
 def test_names_do_not_matter() -> None:
     accuracy = np.random.default_rng(8).normal(size=(8, 5))
     before, after = (
-        found(factorial("a", "b", "c"), accuracy),
-        found(factorial("z", "y", "x"), accuracy),
+        found(full("a", "b", "c"), accuracy),
+        found(full("z", "y", "x"), accuracy),
     )
     for name in ("main", "interactions"):
         left, right = getattr(before, name), getattr(after, name)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regbench.analysis.compare import Comparison, TechniqueResult, compare
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import Comparison, TechniqueResult
 from regbench.analysis.evidence import MEASURES, Evidence, Measure, evidence, outcome
 from regbench.analysis.stats import Estimate
 from regbench.locale import languages, words

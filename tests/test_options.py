@@ -13,7 +13,7 @@ import pytest
 import typer.main
 
 from regbench import cli
-from regbench.runner import sweep
+from regbench.runner.run import How
 from tests.sample import sweep as sample
 
 REFERENCE = Path(__file__).parents[1] / "results/reference/ba-2016-figure-6"
@@ -95,6 +95,14 @@ def test_of_two_options_of_table_none_is_passed_over(
     assert ignored(options, effect) == []
 
 
+class Undecided:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def undecided(self) -> int:
+        return 3
+
+
 def test_of_two_options_of_sweep_none_is_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,24 +136,17 @@ def test_of_two_options_of_sweep_none_is_passed_over(
     assert options.keys() == options_of("sweep")
     reached: list[Any] = []
 
-    def trains(config: Any, plan: Any, directory: Path, *, progress: Any, **how: Any) -> int:
-        workers = 1 if how["executor"] == "serial" else how.pop("workers")  # as the real one
-        reached.append(
-            (
-                str(directory),
-                [run.id for run in plan.runs],
-                workers,
-                {k: str(v) for k, v in how.items()},
-            )
-        )
+    def trains(config: Any, plan: Any, directory: Path, how: How, progress: Any) -> int:
+        about = {name: str(value) for name, value in vars(how).items()}
+        reached.append((str(directory), [run.id for run in plan.runs], about))
         return 0
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sweep, "run", trains)
-    monkeypatch.setattr(cli, "show", lambda *shown: print("shown", *shown[1:]))
-    monkeypatch.setattr(cli, "undecided", lambda directory: 3)
-    monkeypatch.setattr("regbench.commands.estimate.peak", lambda: 1e9)
-    monkeypatch.setattr("regbench.trackers.chosen", lambda names: [str] * len(names))
+    monkeypatch.setattr("regbench.runner.sweep.run", trains)
+    monkeypatch.setattr("regbench.commands.results.show", lambda *shown: print("shown", *shown[1:]))
+    monkeypatch.setattr("regbench.runner.sweep.Opened", Undecided)
+    monkeypatch.setattr("regbench.runner.outline.peak", lambda: 1e9)
+    monkeypatch.setattr("regbench.runner.sweep.chosen", lambda names: [str] * len(list(names)))
 
     def effect(given: list[str]) -> Effect:
         reached.clear()

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from regbench.analysis.compare import Comparison, compare
-from regbench.analysis.pairing import hashes, versus
+from regbench.analysis.audit import hashes
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import Comparison
+from regbench.analysis.versus import versus
 from regbench.errors import RecordsError, UsageError
 from regbench.planning.plan import Plan
 from regbench.results.schema import pack

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from regbench import cli, report, signs
-from regbench.analysis.compare import Comparison
+from regbench import signs
+from regbench.analysis.comparison import Comparison
+from regbench.analysis.opened import Opened
+from regbench.report import render as report
 
 QUICKSTART = Path(__file__).parents[1] / "results/reference/quickstart"
 
@@ -38,7 +40,7 @@ ENCODINGS = text_encodings()
 
 @pytest.fixture(scope="module")
 def comparison() -> list[Comparison]:
-    return cli.comparisons(QUICKSTART)
+    return Opened(QUICKSTART).comparisons
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,12 @@ from regbench.planning.plan import Stack, plan
 from regbench.results.read import read
 from regbench.results.schema import Rows
 from regbench.results.write import Writer
-from regbench.runner import sweep
+from regbench.runner.images import check_fit, stored
+from regbench.runner.job import Job
+from regbench.runner.machine import environment
 from regbench.runner.progress import Progress
+from regbench.runner.run import How, run, slowly
+from regbench.runner.worker import work
 from tests.command import regbench
 from tests.command import sweep as swept_alone
 
@@ -145,7 +149,7 @@ def test_a_directory_of_a_different_config_is_refused_with_what_differs(swept: S
 def test_a_directory_in_use_is_refused(swept: Swept) -> None:
     file, directory, _ = swept
     settings = load(file)
-    here = sweep.environment("processes", 2, "cpu")
+    here = environment("processes", 2, "cpu")
     dataset = json.loads((directory / "dataset.json").read_text())
     with Writer(directory, settings.resolved(), here, dataset):
         done = swept_alone(file, "--out", directory)
@@ -186,8 +190,8 @@ def test_a_run_that_raises_is_one_failed_row_and_its_stack_goes_on(
         return real(runs, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(train, "train", sometimes)
-    with sweep.stored(data.load("mnist5k")) as images:
-        rows = sweep.work(sweep.Job(stack, images, "cpu", None, 60), lambda event: None).runs
+    with stored(data.load("mnist5k")) as images:
+        rows = work(Job(stack, images, "cpu", None, 60), lambda event: None).runs
     assert {row["run"] for row in rows} == {run.id for run in stack.runs}
     assert {row["run"]: row["reason"] for row in rows if row["status"] == "failed"} == {
         culprit: "ValueError: this run can't be trained"
@@ -211,18 +215,15 @@ def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way
 
     monkeypatch.setattr(train, "train", sometimes)
 
-    def run() -> int:
-        return sweep.run(
-            settings, planned, tmp_path / "out", executor="serial", workers=1, device="cpu",
-            data_dir=None,
-            fail_fast=fail_fast, progress=Progress(),
-        )  # fmt: skip
+    def trained() -> int:
+        how = How("serial", 1, "cpu", fail_fast=fail_fast)
+        return run(settings, planned, tmp_path / "out", how, Progress())
 
     if fail_fast:
         with pytest.raises(TrainingError, match="baseline: ValueError: this run can't be trained"):
-            run()
+            trained()
     else:
-        assert run() == 1
+        assert trained() == 1
     runs = read(tmp_path / "out").runs
     assert runs[runs["status"] == "failed"]["run"].tolist() == [culprit]
     assert (len(runs) < len(planned.runs)) == fail_fast
@@ -300,7 +301,7 @@ def test_a_stack_whose_process_ends_is_tried_whole_then_in_halves_then_given_up(
     tmp_path: Path,
 ) -> None:
     runs = plan(load(written(tmp_path, TINY))).runs[:3]
-    job = sweep.Job(Stack("s", tuple(runs), 3.0), tmp_path, "cpu", tmp_path, 60)
+    job = Job(Stack("s", tuple(runs), 3.0), tmp_path, "cpu", tmp_path, 60)
     (again,) = job.after_death()
     assert again.stack == job.stack
     halves = again.after_death()
@@ -433,11 +434,11 @@ def test_a_probe_that_does_not_fit_the_users_own_images_says_so(tmp_path: Path) 
 
 def test_what_takes_long_is_told_and_what_does_not_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(sweep, "SLOW", 0.05)
-    with sweep.slowly(lambda: told.append("slow")):
+    monkeypatch.setattr("regbench.runner.run.SLOW", 0.05)
+    with slowly(lambda: told.append("slow")):
         time.sleep(0.5)
-    monkeypatch.setattr(sweep, "SLOW", 0.5)
-    with sweep.slowly(lambda: told.append("quick")):
+    monkeypatch.setattr("regbench.runner.run.SLOW", 0.5)
+    with slowly(lambda: told.append("quick")):
         pass
     time.sleep(0.7)
     assert told == ["slow"]
@@ -578,7 +579,7 @@ def test_what_is_let_through_before_training_fails_no_run(
         )
         loaded = load(file)
         try:
-            sweep.check_fit(loaded, images)
+            check_fit(loaded, images)
         except UsageError:
             continue
         trained += 1

@@ -18,8 +18,10 @@ from regbench.planning.plan import Plan, plan
 from regbench.results.read import read
 from regbench.results.schema import Rows
 from regbench.results.write import Writer, lock
-from regbench.runner import sweep
+from regbench.runner.job import failed
+from regbench.runner.machine import environment
 from regbench.runner.progress import Progress
+from regbench.runner.run import How, run
 from regbench.trackers import Entry, Tracker, chosen, trackers, tracking
 from tests.command import regbench
 
@@ -77,11 +79,7 @@ def swept(settings: Config, planned: Plan, out: Path, *kinds: type[Tracker]) -> 
             said.append(text)
 
     with Listening() as progress:
-        sweep.run(
-            settings, planned, out, executor="serial", workers=1, device="cpu", data_dir=None,
-            fail_fast=False,
-            progress=progress, trackers=kinds,
-        )  # fmt: skip
+        run(settings, planned, out, How("serial", 1, "cpu", trackers=tuple(kinds)), progress)
     return said
 
 
@@ -227,9 +225,9 @@ def test_a_run_that_failed_is_given_once_and_again_when_it_was_tried_again(
 ) -> None:
     settings, planned, _ = tiny
     run, stack = planned.runs[0], planned.stacks[0]
-    common = [settings.resolved(), sweep.environment("serial", 1, "cpu"), {"fingerprint": "x"}]
+    common = [settings.resolved(), environment("serial", 1, "cpu"), {"fingerprint": "x"}]
     with Writer(tmp_path, *common) as results:
-        results.append(Rows(sweep.failed([run], "no memory", stack)))
+        results.append(Rows(failed([run], "no memory", stack)))
         for _ in range(2):
             tracking.track(Memory, tmp_path, planned)
         row = run.identity() | {
@@ -260,7 +258,7 @@ def test_the_same_run_of_other_data_or_versions_is_another_entry(
         out = tmp_path / str(number)
         about = [
             settings.resolved(),
-            sweep.environment("serial", 1, "cpu"),
+            environment("serial", 1, "cpu"),
             {"fingerprint": fingerprint},
         ]
         with Writer(out, *about) as results:

@@ -40,7 +40,7 @@ def loaded(folder: Path, text: str = TUNED) -> Config:
 def problems(folder: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as raised:
         loaded(folder, text)
-    return [problem.replace(f"{folder}/", "") for problem in raised.value.problems]
+    return [str(problem).replace(f"{folder}/", "") for problem in raised.value.problems]
 
 
 def test_strengths_that_are_left_open_are_drawn_one_from_each_part_of_the_techniques_range(

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench.config.yaml12 import Document, Place, dump, parse, read
+from regbench.config.yaml12 import Document, dump, parse, read
+from regbench.errors import Place
 
 
 def problems(document: Document) -> list[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from regbench.analysis.compare import Comparison
-from regbench.results.read import Records, read
+from regbench.analysis.comparison import Comparison
+from regbench.analysis.opened import Opened
+from regbench.results.read import Records
 from regbench.results.same import differences, given
 from regbench.results.schema import RUNS
 
@@ -32,21 +32,18 @@ class Changes:
         return [f"{kind}: {line}" for kind, lines in vars(self).items() for line in lines]
 
 
-def changes(
-    one: Path, other: Path, first: Sequence[Comparison], second: Sequence[Comparison]
-) -> Changes:
-    """Return what differs between the results in `one` and in `other`, whose comparisons are
-    `first` and `second`.
+def changes(one: Opened, other: Opened) -> Changes:
+    """Return what differs between two results directories.
 
     Raises RecordsError where one can't be read.
     """
-    a, b = read(one), read(other)
+    a, b = one.records, other.records
     return Changes(
-        config=tuple(differences(*(given(each.config) for each in (a, b)))),
+        config=tuple(differences(*(given(records.config) for records in (a, b)))),
         environment=tuple(differences(a.environment, b.environment)),
         dataset=tuple(differences(a.dataset, b.dataset)),
         runs=tuple(_runs(a, b)),
-        verdicts=tuple(_verdicts(first, second)),
+        verdicts=tuple(_verdicts(one.comparisons, other.comparisons)),
     )
 
 
@@ -79,8 +76,8 @@ def _runs(one: Records, other: Records) -> list[str]:
 
 def _verdicts(one: Sequence[Comparison], other: Sequence[Comparison]) -> list[str]:
     a, b = (
-        {c.label: c.effect.verdict for found in each for c in found.cells if c.effect}
-        for each in (one, other)
+        {c.label: c.effect.verdict for found in side for c in found.cells if c.effect}
+        for side in (one, other)
     )
     return [
         f"{label} was {a.get(label, 'not there')}, now {b.get(label, 'not there')}"

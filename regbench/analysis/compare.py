@@ -8,38 +8,34 @@ selects.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from regbench.analysis import stats
-from regbench.analysis.effects import Effects, effects
-from regbench.analysis.stats import Array, Estimate, NoiseParts, Verdict
+from regbench.analysis.comparison import (
+    NOTE,
+    CellResult,
+    Comparison,
+    Effect,
+    Failure,
+    TechniqueResult,
+)
+from regbench.analysis.factorial import factorial
+from regbench.analysis.stats import Array, Estimate, NoiseParts
 from regbench.errors import RecordsError
-from regbench.planning.plan import label
 from regbench.regularizers import techniques
 from regbench.results.schema import unpack
 from regbench.text import one_line
 
 if TYPE_CHECKING:
-    from regbench.config.sections import Analysis, Condition
-    from regbench.planning.plan import Plan, Skip
-    from regbench.planning.tuning import Choice
-
-NOTE = {
-    "l1_l2": ("l1", "l2"),
-    "dropout": ("dropout",),
-    "batch_norm": ("batch_norm",),
-    "layer_norm": ("layer_norm",),
-}
-"""The rows of the study note's summary table, in its order, each with the techniques that it names.
-"""
+    from regbench.config.sections import Analysis
+    from regbench.planning.plan import Cell, Plan
 
 MEASURES = (
     "test_accuracy",
@@ -53,190 +49,61 @@ MEASURES = (
 
 
 @dataclass(frozen=True)
-class Effect:
-    """A cell against the baseline, over the seeds that both have.
+class Measured:
+    """The records of a plan's runs as arrays: a row a run, in the plan's order."""
 
-    Accuracies are shares: 0.01 is one point.
-    """
-
-    accuracy: Estimate
-    """Difference of test accuracy; of the test error it is the same with the other sign."""
-    nll: Estimate
-    """Difference of the test NLL, nats."""
-    gap: Estimate
-    """Difference of the gap between train and test accuracy."""
-    near_zeros: Estimate
-    """Difference of the share of weights near 0."""
-    weight_norm: Estimate
-    """Ratio of the weights' norms, like `time`."""
-    time: Estimate
-    """Ratio of seconds: geometric mean, the ends of the logarithms' interval, no sd.
-
-    Unknown where `time_shared`.
-    """
-    time_shared: bool
-    """A run of this cell and the baseline's trained in one stack that charged both alike: their
-    times aren't apart.
-    """
-    standardized: float
-    """Mean over standard deviation of the accuracy's differences, corrected for few seeds."""
-    correlation: float
-    """Of the two accuracies over the seeds: what pairing rests on."""
-    pairing: float
-    """Variance of the differences over that of two unpaired runs: under 1 where pairing pays."""
-    p: float
-    p_holm: float
-    sign_flip_p: float
-    """Of the sign-flip permutation test, which asks for no normal differences."""
-    equivalence_p: float
-    equivalence_p_holm: float
-    verdict: Verdict
-    more_seeds: int | None
-    """Further seeds that would bring a verdict; None where there is one, or where
-    `stats.MOST_SEEDS` aren't enough.
-    """
-
-    def tests_disagree(self, alpha: float) -> bool:
-        """Whether the t test and the sign-flip test fall on two sides of `alpha`, before any
-        correction.
-
-        With n pairs the sign-flip p is never under 2 / 2^n: where that is above alpha already, it
-        says nothing.
-        """
-        able = 2.0 ** (1 - self.accuracy.n) < alpha
-        return able and math.isfinite(self.p) and (self.p < alpha) != (self.sign_flip_p < alpha)
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """What a cell's finished runs measured."""
-
-    label: str
-    techniques: Mapping[str, Any]
-    """Key to settings; empty for the baseline."""
-    settings: Condition
-    """What of dataset, model or training is otherwise than in the config, its tuned learning rate
-    too.
-    """
-    planned: int
-    finished: int
-    accuracy: Estimate
-    """Test accuracy."""
-    validation: float
-    """Mean validation accuracy, NaN where unknown."""
-    gap: Estimate
-    seconds: Estimate
-    rank: int | None
-    """By mean test accuracy, from 1; equal means share a rank. None without a finished run."""
-    effect: Effect | None
-    """None for the baseline."""
-
-
-@dataclass(frozen=True)
-class TechniqueResult:
-    """A technique's line in the summary table."""
-
-    key: str
-    status: Literal["measured", "unfinished", "combined", "absent"]
-    """Whether the sweep has a finished run of this technique alone, a planned one, only
-    combinations, or nothing.
-    """
-    cell: CellResult | None
-    """The cell of the technique alone, if measured.
-
-    Of several strengths: among those with the most finished runs (a strength at which runs diverge
-    must not win by its survivors), the one with the best mean validation accuracy; of equals the
-    first.
-    """
-    strengths: int
-    """How many strengths there were to choose from."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Planned runs of one cell that don't count, for one reason."""
-
-    label: str
-    status: str
-    """failed, diverged, unusable (finished, but test accuracy or NLL is no finite number) or
-    missing (no record).
-    """
-    seeds: tuple[int, ...]
-    reason: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Everything that the tables say."""
-
-    dataset: Any
-    model: Any
-    train: Any
-    """Settings, as in the config."""
-    margin: float
-    """Of equivalence, as a share of the test set."""
-    confidence: float
-    """Of each interval, at each of `looks`."""
-    looks: int
-    planned: int
-    """Seeds of the plan."""
-    family: int
-    """How many comparisons Holm's correction is over."""
-    cells: tuple[CellResult, ...]
-    """Ranked; equal means, and cells without a finished run at the end, in the plan's order."""
-    summary: Mapping[str, tuple[TechniqueResult, ...]]
-    """The note's rows, then those of the sweep's other techniques."""
-    skips: tuple[Skip, ...]
-    failures: tuple[Failure, ...]
+    plan: Plan
+    records: pd.DataFrame
+    values: Mapping[str, Array]
+    """Measure to (runs,), NaN where unknown."""
+    finished: NDArray[np.bool_]
     foreign: int
-    """Records that belong to no run of the plan; they are left out."""
-    by_seed: Mapping[str, Mapping[int, float]]
-    """Cell to seed to test accuracy, of the finished runs."""
-    effects: Effects | None
-    """Main effects and interactions, where the cells are enough of a factorial to have any."""
-    noise: NoiseParts | None
-    """Where the error of a difference comes from: the median over the cells; None where details.csv
-    was not read.
-    """
-    images: int
-    """In the test set, 0 where unknown."""
-    condition: str = ""
-    """The condition in which all its cells trained, where the config varies something."""
-    digest: str = ""
-    """Stands for config, data and code of the records."""
-    ledger: tuple[Choice, ...] = ()
-    """What each cell of a tuned sweep tried, the baseline first."""
+    """Records of no run of the plan."""
 
-    def difference(self, label: str, other: str) -> Estimate:
-        """Return the paired difference of the test accuracies of two cells, over the seeds that
-        both have.
-        """
-        mine, theirs = self.by_seed[label], self.by_seed[other]
-        return stats.estimate(
-            [mine[seed] - theirs[seed] for seed in mine if seed in theirs], self.confidence
-        )
+    @cached_property
+    def stacks(self) -> NDArray[np.str_]:
+        """The stack that each run trained in, "" where unknown."""
+        return self.records["stack"].fillna("").to_numpy(str)
 
-    @property
-    def detectable(self) -> float:
-        """The smallest true difference that would get a verdict with probability `POWER`, by the
-        cells' median spread.
+    @cached_property
+    def rows(self) -> dict[str, dict[int, int]]:
+        """Cell to seed to the row of its run, of the finished runs alone."""
+        rows: dict[str, dict[int, int]] = {cell.label: {} for cell in self.plan.cells}
+        for row, run in enumerate(self.plan.runs):
+            if self.finished[row]:
+                rows[run.cell.label][run.seed] = row
+        return {label: dict(sorted(seeds.items())) for label, seeds in rows.items()}
 
-        At the level that Holm's correction asks of the first comparison.
-        """
-        found = [
-            cell.effect.accuracy
-            for cell in self.cells
-            if cell.effect and cell.effect.accuracy.sd > 0
-        ]
-        if not found:
-            return math.nan
-        n, sd = (float(np.median([getattr(e, name) for e in found])) for name in ("n", "sd"))
-        return stats.detectable(int(n), sd, (1 - self.confidence) / max(1, self.family))
+    @cached_property
+    def by_seed(self) -> dict[str, dict[int, float]]:
+        """Cell to seed to test accuracy, of the finished runs."""
+        accuracy = self.values["test_accuracy"]
+        return {
+            label: {seed: float(accuracy[row]) for seed, row in seeds.items()}
+            for label, seeds in self.rows.items()
+        }
 
-    @property
-    def baseline(self) -> CellResult:
-        """The cell without techniques."""
-        return next(cell for cell in self.cells if not cell.techniques)
+    def pairs(self, label: str) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+        """Return the rows of a cell's runs and those of the baseline's of the same seeds."""
+        baseline = self.rows[self.plan.cells[0].label]
+        both = [(row, baseline[seed]) for seed, row in self.rows[label].items() if seed in baseline]
+        ours, base = np.array(both, int).reshape(-1, 2).T
+        return ours, base
+
+
+def measured(runs: pd.DataFrame, plan: Plan) -> Measured:
+    """Return the records of a plan's runs. Of a run's several rows the last counts."""
+    ids = [run.id for run in plan.runs]
+    records = runs.drop_duplicates("run", keep="last")
+    known = records["run"].isin(ids)
+    foreign = int((~known).sum())
+    records = records[known].set_index("run").reindex(ids)
+    values = {
+        name: pd.to_numeric(records[name], errors="coerce").to_numpy(float) for name in MEASURES
+    }
+    scored = np.isfinite(values["test_accuracy"]) & np.isfinite(values["test_nll"])
+    finished = (records["status"] == "ok").fillna(False).to_numpy(bool) & scored
+    return Measured(plan, records, values, finished, foreign)
 
 
 def compare(
@@ -256,69 +123,17 @@ def compare(
     intervals and levels are those of each look. Missing runs, failed runs and missing values are
     stated results, never errors.
     """
-    index = {run.id: i for i, run in enumerate(plan.runs)}
-    records = runs.drop_duplicates("run", keep="last")
-    known = records["run"].isin(index.keys())
-    foreign = int((~known).sum())
-    records = records[known].set_index("run").reindex(list(index))
-    values = {
-        name: pd.to_numeric(records[name], errors="coerce").to_numpy(float) for name in MEASURES
-    }
-    scored = np.isfinite(values["test_accuracy"]) & np.isfinite(values["test_nll"])
-    finished = (records["status"] == "ok").fillna(False).to_numpy(bool) & scored
-    stacks = records["stack"].fillna("").to_numpy(str)
-
-    rows_of: dict[str, dict[int, int]] = {cell.label: {} for cell in plan.cells}
-    for i, run in enumerate(plan.runs):
-        rows_of[run.cell.label][run.seed] = i
-    baseline = {seed: i for seed, i in rows_of[plan.cells[0].label].items() if finished[i]}
+    found = measured(runs, plan)
     margin = analysis.margin / 100
     alpha = stats.look_alpha(1 - analysis.confidence, looks)
     confidence = 1 - alpha
-
-    cells = []
-    differences: dict[str, Array] = {}
-    for cell in plan.cells:
-        rows = {seed: i for seed, i in sorted(rows_of[cell.label].items()) if finished[i]}
-        taken = list(rows.values())
-        measured = {name: stats.estimate(values[name][taken], confidence) for name in MEASURES}
-        effect = None
-        if cell.techniques:
-            pairs = np.array(
-                [(i, baseline[seed]) for seed, i in rows.items() if seed in baseline], int
-            ).reshape(-1, 2)
-            effect = _effect(pairs[:, 0], pairs[:, 1], values, stacks, margin, confidence)
-            differences[cell.label] = (
-                values["test_accuracy"][pairs[:, 0]] - values["test_accuracy"][pairs[:, 1]]
-            )
-        cells.append(
-            CellResult(
-                label=cell.label,
-                techniques=cell.techniques,
-                settings=cell.settings,
-                planned=len(rows_of[cell.label]),
-                finished=len(rows),
-                accuracy=measured["test_accuracy"],
-                validation=measured["validation_accuracy"].mean,
-                gap=measured["gap"],
-                seconds=measured["seconds"],
-                rank=None,
-                effect=effect,
-            )
-        )
-    cells, family = _judged(cells, _sign_flips(differences), margin, alpha)
-    by_seed = {
-        label: {
-            seed: float(values["test_accuracy"][i])
-            for seed, i in sorted(rows.items())
-            if finished[i]
-        }
-        for label, rows in rows_of.items()
-    }
     seeds = sorted({run.seed for run in plan.runs})
+    cells = [_cell(cell, found, len(seeds), margin, confidence) for cell in plan.cells]
+    cells, family = _judged(cells, _sign_flips(found), margin, alpha)
     accuracy = np.array(
-        [[by_seed[cell.label].get(seed, np.nan) for seed in seeds] for cell in plan.cells]
+        [[found.by_seed[cell.label].get(seed, np.nan) for seed in seeds] for cell in plan.cells]
     )
+    combinations = [_hashable(cell.techniques) for cell in plan.cells]
     first = plan.runs[0]
     return Comparison(
         dataset=first.dataset,
@@ -327,17 +142,41 @@ def compare(
         margin=margin,
         confidence=confidence,
         looks=looks,
-        planned=len({run.seed for run in plan.runs}),
+        planned=len(seeds),
         family=family,
         cells=tuple(_ranked(cells)),
         summary=_summary(cells),
         skips=tuple(plan.skips),
-        failures=_failures(plan, records, finished),
-        foreign=foreign,
-        by_seed=by_seed,
-        effects=effects([_hashable(cell.techniques) for cell in plan.cells], accuracy, confidence),
+        failures=_failures(found),
+        foreign=found.foreign,
+        by_seed=found.by_seed,
+        factorial=factorial(combinations, accuracy, confidence),
         noise=None if details is None else _noise(plan, details, images),
         images=images,
+    )
+
+
+def _cell(
+    cell: Cell, found: Measured, planned: int, margin: float, confidence: float
+) -> CellResult:
+    """Return what a cell measured, without its rank and its verdict."""
+    rows = list(found.rows[cell.label].values())
+
+    def estimate(name: str) -> Estimate:
+        return stats.estimate(found.values[name][rows], confidence)
+
+    return CellResult(
+        label=cell.label,
+        techniques=cell.techniques,
+        settings=cell.settings,
+        planned=planned,
+        finished=len(rows),
+        accuracy=estimate("test_accuracy"),
+        validation=estimate("validation_accuracy").mean,
+        gap=estimate("gap"),
+        seconds=estimate("seconds"),
+        rank=None,
+        effect=_effect(found, cell.label, margin, confidence) if cell.techniques else None,
     )
 
 
@@ -431,41 +270,32 @@ def _noise(plan: Plan, details: pd.DataFrame, images: int) -> NoiseParts | None:
     )
 
 
-def _effect(
-    mine: NDArray[Any],
-    theirs: NDArray[Any],
-    values: Mapping[str, Array],
-    stacks: NDArray[np.str_],
-    margin: float,
-    confidence: float,
-) -> Effect:
-    """Return a cell's effect, without its verdict; `mine` and `theirs` (pairs,) are rows of one
-    seed each.
-    """
-    seconds = np.stack([values["seconds"][mine], values["seconds"][theirs]])
-    shared = bool(
-        ((stacks[mine] == stacks[theirs]) & (stacks[mine] != "") & (seconds[0] == seconds[1])).any()
-    )
+def _effect(found: Measured, label: str, margin: float, confidence: float) -> Effect:
+    """Return a cell's effect, without its verdict."""
+    ours, base = found.pairs(label)
+    values, stacks = found.values, found.stacks
+    seconds = np.stack([values["seconds"][ours], values["seconds"][base]])
+    one_stack = (stacks[ours] == stacks[base]) & (stacks[ours] != "")
+    shared = bool((one_stack & (seconds[0] == seconds[1])).any())
     seconds = np.where(not shared, seconds, np.nan)
 
     def difference(name: str) -> Estimate:
-        return stats.estimate(values[name][mine] - values[name][theirs], confidence)
+        return stats.estimate(values[name][ours] - values[name][base], confidence)
 
     def ratio(above: Array, below: Array) -> Estimate:
         known = (above > 0) & (below > 0)
         logs = stats.estimate(np.log(above[known]) - np.log(below[known]), confidence)
-        return Estimate(
-            logs.n, *(float(np.exp(x)) for x in (logs.mean, np.nan, logs.low, logs.high))
-        )
+        ends = (logs.mean, np.nan, logs.low, logs.high)
+        return Estimate(logs.n, *(float(np.exp(x)) for x in ends))
 
-    accuracies = values["test_accuracy"][mine], values["test_accuracy"][theirs]
+    accuracies = values["test_accuracy"][ours], values["test_accuracy"][base]
     differences = accuracies[0] - accuracies[1]
     return Effect(
         accuracy=stats.estimate(differences, confidence),
         nll=difference("test_nll"),
         gap=difference("gap"),
         near_zeros=difference("near_zeros"),
-        weight_norm=ratio(values["weight_norm"][mine], values["weight_norm"][theirs]),
+        weight_norm=ratio(values["weight_norm"][ours], values["weight_norm"][base]),
         time=ratio(*seconds),
         time_shared=shared,
         standardized=float(stats.standardized(differences)),
@@ -481,16 +311,21 @@ def _effect(
     )
 
 
-def _sign_flips(differences: Mapping[str, Array]) -> dict[str, float]:
+def _sign_flips(found: Measured) -> dict[str, float]:
     """Return each cell's p of the sign-flip test; cells with as many pairs share one product with
     all patterns.
     """
-    found: dict[str, float] = {}
-    for n in {len(d) for d in differences.values()}:
-        labels = [label for label, d in differences.items() if len(d) == n]
-        ps = stats.sign_flip_p(np.array([differences[label] for label in labels]))
-        found |= dict(zip(labels, ps.tolist(), strict=True))
-    return found
+    differences: dict[int, dict[str, Array]] = {}
+    accuracy = found.values["test_accuracy"]
+    for cell in found.plan.cells:
+        if cell.techniques:
+            ours, base = found.pairs(cell.label)
+            differences.setdefault(len(ours), {})[cell.label] = accuracy[ours] - accuracy[base]
+    flips: dict[str, float] = {}
+    for alike in differences.values():
+        ps = stats.sign_flip_p(np.array(list(alike.values())))
+        flips |= dict(zip(alike, ps.tolist(), strict=True))
+    return flips
 
 
 def _judged(
@@ -578,50 +413,19 @@ def _technique(key: str, cells: Sequence[CellResult]) -> TechniqueResult:
     return TechniqueResult(key, "measured", best, len(alone))
 
 
-def _failures(
-    plan: Plan, records: pd.DataFrame, finished: NDArray[np.bool_]
-) -> tuple[Failure, ...]:
+def _failures(found: Measured) -> tuple[Failure, ...]:
     """Return the planned runs that don't count, by cell, status and reason, in the plan's order."""
-    found: dict[tuple[str, str, str], list[int]] = {}
+    plan = found.plan
     order = {cell.label: i for i, cell in enumerate(plan.cells)}
-    statuses, reasons = records["status"].fillna("missing"), records["reason"].fillna("")
-    for run, done, status, reason in zip(plan.runs, finished, statuses, reasons, strict=True):
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    statuses = found.records["status"].fillna("missing")
+    reasons = found.records["reason"].fillna("")
+    for run, done, status, reason in zip(plan.runs, found.finished, statuses, reasons, strict=True):
         if not done:
-            group = (
-                run.cell.label,
-                "unusable" if status == "ok" else str(status),
-                one_line(str(reason)),
-            )
-            found.setdefault(group, []).append(run.seed)
-    groups = sorted(found.items(), key=lambda item: order[item[0][0]])
-    return tuple(
-        Failure(label, status, tuple(sorted(seeds)), reason)
-        for (label, status, reason), seeds in groups
-    )
-
-
-def single_strengths(cells: Sequence[CellResult]) -> dict[str, str]:
-    """Return a technique with its strength, "l2(strength=0.01)", to its key, where the sweep has
-    one strength of it.
-    """
-    used: dict[str, set[str]] = {}
-    for cell in cells:
-        for key, settings in cell.techniques.items():
-            used.setdefault(key, set()).add(label({key: settings}))
-    return {next(iter(used[key])): key for key in techniques() if len(used.get(key, ())) == 1}
-
-
-def shortened(name: str, single: Mapping[str, str]) -> str:
-    """Return a cell's label without the strengths that are the same in the whole sweep."""
-    techniques, at, settings = name.partition(" @ ")
-    return " + ".join(single.get(part, part) for part in techniques.split(" + ")) + at + settings
-
-
-def short_names(cells: Sequence[CellResult]) -> dict[str, str]:
-    """Return each cell's label to its short name, without what all cells have in common."""
-    single = single_strengths(cells)
-    common = all(cell.settings == cells[0].settings for cell in cells)
-    return {
-        cell.label: shortened(cell.label.partition(" @ ")[0] if common else cell.label, single)
-        for cell in cells
-    }
+            known = "unusable" if status == "ok" else str(status)
+            group = run.cell.label, known, one_line(str(reason))
+            groups.setdefault(group, []).append(run.seed)
+    failures = []
+    for (label, status, reason), seeds in sorted(groups.items(), key=lambda g: order[g[0][0]]):
+        failures.append(Failure(label, status, tuple(sorted(seeds)), reason))
+    return tuple(failures)

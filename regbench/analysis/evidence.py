@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from regbench.analysis.compare import CellResult, Comparison, TechniqueResult
+from regbench.analysis.comparison import CellResult, Comparison, TechniqueResult
 from regbench.analysis.stats import FEWEST_SEEDS, Estimate
 
 Outcome = Literal["holds", "refuted", "undecided", "too_few", "number"]
@@ -90,26 +87,3 @@ def outcome(found: Estimate, measure: Measure) -> Outcome:
     if not (more or less):
         return "undecided"
     return "holds" if more == (measure.claims == "more") else "refuted"
-
-
-VERDICTS = Path(__file__).parents[1] / "claims/verdicts.json"
-"""What the project's own records say of each claim; `make tables` writes it."""
-
-
-@cache
-def verdicts() -> Mapping[str, dict[str, Any]]:
-    """Return for each claim that has been tested what its records say.
-
-    `outcome` (supported, refuted, qualified, undecided), `statistics` (name to n, mean, sd, low and
-    high), `points` (of the summary table, "dropout.time") and `text` (language to the first
-    statistic in words, with its number).
-    """
-    found: Mapping[str, dict[str, Any]] = json.loads(VERDICTS.read_text(encoding="utf-8"))
-    return found
-
-
-def cited(point: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return the claims that a point of the summary table rests on, each with what `verdicts` says
-    of it.
-    """
-    return [(claim, verdict) for claim, verdict in verdicts().items() if point in verdict["points"]]

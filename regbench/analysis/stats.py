@@ -72,15 +72,8 @@ def standard_error(sd: ArrayLike, n: int) -> Array:
     return np.where(sd > 0, sd, np.nan) / math.sqrt(max(n, 1))
 
 
-def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
-    """Return the ends of the t interval (Student 1908) of the mean over the last axis of `values`
-    (..., n).
-    """
-    x = np.asarray(values, dtype=float)
-    return _interval(*moments(x), x.shape[-1], confidence)
-
-
-def _interval(mean: Array, sd: Array, n: int, confidence: float) -> tuple[Array, Array]:
+def interval(mean: Array, sd: Array, n: int, confidence: float = 0.95) -> tuple[Array, Array]:
+    """Return the ends of the t interval (Student 1908) of means over n values, by their moments."""
     half = stdtrit(max(n - 1, 1), 0.5 + confidence / 2) * standard_error(sd, n)
     return mean - half, mean + half
 
@@ -92,7 +85,7 @@ def estimate(values: ArrayLike, confidence: float = 0.95) -> Estimate:
     x = np.asarray(values, dtype=float)
     x = x[np.isfinite(x)]
     mean, sd = moments(x)
-    low, high = _interval(mean, sd, len(x), confidence)
+    low, high = interval(mean, sd, len(x), confidence)
     return Estimate(len(x), float(mean), float(sd), float(low), float(high))
 
 

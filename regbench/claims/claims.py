@@ -21,13 +21,14 @@ import pandas as pd
 from pydantic import Field
 
 from regbench.analysis import stats
-from regbench.analysis.evidence import verdicts
 from regbench.analysis.stats import Array, Estimate
 from regbench.claims import formula
+from regbench.claims.verdicts import verdicts
 from regbench.config import yaml12
 from regbench.config.config import Config
 from regbench.config.load import part as part_of
-from regbench.errors import ConfigError, UnfinishedError, UsageError
+from regbench.config.yaml12 import Document
+from regbench.errors import ConfigError, Place, Problem, UnfinishedError, UsageError
 from regbench.locale import languages
 from regbench.planning import cells
 from regbench.planning.plan import Plan
@@ -143,10 +144,11 @@ def load(path: Path) -> Claim:
     Raises ConfigError with every problem, placed as `file:line:column`.
     """
     document = yaml12.read(path)
-    problems = [str(problem) for problem in document.problems]
+    problems = list(document.problems)
     data = document.data if isinstance(document.data, dict) else {}
     if not problems and data.keys() != {"claim", "experiments"}:
-        problems = [f"{path}:1:1: a claim has the sections `claim` and `experiments`, and no other"]
+        what = "a claim has the sections `claim` and `experiments`, and no other"
+        problems = [Problem(Place(str(path), 1, 1), what)]
     if problems:
         raise ConfigError(problems)
     about = part_of(path, ("claim",), About)
@@ -154,30 +156,36 @@ def load(path: Path) -> Claim:
     for name in data["experiments"] or {}:
         experiments[str(name)] = cells.load(path, at=("experiments", name))
     claim = Claim(path.stem, about, experiments)
+    problems = _problems(claim, document)
+    if problems:
+        raise ConfigError(problems)
+    return claim
+
+
+def _problems(claim: Claim, document: Document) -> list[Problem]:
+    """Return what is wrong with a claim that can be read: its formulas, its words, its measures."""
+    about, problems = claim.about, []
+
+    def note(where: tuple[str, ...], what: str) -> None:
+        problems.append(Problem(document.place(("claim", *where)), what))
+
     for where, text in claim_formulas(about):
         try:
             check(claim, where, text)
         except ValueError as error:
-            place = document.place(("claim", *where))
-            problems.append(f"{place}: {'.'.join(where)}: {error}")
+            note(where, f"{'.'.join(where)}: {error}")
     for name, words in texts(about):
         if missing := set(languages()) - words.keys():
-            problems.append(f"{path}: claim.{name} has no words in {', '.join(sorted(missing))}")
+            what = f"claim.{name} has no words in {', '.join(sorted(missing))}"
+            problems.append(Problem(Place(document.place(()).source), what))
     if about.points and not about.cited:
-        problems.append(
-            f"{document.place(('claim', 'points'))}: points without `cited`, which says "
-            "the number there"
-        )
-    switched_on = {key for settings in experiments.values() for key in settings.probes or {}}
+        note(("points",), "points without `cited`, which says the number there")
+    switched_on = {key for settings in claim.experiments.values() for key in settings.probes or {}}
     for name, measure in about.measures.items():
         if measure.probe not in switched_on:
-            place = document.place(("claim", "measures", name))
-            problems.append(
-                f"{place}: measures.{name}: no experiment has the probe {measure.probe!r}"
-            )
-    if problems:
-        raise ConfigError(problems)
-    return claim
+            what = f"no experiment has the probe {measure.probe!r}"
+            note(("measures", name), f"measures.{name}: {what}")
+    return problems
 
 
 def texts(about: About) -> Iterator[tuple[str, Text]]:

@@ -1,4 +1,4 @@
-"""`regbench doctor`: what this machine has of what regbench needs."""
+"""regbench doctor: what this machine has of what regbench needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import typer
+
 from regbench import __version__, data
+from regbench.commands.options import DataDir, stdout
 from regbench.files import nearest
 
 PACKAGES = (
@@ -37,6 +40,23 @@ class Finding(NamedTuple):
     what: str
     found: str
     remedy: str = ""
+
+
+def doctor(data_dir: DataDir = None) -> None:
+    """Check versions, torch against torchvision, devices, data and fonts."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    remedies = []
+    for finding in findings(data_dir):
+        mark = Text("✗", "red") if finding.remedy else Text("✓", "green")
+        remedy = f" → {finding.remedy}" if finding.remedy else ""
+        grid.add_row(mark, finding.what, Text.assemble(finding.found, (remedy, "red")))
+        remedies += [finding.remedy] if finding.remedy else []
+    stdout().print(grid)
+    if remedies:
+        raise typer.Exit(1)
 
 
 def findings(data_dir: Path | None = None) -> Iterator[Finding]:

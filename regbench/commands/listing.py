@@ -1,50 +1,86 @@
-"""`regbench list`: what there is to put into a config."""
+"""regbench list: what there is to put into a config."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+import typer
 
-from regbench import data
-from regbench.models import models as found_models
-from regbench.probes import probes as found_probes
-from regbench.regularizers import techniques as found_techniques
+from regbench.commands.options import DataDir, Language, printable, refuse, say, stdout
 from regbench.text import summary
 
+if TYPE_CHECKING:
+    from rich.table import Table
 
-def techniques(lang: str, data_dir: Path | None = None) -> Table:
+
+def list_(
+    what: Annotated[
+        Literal["techniques", "models", "datasets", "probes"], typer.Argument(help="what to list")
+    ],
+    data_dir: DataDir = None,
+    lang: Language = None,
+) -> None:
+    """List the techniques, models, datasets or probes, with their settings."""
+    refuse(
+        (
+            data_dir is not None and what != "datasets",
+            f"--data-dir is for datasets; {what} lie in no folder",
+        )
+    )
+    if what != "techniques" and lang not in (None, "en"):
+        say(f"{what} are listed in English only")
+    spoken = printable(lang)
+    made = {
+        "techniques": lambda: techniques(spoken),
+        "models": models,
+        "datasets": lambda: datasets(data_dir),
+        "probes": probes,
+    }
+    stdout().print(made[what]())
+
+
+def techniques(lang: str) -> Table:
     """Return every technique with its card's key idea, its settings and its paper."""
+    from regbench.regularizers import techniques
+    from regbench.report.grid import grid
+
     rows = []
-    for key, technique in found_techniques().items():
-        card = technique.cards[lang]
+    for key, technique in techniques().items():
+        card = technique.card(lang)
         rows.append(
             (key, f"{card.name}: {card.key_idea}", settings_of(technique.Settings), technique.paper)
         )
     return grid(("key", "what it does", "settings (default)", "paper"), rows)
 
 
-def models(lang: str, data_dir: Path | None = None) -> Table:
+def models() -> Table:
     """Return every model with its settings."""
+    from regbench.models import models
+    from regbench.report.grid import grid
+
     rows = []
-    for name, module in found_models().items():
+    for name, module in models().items():
         rows.append((name, summary(module), settings_of(module.Settings)))
     return grid(("name", "what it is", "settings (default)"), rows)
 
 
-def probes(lang: str, data_dir: Path | None = None) -> Table:
+def probes() -> Table:
     """Return every probe with its settings and its source."""
+    from regbench.probes import probes
+    from regbench.report.grid import grid
+
     rows = []
-    for key, probe in found_probes().items():
+    for key, probe in probes().items():
         rows.append((key, summary(probe), settings_of(probe.Settings), probe.source))
     return grid(("key", "what it measures", "settings (default)", "source"), rows)
 
 
-def datasets(lang: str, data_dir: Path | None = None) -> Table:
+def datasets(data_dir: Path | None = None) -> Table:
     """Return every dataset with its size and where it was found."""
+    from regbench import data
+    from regbench.report.grid import grid
+
     places = data.find(data_dir)
     rows = []
     for name, source in data.sources().items():
@@ -69,15 +105,3 @@ def settings_of(settings: Any) -> str:
                 f"{name} ({default})" + (f": {field.description}" if field.description else "")
             )
     return "\n".join(lines)
-
-
-def grid(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    """Return a plain table; the first column is never cut."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(
-            column, no_wrap=number == 0, overflow="fold", style="bold" if number == 0 else ""
-        )
-    for row in rows:
-        table.add_row(*row)
-    return table

@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from regbench.config import wording
 from regbench.config.config import Config
 from regbench.config.reader import (
     WANTED,
+    Overrides,
     S,
     TooManyError,
     dotted,
@@ -45,9 +46,9 @@ from regbench.config.sections import (
 )
 from regbench.config.strengths import StrengthsReader
 from regbench.config.wording import shown
-from regbench.config.yaml12 import Loc, Problem
+from regbench.config.yaml12 import Loc
 from regbench.data import sizes, sources
-from regbench.errors import ConfigError, DataError
+from regbench.errors import ConfigError, DataError, Problem
 from regbench.models import models
 from regbench.probes import probes
 from regbench.regularizers import techniques
@@ -56,12 +57,13 @@ from regbench.text import closest
 
 
 def load(
-    path: Path,
-    overrides: Sequence[str] = (),
+    source: Path | Mapping[str, Any],
+    overrides: Overrides = (),
     at: Loc = (),
     check: Callable[[Config], str] = lambda config: "",
 ) -> Config:
-    """Return the config in the YAML file `path`, or in a part of it: the mapping at the keys `at`.
+    """Return the config in a YAML file, or in a part of it: the mapping at the keys `at`; or that
+    of a mapping as YAML would have it.
 
     Each override is `section.key=value` with a YAML value, and takes the place of what the file
     says; a relative `dataset.path` starts from the config's folder in the file, from the working
@@ -69,11 +71,9 @@ def load(
     where nothing is. Raises ConfigError with every problem, placed as `file:line:column` or as the
     override.
     """
-    reader = ConfigReader(path, at)
+    reader = ConfigReader(source, at)
     with suppress(TooManyError):
-        for place, text in enumerate(overrides):
-            reader.put(text)
-            reader.lost(text, overrides[:place])
+        reader.override(overrides)
         config = reader.config()
         if config and (wrong := check(config)):
             reader.problem(("combine",), wrong, key=True)

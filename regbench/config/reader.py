@@ -14,7 +14,8 @@ from regbench.config.config import Config
 from regbench.config.optimizer import Optimizer, Schedule
 from regbench.config.sections import Analysis, Dataset, Replicates, Sequential, Train, Tune
 from regbench.config.wording import shown
-from regbench.config.yaml12 import DEPTH, Document, Loc, Place, Problem, parse, read
+from regbench.config.yaml12 import DEPTH, Document, Loc, from_data, parse, read
+from regbench.errors import Place, Problem
 from regbench.models import models
 from regbench.plugins import Lazy
 from regbench.probes import probes
@@ -26,10 +27,12 @@ PROBLEMS = 100
 """Of a config with more, the first that are noted are told."""
 
 S = TypeVar("S", bound=Settings)
+Overrides = Sequence[str] | Mapping[str, Any]
+"""Each as section.key=value with a YAML value, or dotted key to value."""
 
 
-def told(document: Document) -> list[str]:
-    """Return the problems of a document as sentences, in the order of their places."""
+def told(document: Document) -> list[Problem]:
+    """Return the problems of a document in the order of their places, the first of very many."""
     problems = sorted(
         dict.fromkeys(document.problems), key=lambda p: (not p.place.line, *p.place[1:])
     )
@@ -39,7 +42,7 @@ def told(document: Document) -> list[str]:
             Place(source), f"there is more; mend these {PROBLEMS}, and the rest will be told"
         )
         problems = [*problems[:PROBLEMS], more]
-    return [str(problem) for problem in problems]
+    return problems
 
 
 class TooManyError(Exception):
@@ -51,10 +54,12 @@ class TooManyError(Exception):
 class Reader:
     """Turns the sections of a file into settings, and notes on the way what is wrong with them."""
 
-    def __init__(self, path: Path, at: Loc = ()) -> None:
-        self.path = path
-        self.stem = "-".join([path.stem, *map(str, at[1:])])
-        self.document = read(path).below(at)
+    def __init__(self, source: Path | Mapping[str, Any], at: Loc = ()) -> None:
+        """Read a file, or the part at the keys `at` of it; or take a config's data as they are."""
+        self.path = source if isinstance(source, Path) else Path("sweep")
+        self.stem = "-".join([self.path.stem, *map(str, at[1:])])
+        whole = read(source) if isinstance(source, Path) else from_data(source, "config")
+        self.document = whole.below(at)
         self.tuned: Tune | None = None
         data = self.document.data
         if data is None and not self.document.problems:
@@ -82,18 +87,42 @@ class Reader:
         if len(self.document.problems) > PROBLEMS:
             raise TooManyError
 
-    def put(self, text: str) -> None:
-        """Apply one override; sections that are missing on the way to it are created."""
-        key, equals, value = text.partition("=")
+    def override(self, overrides: Overrides) -> None:
+        """Apply overrides, `section.key=value` or key to value; each has its own place."""
+        earlier: dict[str, str] = {}
+        if isinstance(overrides, Mapping):
+            for key, value in overrides.items():
+                self.put(key, from_data(value, f"{key}={value!r}"), earlier)
+            return
+        for text in overrides:
+            key, equals, value = text.partition("=")
+            if equals:
+                self.put(key, parse(value, f"--set {text}", placed=False), earlier)
+            else:
+                self.ill_made(Place(f"--set {text}"))
+
+    def ill_made(self, place: Place) -> None:
+        """Note an override that names no setting."""
+        how = "an override is written section.key=value, as train.epochs=5"
+        self.document.problems.append(Problem(place, how))
+
+    def put(self, key: str, other: Document, earlier: dict[str, str]) -> None:
+        """Apply one override; sections that are missing on the way to it are created.
+
+        earlier: key to text of those applied before, which it joins. One that takes the place of
+        another is noted: the other would count for nothing.
+        """
         loc = tuple(part.strip() for part in key.split("."))
-        place = Place(f"--set {text}")
-        other = parse(value, place.source, placed=False)
+        place = other.place(())
+        for known, text in earlier.items():
+            if f"{known}.".startswith(f"{'.'.join(loc)}."):
+                what = f"this takes the place of {text}; leave one of the two out"
+                self.document.problems.append(Problem(place, what))
+        earlier[".".join(loc)] = place.source
         self.document.problems += other.problems
-        well_made = equals and all(loc) and len(loc) <= DEPTH
+        well_made = all(loc) and len(loc) <= DEPTH
         if not well_made:
-            self.document.problems.append(
-                Problem(place, "an override is written section.key=value, as train.epochs=5")
-            )
+            self.ill_made(place)
         if not well_made or other.problems or not isinstance(self.document.data, dict):
             return
         node = self.document.data
@@ -123,16 +152,6 @@ class Reader:
             node[part] = inner
             node = inner
         self.document.put(loc, other)
-
-    def lost(self, text: str, earlier: Sequence[str]) -> None:
-        """Note where an override takes the place of an earlier one: one of the two would count for
-        nothing.
-        """
-        key = text.partition("=")[0].strip()
-        for other in earlier:
-            if f"{other.partition('=')[0].strip()}.".startswith(f"{key}."):
-                what = f"this takes the place of --set {other}; leave one of the two out"
-                self.document.problems.append(Problem(Place(f"--set {text}"), what))
 
     def is_section(self, value: Any, at: Loc) -> bool:
         """Check that there are keys to look at."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
-from regbench.errors import sentence
+from regbench.errors import Place, Problem
 
 Loc = tuple[str | int, ...]
 """Where a value stands in the data: ("train", "optimizer", "lr")."""
@@ -30,29 +30,6 @@ double each time).
 """
 
 CORE = "tag:yaml.org,2002:"
-
-
-class Place(NamedTuple):
-    """A point in a file (line and column from 1), or a whole source such as an option of the
-    command line (line 0).
-    """
-
-    source: str
-    line: int = 0
-    column: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
-
-
-class Problem(NamedTuple):
-    """Something that the user has to mend."""
-
-    place: Place
-    message: str
-
-    def __str__(self) -> str:
-        return sentence(f"{self.place}: {self.message}")
 
 
 @dataclass
@@ -335,3 +312,32 @@ def _plain_words(error: yaml.MarkedYAMLError) -> str:
     if opened and mark and opened.line != mark.line:
         words += f" (what it belongs to begins in line {opened.line + 1})"
     return words
+
+
+def from_data(data: Any, source: str) -> Document:
+    """Return a Python value as a document without lines: what YAML would have read in its place."""
+    document = Document(None, {(): (Place(source), Place(source))})
+    try:
+        document.data = _as_read(data)
+    except (TypeError, ValueError, RecursionError) as error:
+        document.problems.append(Problem(Place(source), str(error)))
+    return document
+
+
+def _as_read(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return _text(value)
+        case Path():
+            return str(value)
+        case Mapping():
+            if odd := next((key for key in value if not isinstance(key, str)), None):
+                raise TypeError(f"a key must be text, not {odd!r}")
+            return {key: _as_read(item) for key, item in value.items()}
+        case list() | tuple() | range():
+            return [_as_read(item) for item in value]
+    if hasattr(value, "item"):  # a NumPy number
+        return _as_read(value.item())
+    raise TypeError(f"a {type(value).__name__} is no setting: {value!r}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from regbench.config import load as reading
 from regbench.config.config import Config
+from regbench.config.reader import Overrides
 from regbench.config.sections import LR, RUNS, Combination, Condition
 from regbench.config.strengths import matches
 from regbench.config.yaml12 import Loc
@@ -18,12 +20,12 @@ from regbench.regularizers import techniques
 from regbench.settings import Settings
 
 
-def load(path: Path, overrides: Sequence[str] = (), at: Loc = ()) -> Config:
-    """Return the config in a YAML file, of which cells can be planned.
+def load(source: Path | Mapping[str, Any], overrides: Overrides = (), at: Loc = ()) -> Config:
+    """Return the config in a YAML file or in a mapping, of which cells can be planned.
 
     Arguments and errors are those of `config.load.load`.
     """
-    return reading.load(path, overrides, at, check=unplannable)
+    return reading.load(source, overrides, at, check=unplannable)
 
 
 def unplannable(config: Config) -> str:

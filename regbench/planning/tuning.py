@@ -105,29 +105,29 @@ def choose(config: Config, runs: pd.DataFrame | Mapping[str, Iterable[Any]]) -> 
         by_cell.setdefault(run.cell.label, []).append(records[run.id])
 
     choices = []
-    for title, condition, cells, reason in _tried(config):
+    for title, condition, cells, reason in tried(config):
         if reason is not None:
             choices.append(Choice(title, (), Skip(title, reason, condition)))
         elif len(cells) == 1:
             choices.append(Choice(title, (), cells[0]))
         else:
-            tried = tuple(_trial(cell, by_cell[cell.label]) for cell in cells)
-            best = max(tried, key=lambda trial: (len(trial.accuracies), round(trial.mean, 12)))
-            failed = Skip(title, f"no run of its {len(tried)} trials finished", condition)
-            choices.append(Choice(title, tried, best.cell if best.accuracies else failed))
+            tested = tuple(_trial(cell, by_cell[cell.label]) for cell in cells)
+            best = max(tested, key=lambda trial: (len(trial.accuracies), round(trial.mean, 12)))
+            failed = Skip(title, f"no run of its {len(tested)} trials finished", condition)
+            choices.append(Choice(title, tested, best.cell if best.accuracies else failed))
     return choices
 
 
-def _tried(config: Config) -> Iterator[tuple[str, str, list[Cell], str | None]]:
+def tried(config: Config) -> Iterator[tuple[str, str, list[Cell], str | None]]:
     """Yield each tuned cell's name, its condition, what it tries, and the reason why it is left
     out, or None.
     """
     for condition in config.conditions:
         name = named(condition)
         at = f" @ {name}" if condition else ""
-        for title, tried, reason in tried_settings(config.under(condition)):
+        for title, combinations, reason in tried_settings(config.under(condition)):
             cells = []
-            for combination, lr in tried:
+            for combination, lr in combinations:
                 settings = condition | lr
                 cells.append(Cell(label(combination, settings), combination, settings, name))
             yield title + at, name, cells, reason
@@ -149,7 +149,7 @@ def outlined(config: Config) -> Plan:
     if config.tune is None:
         return plan(config)
     firsts: list[Cell | Skip] = []
-    for title, condition, cells, reason in _tried(config):
+    for title, condition, cells, reason in tried(config):
         firsts.append(
             replace(cells[0], label=title) if reason is None else Skip(title, reason, condition)
         )

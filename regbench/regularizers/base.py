@@ -102,6 +102,11 @@ class Technique:
         """Each setting that may differ between runs, shape (M,), on the stack's device."""
 
     @classmethod
+    def card(cls, language: str) -> Card:
+        """Return the card in a language, in English where there is none in it."""
+        return cls.cards.get(language, cls.cards["en"])
+
+    @classmethod
     def clash(cls, mine: Any, others: Mapping[str, Any]) -> str | None:
         """Return why these settings make no sense beside `others` (key to settings), or None."""
         return next((reason for key, reason in cls.conflicts.items() if key in others), None)

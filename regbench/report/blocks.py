@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from regbench.analysis.compare import Comparison
+from regbench.analysis.comparison import Comparison
 from regbench.errors import UsageError
 from regbench.locale import languages, words
 from regbench.report import markdown, tables

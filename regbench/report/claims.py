@@ -13,7 +13,9 @@ from regbench.locale import Words
 from regbench.report import markdown, numbers
 from regbench.report.markdown import escaped
 from regbench.report.numbers import UNKNOWN
-from regbench.report.tables import CLAIMS, Cell, Column, Line, Table, cell
+from regbench.report.table import Cell, Column, Line, Table, cell
+from regbench.report.tables import CLAIMS
+from regbench.report.template import rendered
 
 Found = Sequence[tuple[Claim, Judgement | None]]
 """Claims with what the records say of them; None: not run."""
@@ -167,31 +169,27 @@ def document(found: Found, words: Words, pictures: str) -> str:
 
 def page(found: Found, words: Words) -> str:
     """Return the HTML page of all claims; nothing in it is fetched."""
-    import jinja2
     from markdown_it import MarkdownIt
 
-    from regbench.report import plots
+    from regbench.report import claim_plots
     from regbench.report.page import distinct
 
     render = MarkdownIt("commonmark", {"html": False}).render
-    sections = [
-        {
-            "name": claim.name,
-            "title": claim.about.statement[words.language],
-            "head": render(headed(claim, judgement, words)),
-            "svg": distinct(claim.name, plots.claim(claim, judgement, words)) if judgement else "",
-            "rest": render(detailed(claim, words)),
-        }
-        for claim, judgement in found
-    ]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("regbench.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    sections = []
+    for claim, judgement in found:
+        svg = claim_plots.claim(claim, judgement, words).svg if judgement else ""
+        sections.append(
+            {
+                "name": claim.name,
+                "title": claim.about.statement[words.language],
+                "head": render(headed(claim, judgement, words)),
+                "svg": distinct(claim.name, svg) if svg else "",
+                "rest": render(detailed(claim, words)),
+            }
+        )
     table = overview(found, words)
-    return environment.get_template("claims.html.j2").render(
+    return rendered(
+        "claims.html.j2",
         words=words,
         language=words.language,
         title=table.title,
@@ -203,7 +201,7 @@ def page(found: Found, words: Words) -> str:
 
 
 def verdicts(found: Found) -> dict[str, dict[str, Any]]:
-    """Return what `regbench.analysis.evidence.verdicts` reads."""
+    """Return what `claims.verdicts` reads."""
     return {
         claim.name: {
             "points": claim.about.points,

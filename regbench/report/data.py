@@ -13,10 +13,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regbench.analysis.compare import CellResult, Comparison, TechniqueResult
-from regbench.analysis.effects import Contrast
-from regbench.analysis.evidence import cited, evidence
+from regbench.analysis.comparison import CellResult, Comparison, TechniqueResult
+from regbench.analysis.evidence import evidence
+from regbench.analysis.factorial import Contrast
 from regbench.analysis.stats import FEWEST_SEEDS, POWER, Estimate, estimate
+from regbench.claims.verdicts import cited
 from regbench.locale import Words
 from regbench.planning.plan import Skip
 from regbench.planning.tuning import numbers
@@ -61,11 +62,11 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
         "summary": [
             _row(row, group, comparison, words) for row, group in comparison.summary.items()
         ],
-        "main_effects": [_contrast(c) for c in comparison.effects.main]
-        if comparison.effects
+        "main_effects": [_contrast(c) for c in comparison.factorial.main]
+        if comparison.factorial
         else [],
-        "interactions": [_contrast(c) for c in comparison.effects.interactions]
-        if comparison.effects
+        "interactions": [_contrast(c) for c in comparison.factorial.interactions]
+        if comparison.factorial
         else [],
         "effects_given": [
             _known(
@@ -76,9 +77,9 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
                     "on": _estimate(g.on),
                 }
             )
-            for g in (comparison.effects.given if comparison.effects else ())
+            for g in (comparison.factorial.given if comparison.factorial else ())
         ],
-        "cells": [_known(_cell(cell)) for cell in comparison.cells],
+        "cells": [_known(cell_numbers(cell)) for cell in comparison.cells],
         "tuning": [
             {
                 "cell": choice.name,
@@ -323,7 +324,7 @@ def _csv(comparison: Comparison) -> str:
         )
     rows = [
         {
-            **_flat(_cell(cell)),
+            **_written(flat(cell_numbers(cell))),
             "summary": rows_of.get(cell.label, ""),
             "reason": "; ".join(lost.get(cell.label, [])),
         }
@@ -342,7 +343,7 @@ def _csv(comparison: Comparison) -> str:
     return out.getvalue()
 
 
-def _cell(cell: CellResult) -> dict[str, Any]:
+def cell_numbers(cell: CellResult) -> dict[str, Any]:
     """Return a cell's numbers; of the baseline, those of a comparison are unknown."""
     e = cell.effect
     none = Estimate(0, math.nan, math.nan, math.nan, math.nan)
@@ -389,16 +390,18 @@ def _known(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a cell's row for CSV: "difference", "difference_n", "difference_sd", "difference_low",
-    ...
-    """
+def flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a cell's numbers as one row: "difference", "difference_n", "difference_sd", ..."""
     row: dict[str, Any] = {}
-    for key, value in _known(record).items():
-        if key == "techniques":
-            row[key] = json.dumps(value, separators=(",", ":"))
-        elif isinstance(value, dict):
+    for key, value in record.items():
+        if key != "techniques" and isinstance(value, dict):
             row |= {key if name == "mean" else f"{key}_{name}": v for name, v in value.items()}
         else:
             row[key] = value
+    return row
+
+
+def _written(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row for CSV: techniques as JSON, nothing where a number is unknown."""
+    row = _known(row) | {"techniques": json.dumps(row["techniques"], separators=(",", ":"))}
     return {key: "" if value is None else value for key, value in row.items()}

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 
-from regbench.analysis.compare import Comparison
+from regbench.analysis.comparison import Comparison
 from regbench.locale import Words
 from regbench.report import tables
-from regbench.report.tables import Cell, Column, Line, Table
+from regbench.report.table import Cell, Column, Line, Table
 
 ESCAPES = {
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},

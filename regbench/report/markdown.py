@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from regbench.analysis.compare import Comparison
+from regbench.analysis.comparison import Comparison
 from regbench.locale import Words
 from regbench.report import tables
-from regbench.report.tables import Cell, Line, Table
+from regbench.report.table import Cell, Line, Table
 
 
 def text(comparison: Comparison, words: Words) -> str:

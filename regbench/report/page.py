@@ -6,20 +6,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import jinja2
 import pandas as pd
 
-from regbench.analysis.compare import Comparison, short_names
+from regbench.analysis.comparison import Comparison, short_names
 from regbench.config.sections import Replicates
 from regbench.locale import Words
-from regbench.report import numbers, plots, tables
+from regbench.report import numbers, plots, probe_plots, tables
+from regbench.report.drawing import MOST
+from regbench.report.template import rendered
 
 
 @dataclass(frozen=True)
-class Picture:
+class Shown:
     """A picture with what it is called and how it is read."""
 
     key: str
@@ -53,51 +54,51 @@ def html(
         "weights": plots.weights(comparison, details, words),
         "filters": plots.filters(comparison, details, words),
     }
-    found = tables.everything(comparison, words)
-    lost = [
-        table
-        for table in (tables.failures(comparison, words), tables.skips(comparison, words))
-        if table
-    ]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("regbench.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    pictures = []
+    for key, drawing in drawn.items():
+        if drawing:
+            text = note(key, comparison, words)
+            pictures.append(Shown(key, words(f"page.{key}"), distinct(key, drawing.svg), text))
+    probed, text = [], note("probe", comparison, words)
+    for key, drawing in probe_plots.probed(comparison, probes, words).items():
+        title = words("page.probe", probe=key)
+        probed.append(Shown(key, title, distinct(key, drawing.svg), text))
+    lost = [tables.failures(comparison, words), tables.skips(comparison, words)]
+    return rendered(
+        "page.html.j2",
         words=words,
         language=words.language,
         title=words("page.title", name=name),
         lead=lead(comparison, words),
-        tables=[table for table in found if table not in lost],
-        lost=lost,
-        pictures=[
-            Picture(key, words(f"page.{key}"), distinct(key, svg), note(key, comparison, words))
-            for key, svg in drawn.items()
-            if svg
-        ],
-        probed=[
-            Picture(
-                key,
-                words("page.probe", probe=key),
-                distinct(key, svg),
-                note("probe", comparison, words),
-            )
-            for key, svg in plots.probed(comparison, probes, words).items()
-        ],
+        tables=[table for table in tables.everything(comparison, words) if table not in lost],
+        lost=[table for table in lost if table],
+        pictures=pictures,
+        probed=probed,
         about=about,
         replicates=replicates,
     )
+
+
+def fragment(comparisons: Sequence[Comparison], words: Words, whole: bool = True) -> str:
+    """Return the answer and the tables as a piece of a page; not `whole`: the summary table
+    alone.
+    """
+    parts = []
+    for comparison in comparisons:
+        shown = (
+            tables.everything(comparison, words) if whole else [tables.summary(comparison, words)]
+        )
+        parts.append({"lead": lead(comparison, words), "tables": shown})
+    return rendered("fragment.html.j2", words=words, parts=parts)
 
 
 def note(key: str, comparison: Comparison, words: Words) -> str:
     """Return how a picture is read, and what of the sweep it leaves out."""
     said = words(f"page.{key}_note")
     alone = len(plots.single(comparison))
-    if key in ("curves", "weights", "filters", "probe") and alone > plots.MOST:
+    if key in ("curves", "weights", "filters", "probe") and alone > MOST:
         said += " " + words(
-            "page.first", shown=plots.MOST - 1, all=alone - 1
+            "page.first", shown=MOST - 1, all=alone - 1
         )  # the baseline is one of them
     return said
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Group
 from rich.text import Text
 
-from regbench.analysis.pairing import Versus
-from regbench.commands.listing import grid
+from regbench.analysis.versus import Versus
 from regbench.locale import Words
 from regbench.report import numbers
+from regbench.report.grid import grid
 
 
 def rich(found: Versus, words: Words) -> Group:

@@ -5,13 +5,10 @@ Every format renders these.
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
 
-from regbench.analysis.compare import (
+from regbench.analysis.comparison import (
     CellResult,
     Comparison,
     TechniqueResult,
@@ -19,17 +16,17 @@ from regbench.analysis.compare import (
     shortened,
     single_strengths,
 )
-from regbench.analysis.effects import Contrast
-from regbench.analysis.evidence import MEASURES, Outcome, cited, evidence
-from regbench.analysis.stats import FEWEST_SEEDS, MOST_SEEDS, POWER, Estimate, Verdict
+from regbench.analysis.evidence import MEASURES, Outcome, evidence
+from regbench.analysis.factorial import Contrast
+from regbench.analysis.stats import MOST_SEEDS, Estimate, Verdict
+from regbench.claims.verdicts import cited
 from regbench.config.sections import LR
 from regbench.locale import Words
 from regbench.planning.plan import Skip, label
 from regbench.regularizers import Card, techniques
-from regbench.report import numbers
+from regbench.report import notes, numbers
 from regbench.report.numbers import UNKNOWN
-
-Tone = Literal["plain", "strong", "faint", "good", "bad", "same"]
+from regbench.report.table import Cell, Column, Line, Table, Tone, cell
 
 SYMBOLS: Mapping[Verdict, str] = {
     "helps": "▲",
@@ -56,57 +53,6 @@ CLAIMS: Mapping[str, tuple[str, Tone]] = {
     "too_few": (UNKNOWN, "faint"),
 }
 TEXTS = ("key_idea", "applied_to", "strengths", "weaknesses")
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of text in a cell."""
-
-    text: str
-    tone: Tone = "plain"
-
-
-Cell = tuple[Line, ...]
-"""Lines of a row's cells stand beside each other."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column.
-
-    Text wraps; what is fixed (to the left) or a figure (to the right) is never cut or broken.
-    """
-
-    title: str
-    kind: Literal["text", "fixed", "figure"] = "text"
-    below: bool = False
-    """Where there is little room, it stands below the column before it."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table; `rows` hold a cell a column."""
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...] = ()
-    ruled: bool = False
-    """Its rows have several lines each, and need a line between them."""
-
-    def beside(self, other: Table) -> Table:
-        """Return one table with the columns of both, which have the same rows, and this one's
-        title.
-        """
-        rows = tuple((*mine, *theirs) for mine, theirs in zip(self.rows, other.rows, strict=True))
-        return replace(
-            self, columns=(*self.columns, *other.columns), rows=rows, notes=other.notes, ruled=True
-        )
-
-
-def cell(text: str, tone: Tone = "plain") -> Cell:
-    """Return a cell of one line."""
-    return (Line(text, tone),)
 
 
 def cards(comparison: Comparison, words: Words) -> Table:
@@ -147,7 +93,11 @@ def _points(
                 Line(f"({words('evidence.none' if claims else 'evidence.literature')})", "faint")
             )
         for technique, measured in found:
-            name = f"{_cards(technique.key, words).name}: " if len(group) > 1 else ""
+            name = (
+                f"{techniques()[technique.key].card(words.language).name}: "
+                if len(group) > 1
+                else ""
+            )
             said = words(f"evidence.{key}", x=_evidence_figure(key, measured.estimate))
             lines.append(
                 Line(
@@ -198,7 +148,16 @@ def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table
             else [tuple((part,) for part in line) for line in mine]
         )
     title = words("summary.effects", dataset=_where(comparison))
-    return Table(title, columns, tuple(rows), tuple(_summary_notes(comparison, words)))
+    return Table(
+        title,
+        columns,
+        tuple(rows),
+        tuple(
+            notes.summary_notes(
+                comparison, words, {row: _keys(row, words) for row in comparison.summary}
+            )
+        ),
+    )
 
 
 def summary(comparison: Comparison, words: Words) -> Table:
@@ -224,7 +183,11 @@ def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
         "",
         (Column(words("summary.measured")),),
         tuple((tuple(lines),) for lines in sentences.values()),
-        tuple(_summary_notes(comparison, words)),
+        tuple(
+            notes.summary_notes(
+                comparison, words, {row: _keys(row, words) for row in comparison.summary}
+            )
+        ),
     )
     title = words("summary.title", dataset=_where(comparison))
     return replace(cards(comparison, words).beside(measured), title=title)
@@ -269,14 +232,14 @@ def ranking(comparison: Comparison, words: Words) -> Table:
         Column(words("cells.seconds"), "figure", below=True),
     )
     title = words("cells.title", n=len(results), dataset=_where(comparison))
-    return Table(title, columns, tuple(rows), tuple(_ranking_notes(comparison, words)))
+    return Table(title, columns, tuple(rows), tuple(notes.ranking_notes(comparison, words)))
 
 
 def main_effects(comparison: Comparison, words: Words) -> Table | None:
     """Return what each technique adds on the average over what else is on, or None where the cells
     are no factorial.
     """
-    found = comparison.effects
+    found = comparison.factorial
     if found is None:
         return None
     shown = numbers.plus_minus([c.estimate for c in found.main], sign=True)
@@ -289,7 +252,7 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
     )
     rows = [
         (
-            cell(str(_cards(c.techniques[0], words).name)),
+            cell(str(techniques()[c.techniques[0]].card(words.language).name)),
             cell(str(c.contexts)),
             cell(str(c.estimate.n)),
             cell(figure, _tone(c)),
@@ -311,7 +274,7 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
 
 def interactions(comparison: Comparison, words: Words) -> Table | None:
     """Return what a technique adds without and with another one, for each pair, or None."""
-    found = comparison.effects
+    found = comparison.factorial
     if found is None:
         return None
     given = {(g.technique, g.other): g for g in found.given}
@@ -330,7 +293,7 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
     )
     rows = []
     for i, c in enumerate(found.interactions):
-        names = [cell(str(_cards(key, words).name)) for key in c.techniques]
+        names = [cell(str(techniques()[key].card(words.language).name)) for key in c.techniques]
         figures = [
             cell(off[i]),
             cell(on[i]),
@@ -486,7 +449,7 @@ def card(row: str, words: Words) -> Card:
     technique's.
     """
     if f"rows.{row}.name" not in words:
-        return _cards(row, words)
+        return techniques()[row].card(words.language)
     return Card(
         name=words(f"rows.{row}.name"),
         key_idea=words(f"rows.{row}.key_idea"),
@@ -494,12 +457,6 @@ def card(row: str, words: Words) -> Card:
         strengths=words.section(f"rows.{row}.strengths"),
         weaknesses=words.section(f"rows.{row}.weaknesses"),
     )
-
-
-def _cards(key: str, words: Words) -> Card:
-    """Return a technique's card, in English where it has none in this language."""
-    cards = techniques()[key].cards
-    return cards.get(words.language, cards["en"])
 
 
 def _name(technique: TechniqueResult, comparison: Comparison, words: Words) -> str:
@@ -512,7 +469,7 @@ def _name(technique: TechniqueResult, comparison: Comparison, words: Words) -> s
             parts.append(f"lr={technique.cell.settings[LR]:g}")
         if technique.strengths > 1:
             parts.append(words("summary.best_of", n=technique.strengths))
-    name = str(_cards(technique.key, words).name)
+    name = str(techniques()[technique.key].card(words.language).name)
     return f"{name} ({', '.join(parts)})" if parts else name
 
 
@@ -542,187 +499,7 @@ def _verdict(result: CellResult, words: Words, confidence: float) -> Line:
     return Line(text, TONES.get(effect.verdict, "faint"))
 
 
-def _summary_notes(comparison: Comparison, words: Words) -> list[str]:
-    """Return what has to be known to read the summary table."""
-    shown = [t for group in comparison.summary.values() for t in group]
-    effects = [t.cell.effect for t in shown if t.cell and t.cell.effect]
-    notes = [
-        words("notes.pairs", confidence=numbers.percent(comparison.confidence)),
-        _verdict_note(comparison, words),
-    ]
-    notes.append(f"{words('notes.gap')} {words('notes.time')}")
-    if any(e.time_shared for e in effects):
-        notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
-    notes.append(words("notes.evidence", confidence=numbers.percent(comparison.confidence)))
-    if any(cited(f"{row}.{key}") for row in comparison.summary for key in _keys(row, words)):
-        notes.append(words("notes.claims"))
-    selection = words(f"notes.{comparison.train.select}")
-    if comparison.ledger:
-        selection += " " + words(
-            "notes.tuned", trials=max(len(choice.trials) for choice in comparison.ledger)
-        )
-    if any(t.strengths > 1 for t in shown):
-        selection += " " + words("notes.chosen")
-    return [
-        *notes,
-        selection,
-        *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects)),
-    ]
-
-
-def _ranking_notes(comparison: Comparison, words: Words) -> list[str]:
-    """Return what has to be known to read the table of all cells."""
-    effects = [c.effect for c in comparison.cells if c.effect]
-    notes = [
-        words("notes.means", confidence=numbers.percent(comparison.confidence)),
-        _verdict_note(comparison, words),
-    ]
-    notes.append(f"{words('notes.gap')} {words(f'notes.{comparison.train.select}')}")
-    fixed = [
-        strength for strength, key in single_strengths(comparison.cells).items() if strength != key
-    ]
-    if fixed:
-        notes.append(words("notes.strengths", strengths=", ".join(fixed)))
-    notes += filter(None, [_sign_flip_note(comparison, words), _power_note(comparison, words)])
-    return [
-        *notes,
-        *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects)),
-    ]
-
-
-def _verdict_note(comparison: Comparison, words: Words) -> str:
-    return words(
-        "notes.verdicts",
-        alpha=numbers.level(comparison.confidence),
-        margin=numbers.plain(comparison.margin * 100),
-        family=comparison.family,
-        power=numbers.percent(POWER),
-        fewest=FEWEST_SEEDS,
-    )
-
-
-def _sign_flip_note(comparison: Comparison, words: Words) -> str:
-    """Return how the sign-flip test compares with the t test."""
-    found = [cell.effect for cell in comparison.cells if cell.effect and cell.effect.accuracy.n > 1]
-    alpha = 1 - comparison.confidence
-    able = [e for e in found if 2.0 ** (1 - e.accuracy.n) < alpha]
-    if not able:
-        most = max((e.accuracy.n for e in found), default=0)
-        return (
-            words("notes.sign_flip_unable", n=most, least=numbers.p_value(2.0 ** (1 - most)))
-            if most
-            else ""
-        )
-    disagree = sum(e.tests_disagree(alpha) for e in able)
-    return words(
-        "notes.sign_flip",
-        disagree=disagree,
-        n=len(able),
-        alpha=numbers.level(comparison.confidence),
-    )
-
-
-def _power_note(comparison: Comparison, words: Words) -> str:
-    """Return what pairing gained, where the error comes from, and how small a difference could have
-    been seen.
-    """
-    found = [cell.effect for cell in comparison.cells if cell.effect]
-    parts = []
-    if math.isfinite(comparison.detectable):
-        x = numbers.number(100 * comparison.detectable, 2)
-        parts.append(words("notes.detectable", x=x, power=numbers.percent(POWER)))
-    gains = [e.pairing for e in found if math.isfinite(e.pairing)]
-    correlations = [e.correlation for e in found if math.isfinite(e.correlation)]
-    if gains and correlations:
-        r = numbers.number(statistics.median(correlations), 2)
-        parts.append(words("notes.pairing", r=r, share=f"{100 * statistics.median(gains):.0f}"))
-    if comparison.noise:
-        seeds, images = (
-            numbers.number(100 * x, 2) for x in (comparison.noise.seeds, comparison.noise.images)
-        )
-        parts.append(words("notes.noise", seeds=seeds, images=images, n=f"{comparison.images:,}"))
-    return " ".join(parts)
-
-
-def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list[str]:
-    """Return the notes that stand under both tables: what doesn't count, and what was trained on
-    what.
-    """
-    notes = [words("notes.no_spread")] if no_spread else []
-    lost = sum(len(f.seeds) for f in comparison.failures)
-    if lost:
-        counted = words(
-            "notes.counted", lost=lost, planned=sum(c.planned for c in comparison.cells)
-        )
-        if comparison.baseline.finished < comparison.baseline.planned:
-            counted += " " + words("notes.counted_pairs")
-        notes.append(counted)
-    if comparison.foreign:
-        notes.append(words("notes.foreign", n=comparison.foreign))
-    if comparison.looks > 1:
-        notes.append(
-            words("notes.looks", looks=comparison.looks, level=numbers.level(comparison.confidence))
-        )
-    train = _train(comparison, words)
-    if comparison.digest:
-        notes.append(words("notes.digest", digest=comparison.digest))
-    return [
-        *notes,
-        words(
-            "notes.data",
-            data=_data(comparison, words),
-            model=_settings(comparison.model),
-            train=train,
-        ),
-    ]
-
-
 def _where(comparison: Comparison) -> str:
     """Return the dataset, and the condition where there are several: "mnist (batch_size=4)"."""
     name = str(comparison.dataset.name)
     return f"{name} ({comparison.condition})" if comparison.condition else name
-
-
-def _data(comparison: Comparison, words: Words) -> str:
-    d = comparison.dataset
-    size = words("data.train_size", n=f"{d.train_size:,}") if d.train_size else words("data.all")
-    noise = (
-        words("data.label_noise", share=numbers.percent(d.label_noise))
-        if d.label_noise
-        else words("data.clean")
-    )
-    return ", ".join(
-        [d.name, size, words("data.validation", share=numbers.percent(d.validation_share)), noise]
-    )
-
-
-def _train(comparison: Comparison, words: Words) -> str:
-    t = comparison.train
-    tuned = comparison.ledger and any(LR in result.settings for result in comparison.cells)
-    parts = [
-        words("train.lr_tuned", optimizer=t.optimizer.name)
-        if tuned
-        else _settings(t.optimizer, defaults=False)
-    ]
-    if t.schedule.name != "constant" or t.schedule.warmup_epochs:
-        parts.append(_settings(t.schedule, defaults=False))
-    parts += [words("train.epochs", n=t.epochs), words("train.batch", n=t.batch_size)]
-    return ", ".join([*parts, words("train.seeds", n=comparison.planned)])
-
-
-def _settings(settings: Any, defaults: bool = True) -> str:
-    """Return "mlp widths 256-256 activation relu"; without `defaults` only what was chosen, and the
-    learning rate.
-    """
-    parts = [settings.name]
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        if (
-            name != "name"
-            and value is not None
-            and (defaults or name == "lr" or value != field.default)
-        ):
-            parts.append(
-                f"{name} {'-'.join(map(str, value)) if isinstance(value, list) else value}"
-            )
-    return " ".join(parts)

@@ -17,10 +17,10 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from regbench import signs
-from regbench.analysis.compare import Comparison
+from regbench.analysis.comparison import Comparison
 from regbench.locale import Words
 from regbench.report import tables
-from regbench.report.tables import Cell, Column, Table, Tone
+from regbench.report.table import Cell, Column, Table, Tone
 from regbench.signs import encodes
 
 STYLES: dict[Tone, str] = {
@@ -132,7 +132,7 @@ def drawn(table: Table, width: int) -> Iterator[RenderableType]:
         yield _notes(table, width)
 
 
-def text(report: Report, width: int, color: bool = False) -> str:
+def text(report: Report | Single, width: int, color: bool = False) -> str:
     """Return the report as the terminal of `width` columns shows it; without colour, nothing but
     characters.
     """
@@ -315,11 +315,8 @@ FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg
   font-size: {char_height}px;
   line-height: {line_height}px;
 }}
-.{unique_id}-title {{
-  font-family: system-ui, "Noto Sans CJK KR", sans-serif;
-  font-size: 18px;
-  font-weight: bold;
-}}
+.{unique_id}-title {{ font-family: system-ui, "Noto Sans CJK KR", sans-serif; \
+font-size: 18px; font-weight: bold; }}
 {styles}
 </style>
 <defs>

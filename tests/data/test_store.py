@@ -14,7 +14,7 @@ import pytest
 from regbench import data
 from regbench.data import Images, _images, cache_folder, cached, fingerprint, open_stored, store
 from regbench.errors import DataError
-from regbench.runner import sweep
+from regbench.runner.images import stored
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -215,7 +215,7 @@ def test_a_user_without_a_home_trains_and_is_told_where_data_could_go(tmp_path, 
     for name in ("user_cache_path", "user_data_path"):
         monkeypatch.setattr(platformdirs, name, place)
     assert (cache_folder(), cached(some_images())) == (None, None)
-    with sweep.stored(some_images()) as folder:
+    with stored(some_images()) as folder:
         assert equal(open_stored(folder), some_images())
     assert not folder.exists()
     assert data.load("mnist5k").train_images.shape == (3000, 28, 28, 1)

@@ -1,7 +1,7 @@
 import pytest
 
-from regbench.errors import describe
-from regbench.executors import LONGEST, Outcome, serial
+from regbench.errors import DESCRIBED, describe
+from regbench.executors import Outcome, serial
 
 
 def test_outcomes_come_in_the_order_of_the_items_each_after_its_events():
@@ -78,9 +78,9 @@ def test_the_initializer_runs_once_and_not_at_all_without_items():
     [
         (ValueError("lr is\n  too large"), "ValueError: lr is too large"),
         (KeyError(), "KeyError"),
-        (RuntimeError("x" * 1000), f"RuntimeError: {'x' * (LONGEST - 17)}..."),
+        (RuntimeError("x" * 1000), f"RuntimeError: {'x' * (DESCRIBED - 17)}..."),
     ],
 )
 def test_a_reason_is_one_line_of_bounded_length(error, line):
     assert describe(error) == line
-    assert len(line) <= LONGEST
+    assert len(line) <= DESCRIBED

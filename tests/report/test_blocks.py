@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench.analysis.compare import Comparison, compare
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import Comparison
 from regbench.errors import UsageError
 from regbench.locale import words
 from regbench.report import blocks, markdown, tables

@@ -8,13 +8,14 @@ import jsonschema
 import pandas as pd
 import pytest
 
-from regbench import report
-from regbench.analysis.compare import CellResult, Comparison, compare
-from regbench.cli import compared
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import CellResult, Comparison
+from regbench.analysis.opened import Opened
 from regbench.errors import UsageError
 from regbench.locale import words
 from regbench.planning.plan import Cell
 from regbench.report import data, tables
+from regbench.report import render as report
 from tests.sample import ROUGH, lose, records, sweep, tuned_sweep
 
 
@@ -56,7 +57,7 @@ def test_json_holds_every_number_as_it_was_computed(rough: Comparison) -> None:
 def test_json_is_what_its_schema_says_and_every_key_is_in_it(
     rough: Comparison, tuned: Comparison, tmp_path: Path, lang: str
 ) -> None:
-    quickstart = compared(Path(__file__).parents[2] / "results/reference/quickstart")
+    quickstart = Opened(Path(__file__).parents[2] / "results/reference/quickstart").comparison()
     for comparison in (
         rough,
         tuned,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from regbench import report
-from regbench.analysis.compare import Comparison, compare
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import Comparison
+from regbench.report import render as report
 from regbench.report.latex import escaped
 from tests.sample import ROUGH, lose, records, sweep
 

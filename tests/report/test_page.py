@@ -13,8 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from regbench.analysis.compare import Failure, compare
-from regbench.cli import compared
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import Failure
+from regbench.analysis.opened import Opened
 from regbench.config.sections import Replicates
 from regbench.locale import words
 from regbench.report import page, tables
@@ -44,7 +45,7 @@ def test_every_table_and_picture_is_there_and_nothing_is_fetched(
     pages: dict[str, Path], lang: str
 ) -> None:
     text = pages[lang].read_text(encoding="utf-8")
-    comparison = compared(QUICKSTART)
+    comparison = Opened(QUICKSTART).comparison()
     for table in tables.everything(comparison, words(lang)):
         assert escape(table.title, quote=False) in text
     for key in ("forest", "interactions", "curves", "pareto", "weights", "filters"):
@@ -60,7 +61,7 @@ def test_every_table_and_picture_is_there_and_nothing_is_fetched(
 
 
 def test_it_begins_with_what_was_found() -> None:
-    comparison = compared(QUICKSTART)
+    comparison = Opened(QUICKSTART).comparison()
     first, second = page.lead(comparison, words("en"))
     assert re.fullmatch(
         r"dropout helps most: \+\d\.\d points .* \(\+\d\.\d to \+\d\.\d, n = 5\)\.", first
@@ -83,7 +84,7 @@ def test_comparisons_without_a_verdict_are_not_counted_as_undecided(tmp_path: Pa
 
 
 def test_a_picture_that_shows_some_techniques_only_says_so(tmp_path: Path) -> None:
-    comparison = compared(QUICKSTART)
+    comparison = Opened(QUICKSTART).comparison()
     assert "are shown" not in page.note("curves", comparison, words("en"))
     (result,) = comparison.summary["dropout"]
     many = replace(comparison, summary={str(i): (result,) for i in range(9)})
@@ -96,7 +97,7 @@ def test_a_picture_that_shows_some_techniques_only_says_so(tmp_path: Path) -> No
 def test_what_comes_from_records_is_text_and_never_markup() -> None:
     evil = "<script>alert(1)</script>"
     comparison = replace(
-        compared(QUICKSTART), failures=(Failure("baseline", "failed", (0,), evil),)
+        Opened(QUICKSTART).comparison(), failures=(Failure("baseline", "failed", (0,), evil),)
     )
     text = page.html(comparison, NOTHING, NOTHING, NOTHING, words("en"), evil, {"command": evil})
     assert evil not in text
@@ -105,7 +106,7 @@ def test_what_comes_from_records_is_text_and_never_markup() -> None:
 
 def test_the_name_of_a_cell_is_text_in_tables_and_pictures() -> None:
     evil = "a <script>alert(1)</script> --> $x^ b"
-    comparison = compared(QUICKSTART)
+    comparison = Opened(QUICKSTART).comparison()
     old = comparison.cells[0].label
     cells = tuple(
         replace(cell, label=evil) if cell.label == old else cell for cell in comparison.cells
@@ -118,7 +119,9 @@ def test_the_name_of_a_cell_is_text_in_tables_and_pictures() -> None:
 
 
 def test_a_sweep_without_epochs_and_details_still_has_a_page() -> None:
-    text = page.html(compared(QUICKSTART), NOTHING, NOTHING, NOTHING, words("ko"), "quickstart", {})
+    text = page.html(
+        Opened(QUICKSTART).comparison(), NOTHING, NOTHING, NOTHING, words("ko"), "quickstart", {}
+    )
     assert '<h2 id="curves">' not in text
     assert '<h2 id="forest">' in text
 
@@ -136,7 +139,7 @@ def test_a_sweep_that_went_badly_still_has_a_page(tmp_path: Path, status: str, s
         runs = runs.assign(status="failed", test_accuracy=math.nan, seconds=math.nan)
     comparison = compare(runs, plan, config.analysis)
     shown = page.html(
-        replace(comparison, effects=None), NOTHING, NOTHING, NOTHING, words("en"), "bad", {}
+        replace(comparison, factorial=None), NOTHING, NOTHING, NOTHING, words("en"), "bad", {}
     )
     assert ('<h2 id="forest">' in shown) == (status == "ok")
     assert '<section id="failed">' in shown or status == "ok"
@@ -216,7 +219,7 @@ def test_a_browser_opens_it_without_an_error_or_a_request(
 
 
 def test_what_is_replicated_stands_beside_the_sweeps_own_numbers() -> None:
-    comparison = compared(QUICKSTART)
+    comparison = Opened(QUICKSTART).comparison()
     said = Replicates(
         source="A & B 2016", theirs={"en": "<b>faster</b>", "ko": "빠름"}, differs={"en": "smaller"}
     )

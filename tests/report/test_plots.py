@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regbench.analysis import stats
-from regbench.analysis.compare import Comparison, compare
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import Comparison
+from regbench.analysis.opened import Opened
 from regbench.claims import claims
-from regbench.cli import compared
 from regbench.engine.evaluate import histograms
 from regbench.locale import words
-from regbench.report import plots
+from regbench.report import claim_plots, drawing, plots, probe_plots
 from regbench.results.read import read
 from tests.sample import ROUGH, lose, sweep, tuned_sweep
 from tests.sample import records as sampled
@@ -34,7 +35,7 @@ DRAWN = ("forest", "interactions", "pareto")
 @pytest.fixture(scope="module")
 def quickstart() -> tuple[Comparison, pd.DataFrame, pd.DataFrame]:
     found = read(QUICKSTART)
-    return compared(QUICKSTART), found.epochs, found.details
+    return Opened(QUICKSTART).comparison(), found.epochs, found.details
 
 
 @pytest.fixture(scope="module")
@@ -94,20 +95,18 @@ def test_pictures_are_well_formed_take_the_pages_colour_and_are_the_same_every_t
     drawn["curves"] = plots.curves(comparison, epochs, words(lang))
     drawn["weights"] = plots.weights(comparison, details, words(lang))
     drawn["filters"] = plots.filters(comparison, details, words(lang))
-    for name, svg in drawn.items():
-        assert svg, name
+    svgs = {}
+    for name, picture in drawn.items():
+        assert picture, name
+        svg = svgs[name] = picture.svg
         ElementTree.fromstring(svg)
-        assert plots.INK not in svg
+        assert drawing.INK not in svg
         assert "currentColor" in svg
         assert not re.search(r"https?://(?!www\.w3\.org/)", svg), name
         assert words(lang)(f"page.{name}") in svg
-    assert plots.forest(comparison, words(lang)) == drawn["forest"]
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the pictures come as matplotlib's figures."""
-    monkeypatch.setattr(plots, "draw", lambda figure, title: figure)
+    again = plots.forest(comparison, words(lang))
+    assert again
+    assert again.svg == svgs["forest"]
 
 
 def dots(figure: Any) -> list[list[list[float]]]:
@@ -118,7 +117,6 @@ def dots(figure: Any) -> list[list[list[float]]]:
     return [line.get_xydata().tolist() for line in marked]
 
 
-@pytest.mark.usefixtures("figures")
 def test_marks_stand_where_the_numbers_are(
     quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame],
 ) -> None:
@@ -127,8 +125,8 @@ def test_marks_stand_where_the_numbers_are(
     forest = dots(plots.forest(comparison, words("en")))
     means = [cell.effect.accuracy.mean for cell in cells if cell.effect]
     assert forest == [[[pytest.approx(100 * mean), y]] for y, mean in enumerate(means)]
-    assert comparison.effects
-    first = comparison.effects.given[-2]
+    assert comparison.factorial
+    first = comparison.factorial.given[-2]
     without, beside = dots(plots.interactions(comparison, words("en")))[:2]
     assert (without[0][0], beside[0][0]) == pytest.approx(
         (100 * first.off.mean, 100 * first.on.mean)
@@ -139,7 +137,6 @@ def test_each_verdict_that_a_mark_can_have_looks_different() -> None:
     assert len(set(plots.VERDICTS.values())) == len(plots.VERDICTS)
 
 
-@pytest.mark.usefixtures("figures")
 def test_a_run_that_does_not_count_is_in_no_picture(
     quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame],
 ) -> None:
@@ -159,7 +156,6 @@ def test_a_run_that_does_not_count_is_in_no_picture(
     assert len(plots.counted(details[:0], without)) == 0
 
 
-@pytest.mark.usefixtures("figures")
 def test_a_line_of_strengths_differs_in_the_strength_alone(tmp_path: Path) -> None:
     text = (
         "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {dropout: {p: [0.2, 0.5], "
@@ -176,7 +172,6 @@ def test_a_line_of_strengths_differs_in_the_strength_alone(tmp_path: Path) -> No
     assert len(lines) == 2
 
 
-@pytest.mark.usefixtures("figures")
 def test_labels_along_the_front_keep_apart_and_within_the_picture(rough: Comparison) -> None:
     figure: Any = plots.pareto(rough, words("en"))
     (axes,) = figure.axes
@@ -202,9 +197,13 @@ def test_an_english_picture_needs_no_font_of_the_machine(
     quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = plots.forest(quickstart[0], words("en"))
-    monkeypatch.setattr(plots, "hangul_font", lambda: None)
-    assert plots.forest(quickstart[0], words("en")) == here
-    assert plots.labels(words("ko")).language == "en"
+    assert here
+    svg = here.svg
+    monkeypatch.setattr(drawing, "hangul_font", lambda: None)
+    again = plots.forest(quickstart[0], words("en"))
+    assert again
+    assert again.svg == svg
+    assert drawing.labels(words("ko")).language == "en"
 
 
 def test_strengths_are_drawn_where_a_technique_has_several(
@@ -237,10 +236,9 @@ def test_trials_are_drawn_against_each_number_that_was_tuned(
     assert plots.trials(rough, english) is None
     drawn = plots.trials(tuned_sweep(tmp_path), english)
     assert drawn
-    assert len(re.findall('id="axes_', drawn)) == 6, "lr of four cells, a strength of two"
+    assert len(re.findall('id="axes_', drawn.svg)) == 6, "lr of four cells, a strength of two"
 
 
-@pytest.mark.usefixtures("figures")
 def test_probes_are_drawn_where_they_measured_at_several_places(rough: Comparison) -> None:
     rows = [
         (cell, seed, probe, name, at, value)
@@ -259,7 +257,7 @@ def test_probes_are_drawn_where_they_measured_at_several_places(rough: Compariso
         ]
     ]
     probes = pd.DataFrame(rows, columns=["cell", "seed", "probe", "name", "at", "value"])
-    drawn: dict[str, Any] = plots.probed(rough, probes, words("en"))
+    drawn: dict[str, Any] = probe_plots.probed(rough, probes, words("en"))
     assert list(drawn) == ["activations", "monte_carlo"], "one place is no curve"
     activations, monte_carlo = (figure.axes[0] for figure in drawn.values())
     assert activations.get_title() == "p15, p50, p85"
@@ -293,7 +291,6 @@ experiments:
 """
 
 
-@pytest.mark.usefixtures("figures")
 def test_a_claim_is_drawn_with_its_seeds_its_interval_and_the_sides_of_its_rule(
     tmp_path: Path,
 ) -> None:
@@ -301,11 +298,11 @@ def test_a_claim_is_drawn_with_its_seeds_its_interval_and_the_sides_of_its_rule(
     stated = claims.load(tmp_path / "claim.yaml")
     values = {"gain": np.array([2.0, 3.0, math.nan, 4.0]), "other": np.zeros(4)}
     estimates = {name: stats.estimate(seeds[np.isfinite(seeds)]) for name, seeds in values.items()}
-    drawn: Any = plots.claim(
+    drawn: Any = claim_plots.claim(
         stated, claims.Judgement("supported", estimates, 3, values), words("en")
     )
     gain, other = drawn.axes
-    assert plots.sides(stated.about.rule) == [
+    assert claim_plots.sides(stated.about.rule) == [
         ("supported", "gain", True, 1.0), ("refuted", "gain", False, 0.0), ("qualified", "gain",
         True, 0.0),
     ]  # fmt: skip

@@ -11,8 +11,9 @@ from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from regbench import report
-from regbench.analysis.compare import Comparison, compare
+from regbench.analysis.compare import compare
+from regbench.analysis.comparison import Comparison
+from regbench.report import render as report
 from tests.sample import QUICKSTART, ROUGH, lose, records, sweep
 
 BOTH = pytest.mark.parametrize("lang", ["en", "ko"])

@@ -1,4 +1,4 @@
-"""How well runs are paired, and any two cells beside each other."""
+"""Any two cells beside each other."""
 
 from __future__ import annotations
 
@@ -9,48 +9,12 @@ import numpy as np
 import pandas as pd
 
 from regbench.analysis import stats
-from regbench.analysis.compare import Comparison, correct, short_names
+from regbench.analysis.compare import correct
+from regbench.analysis.comparison import Comparison, short_names
 from regbench.analysis.stats import Estimate
 from regbench.errors import UsageError
 from regbench.planning.plan import Plan
 from regbench.text import closest
-
-SHARED = ("split_hash", "init_hash", "order_hash")
-
-
-@dataclass(frozen=True)
-class Hashes:
-    """The different hashes among the finished runs of one seed and condition: one each where they
-    are paired.
-    """
-
-    seed: int
-    runs: int
-    split: tuple[str, ...]
-    init: tuple[str, ...]
-    order: tuple[str, ...]
-    condition: str = ""
-
-    def values(self) -> tuple[tuple[str, ...], ...]:
-        """Return the hashes of split, initial weights and batch order."""
-        return self.split, self.init, self.order
-
-
-def hashes(runs: pd.DataFrame, plan: Plan) -> list[Hashes]:
-    """Return the hashes of each condition and seed, in their order; `runs` has the columns of
-    runs.csv.
-
-    Runs of two conditions are never compared, and may differ in what a condition changes. Runs that
-    the plan doesn't have are left out.
-    """
-    conditions = {run.id: run.cell.condition for run in plan.runs}
-    finished = runs[(runs["status"] == "ok") & runs["run"].isin(conditions.keys())]
-    found = []
-    for condition in plan.by_condition():
-        for seed, group in finished[finished["run"].map(conditions) == condition].groupby("seed"):
-            split, init, order = (tuple(sorted(set(group[name]))) for name in SHARED)
-            found.append(Hashes(int(str(seed)), len(group), split, init, order, condition))
-    return found
 
 
 @dataclass(frozen=True)
@@ -88,7 +52,7 @@ def versus(
 
     Raises UsageError for a cell that there is not, or the same one twice.
     """
-    first, second = (_label(name, comparison) for name in (one, other))
+    first, second = (labelled(name, comparison) for name in (one, other))
     if first == second:
         raise UsageError(f"{one} and {other} are the same cell; name two")
     accuracies = comparison.by_seed[first], comparison.by_seed[second]
@@ -118,7 +82,7 @@ def versus(
     )
 
 
-def _label(name: str, comparison: Comparison) -> str:
+def labelled(name: str, comparison: Comparison) -> str:
     """Return the label of the cell that a person names, in full or as the table shortens it."""
     labels = [cell.label for cell in comparison.cells]
     shortened = short_names(comparison.cells)

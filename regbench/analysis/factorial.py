@@ -48,7 +48,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Effects:
+class Factorial:
     """All contrasts, in the order in which the cells name the techniques; `given` has both orders
     of each pair.
     """
@@ -58,9 +58,9 @@ class Effects:
     given: tuple[Given, ...]
 
 
-def effects(
+def factorial(
     cells: Sequence[Combination], accuracy: Array, confidence: float = 0.95
-) -> Effects | None:
+) -> Factorial | None:
     """Return the effects of the techniques in `cells`, or None where no two of them have an
     interaction.
 
@@ -118,7 +118,7 @@ def effects(
                 given.append(Given(first, second, off, on))
     if not interactions:
         return None
-    return Effects(tuple(_adjusted(main)), tuple(_adjusted(interactions)), tuple(given))
+    return Factorial(tuple(_adjusted(main)), tuple(_adjusted(interactions)), tuple(given))
 
 
 def _contrast(

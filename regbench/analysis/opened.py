@@ -1,0 +1,99 @@
+"""A results directory, opened: each part is read once and serves whatever is asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regbench.errors import UsageError
+from regbench.planning.cells import load
+from regbench.planning.plan import Plan, plan
+from regbench.results.ledger import ledger
+from regbench.results.read import read
+from regbench.text import closest
+
+if TYPE_CHECKING:
+    from regbench.analysis.comparison import Comparison
+    from regbench.config.config import Config
+    from regbench.planning.tuning import Choice
+
+UNDECIDED = ("undecided", "too_few")
+
+
+class Opened:
+    """A results directory. Raises UnfinishedError where there are no results, when it is made;
+    RecordsError for what is damaged, and ConfigError for a config that can't be used, when that is
+    asked for.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.records = read(directory)
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return str(self.records.config.get("name", self.directory.name))
+
+    @cached_property
+    def config(self) -> Config:
+        """The resolved config."""
+        return load(self.directory / "config.yaml")
+
+    @cached_property
+    def ledger(self) -> tuple[Choice, ...]:
+        """What each cell of a tuned sweep tried and chose; nothing where the config isn't tuned."""
+        return tuple(ledger(self.config, self.directory)) if self.config.tune else ()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan: of a tuned sweep, with the settings that its trials chose."""
+        chosen = [choice.chosen for choice in self.ledger]
+        return plan(self.config, chosen if self.config.tune else None)
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """The comparison of each condition, of the cells that the directory's config asks for."""
+        from regbench.analysis.compare import comparisons
+
+        records, config = self.records, self.config
+        found = comparisons(
+            records.runs, self.plan, config.analysis, records.details, records.tested, config.looks
+        )
+        return [
+            replace(
+                comparison,
+                digest=records.digest(),
+                ledger=tuple(
+                    choice
+                    for choice in self.ledger
+                    if choice.chosen.condition == comparison.condition
+                ),
+            )
+            for comparison in found
+        ]
+
+    def comparison(self, where: str | None = None) -> Comparison:
+        """Return the comparison of the condition `where`; it may be left out where there is one.
+
+        Raises UsageError for a condition that there is not, and where several were trained and none
+        is named.
+        """
+        named = {comparison.condition: comparison for comparison in self.comparisons}
+        if where is None and len(named) == 1:
+            return self.comparisons[0]
+        if where in named:
+            return named[where]
+        what, hint = "this sweep trained in several conditions", ""
+        if where:
+            what, meant = f"there is no condition {where!r}", closest(where, named)
+            hint = f"; did you mean {meant}?" if meant else ""
+        known = "; ".join(map(repr, filter(None, named))) or "it has none"
+        raise UsageError(f"{what}; name one with --where: {known}{hint}")
+
+    def undecided(self) -> int:
+        """Return how many comparisons have no verdict yet."""
+        effects = [cell.effect for found in self.comparisons for cell in found.cells if cell.effect]
+        return sum(effect.verdict in UNDECIDED for effect in effects)

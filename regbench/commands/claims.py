@@ -1,0 +1,196 @@
+"""regbench claims: every statement of the note, tested."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from regbench.commands.options import (
+    DataDir,
+    Device,
+    Language,
+    Workers,
+    output_encoding,
+    printable,
+    refuse,
+    say,
+    stdout,
+)
+from regbench.commands.sweep import interruptible
+from regbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from regbench.claims.claims import Claim, Judgement
+
+claims = typer.Typer(
+    help="Every statement of the note, tested: list, run or explain.", no_args_is_help=False
+)
+CLAIMS, OWN = Path("configs/claims"), Path("results/claims")
+CHECKOUT = Path(__file__).resolve().parents[2] / CLAIMS
+"""Where the claims are in a checkout from which regbench is installed so that it can be edited."""
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--claims",
+        metavar="DIR",
+        help="folder of YAML files; default: configs/claims, else what came along",
+    ),
+]
+
+
+@claims.callback(invoke_without_command=True)
+def claims_(
+    context: typer.Context,
+    folder: Folder = None,
+    form: Annotated[
+        Literal["rich", "markdown"] | None,
+        typer.Option("--format", help="default: rich, for the terminal"),
+    ] = None,
+    lang: Language = None,
+) -> None:
+    """List the claims with their verdicts, from your own results where there are any, else the
+    committed ones.
+    """
+    if command := context.invoked_subcommand:
+        refuse(
+            *(
+                (
+                    value is not None,
+                    f"{name} stands before {command}: give it behind, if {command} has it",
+                )
+                for name, value in {"--claims": folder, "--format": form, "--lang": lang}.items()
+            )
+        )
+        return
+    from regbench.claims import claims as stated
+    from regbench.locale import words
+    from regbench.report import claims as shown
+    from regbench.report import markdown, terminal
+
+    found = [(claim, judgement(claim)) for claim in stated.found(claims_folder(folder))]
+    table = shown.overview(found, words(printable(lang)))
+    if form == "markdown":
+        print(markdown.rows(table))
+    else:
+        stdout().print(terminal.Single(table, output_encoding()))
+
+
+@claims.command(name="run")
+def claims_run(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="claims to run; default: all")
+    ] = None,
+    folder: Folder = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help=f"where each claim's results go, a folder each; default: {OWN}"),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="a smoke test of two seeds, one epoch: no verdicts, nothing kept"
+        ),
+    ] = False,
+    data_dir: DataDir = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    lang: Language = None,
+) -> None:
+    """Run the experiments of claims; what is finished is not run again.
+
+    A run that diverges is a result, such as that of a learning rate too many; only a claim without
+    enough seeds is not.
+    """
+    from regbench.claims import claims as stated
+    from regbench.locale import words
+    from regbench.report import claims as shown
+    from regbench.runner.sweep import how_to_train, train
+
+    refuse(
+        (
+            quick and out is not None,
+            "--quick and --out: of a smoke test nothing is kept; leave one of the two out",
+        ),
+        (
+            quick and (workers or 1) > 1,
+            f"--quick and --workers {workers}: a smoke test takes one process",
+        ),
+    )
+    spoken = words(printable(lang))
+    # A smoke test trains for less time than a worker needs to start.
+    how = how_to_train("serial" if quick else "processes", workers, device, data_dir)
+    out, lacking = out or OWN, False
+    with ExitStack() as stack:
+        if quick:
+            out = Path(stack.enter_context(TemporaryDirectory(prefix="regbench-")))
+        for claim in stated.found(claims_folder(folder), names or []):
+            say(claim.name)
+            claim = stated.quick(claim) if quick else claim
+            result = stated.result(claim, out / claim.name)
+            if result is None:
+                for name, settings in claim.experiments.items():
+                    interruptible(partial(train, settings, out / claim.name / name, how))
+                result = stated.judge(claim, stated.held(claim, out / claim.name))
+            print(f"{claim.name}: {shown.verdict(result, spoken).text}", flush=True)
+            for line in shown.measured(claim, result, spoken):
+                print(f"  {line.text}", flush=True)
+            lacking |= result.outcome == "too_few"
+    if lacking and not quick:
+        raise typer.Exit(4)
+
+
+@claims.command(name="show")
+def claims_show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the claim")],
+    folder: Folder = None,
+    lang: Language = None,
+) -> None:
+    """Explain one claim: the statement, the literature, the experiment, the rule, the result."""
+    from rich.markdown import Markdown
+
+    from regbench.claims import claims as stated
+    from regbench.locale import words
+    from regbench.report import claims as shown
+
+    (claim,) = stated.found(claims_folder(folder), [name])
+    text = shown.explained(claim, judgement(claim), words(printable(lang)))
+    if sys.stdout.isatty():
+        stdout().print(Markdown(text))
+    else:
+        print(text, end="")
+
+
+def claims_folder(given: Path | None) -> Path:
+    """Return the folder of claims: the one given, that of the working directory, or what came with
+    the package.
+
+    Raises UsageError where it holds none.
+    """
+    came = Path(sysconfig.get_path("data")) / "share/regbench/claims"
+    folder = given or next((place for place in (CLAIMS, came, CHECKOUT) if place.is_dir()), CLAIMS)
+    if not folder.is_dir():
+        raise UsageError(
+            f"there is no folder {folder}; name the one that holds your claims with --claims"
+        )
+    if not any(folder.glob("*.yaml")):
+        raise UsageError(
+            f"{folder} holds no claim, a file such as dropout-helps.yaml; name another "
+            "with --claims"
+        )
+    return folder
+
+
+def judgement(claim: Claim) -> Judgement | None:
+    """Return what your own results say of a claim, else the project's, or None where neither are
+    finished.
+    """
+    from regbench.claims import claims as stated
+
+    return stated.result(claim, OWN / claim.name) or stated.shipped(claim)

@@ -1,0 +1,60 @@
+"""Commands on configs: check, schema, init."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from regbench import signs
+from regbench.commands.options import ConfigFile, Overrides, output_encoding
+from regbench.errors import UsageError
+
+
+def check(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Validate a config: all that is wrong with it, or what it asks for."""
+    from regbench.planning.cells import load
+    from regbench.planning.plan import trials
+    from regbench.planning.tuning import outlined
+
+    settings = load(config, overrides or ())
+    plan = outlined(settings)
+    cells, skipped = len(plan.cells), f", {len(plan.skips)} skipped" if plan.skips else ""
+    first = ""
+    if settings.tune:
+        first = f", after {len(trials(settings).runs)} that choose their settings"
+    print(f"{config}: fine: {cells} cells, {len(plan.runs)} runs{first}{skipped}")
+
+
+def schema(
+    what: Annotated[Literal["config", "table"], typer.Argument(help="whose schema")] = "config",
+) -> None:
+    """Print the JSON Schema of the config, for editors, or of what `table --format json` prints."""
+    if what == "config":
+        from regbench.config.schema import schema as made
+    else:
+        from regbench.report.data import schema as made
+    text = json.dumps(made(), indent=2, ensure_ascii=False)
+    print(text if signs.encodes(text, output_encoding()) else json.dumps(made(), indent=2))
+
+
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="where to write it")] = Path(
+        "config.yaml"
+    ),
+) -> None:
+    """Write a commented config to start from."""
+    from regbench.config.starter import starter
+
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(starter())
+    except FileExistsError:
+        raise UsageError(
+            f"{file} exists already; name another file: regbench init other.yaml"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"can't write {file} ({error.strerror}); choose another folder") from None
+    print(f"wrote {file}; now: regbench sweep {file}")

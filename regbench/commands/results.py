@@ -1,0 +1,280 @@
+"""Commands on results directories: table, report, audit, versus, diff, track."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from regbench import signs
+from regbench.commands.options import (
+    Directory,
+    Format,
+    Language,
+    Trackers,
+    Where,
+    language,
+    output_encoding,
+    printable,
+    refuse,
+    say,
+    stdout,
+)
+from regbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from regbench.library import Results
+
+Form = Literal["rich", "markdown", "latex", "csv", "json"]
+
+
+def table(
+    directory: Directory,
+    form: Format = None,
+    lang: Language = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="write the terminal's picture of the table here instead")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="fill this document's table blocks")
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="exit with 3 where this document's tables are out of date"
+        ),
+    ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="append the tables to the CI job's summary page")
+    ] = False,
+    where: Where = None,
+) -> None:
+    """Print the summary table and all cells, rebuilt from a results directory."""
+    from regbench.library import Results
+
+    into = "--write" if write else "--check" if check else "--summary" if summary else ""
+    given: dict[str, object] = {"--format": form, "--svg": svg, "--width": width}
+    given |= {"--lang": lang} if write or check else {}
+    refuse(*_another_table(into, given), *_formless(form, svg, width, lang))
+    results = Results(directory)
+    if write or check:
+        for file in filter(None, (write, check)):
+            document(results, file, where, check=file is check)
+    elif svg:
+        picture(results, svg, lang, width, where)
+    elif not summary:
+        show(results, form or "rich", lang, width, where)
+    if summary:
+        append_summary(results, language(lang), where)
+
+
+def _another_table(into: str, given: dict[str, object]) -> list[tuple[bool, str]]:
+    """Return the rules against options for the table that is printed, where it goes `into` a
+    document.
+    """
+    others = "the table that is printed; leave it out, or give the two in two commands"
+    return [
+        (bool(into) and value is not None, f"{into} and {name}: {name} is for {others}")
+        for name, value in given.items()
+    ]
+
+
+def _formless(
+    form: str | None, svg: Path | None, width: int | None, lang: str | None
+) -> list[tuple[bool, str]]:
+    return [
+        (
+            bool(svg and form),
+            "--svg and --format: the picture has a format of its own; leave one of the two out",
+        ),
+        (
+            width is not None and form not in (None, "rich"),
+            f"--width: a table as {form} has no width; leave it out",
+        ),
+        (
+            form == "csv" and lang is not None,
+            "--lang: a table as CSV has names and numbers in no language; leave it out",
+        ),
+    ]
+
+
+def show(
+    results: Results | Path,
+    form: Form,
+    lang: str | None,
+    width: int | None = None,
+    where: str | None = None,
+) -> None:
+    """Print the tables of a results directory, of every condition if none is named."""
+    from regbench.library import Results
+    from regbench.report import render
+
+    results = results if isinstance(results, Results) else Results(results)
+    found, encoding, spoken = results.comparisons(where), output_encoding(), printable(lang)
+    if form == "rich" and sys.stdout.isatty():
+        for comparison in found:
+            stdout(width).print(render.rich(comparison, spoken, encoding))
+        return
+    text = render.render(found, form, spoken, width, encoding=encoding)
+    if form == "json" and not signs.encodes(text, encoding):
+        text = json.dumps(json.loads(text), indent=2) + "\n"
+    print(text, end="")
+
+
+def picture(
+    results: Results, file: Path, lang: str | None, width: int | None, where: str | None
+) -> None:
+    """Write the picture of a terminal with the tables."""
+    from regbench import files
+    from regbench.report import render
+
+    drawn = render.svg(results.comparison(where), language(lang), width or 120)
+    files.put_text(file, drawn, "regbench-matrix", "choose another place with --svg")
+
+
+def document(results: Results, file: Path, where: str | None, check: bool) -> None:
+    """Bring the tables in a document up to date, or say what is out of date in it."""
+    from regbench import files
+    from regbench.report import blocks
+
+    comparison, name = results.comparison(where), results.name
+    try:
+        with file.open(encoding="utf-8", newline="") as opened:  # line ends are the document's own
+            old = opened.read()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", "it is not UTF-8 text")
+        raise UsageError(f"can't read {file} ({why})") from None
+    new, count = blocks.fill(old, name, comparison, str(file))
+    if not count:
+        raise UsageError(
+            f"{file} has no place for the tables of {name}; put these two lines where they belong: "
+            f"<!-- table {name} en --> and <!-- /table -->"
+        )
+    if new == old:
+        return
+    if not check:
+        files.put_text(file, new)
+        return
+    print(blocks.difference(old, new, str(file)))
+    rebuild = f"regbench table {results.directory} --write {file}"
+    say(f"{file}: {blocks.changes(old, new)}; {rebuild} rebuilds it")
+    raise typer.Exit(3)
+
+
+def append_summary(results: Results, lang: str, where: str | None) -> None:
+    """Append the tables to the page that a CI job shows, where there is one."""
+    from regbench.report.render import render
+
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not page:
+        say("no CI job's summary here ($GITHUB_STEP_SUMMARY is not set)")
+        return
+    try:
+        with Path(page).open("a", encoding="utf-8") as opened:
+            opened.write(render(results.comparisons(where), "markdown", lang) + "\n")
+    except OSError as error:
+        raise UsageError(f"can't write the CI job's summary {page} ({error.strerror})") from None
+
+
+def report(
+    directory: Directory,
+    out: Annotated[
+        Path | None, typer.Option(help="where to write it; default: DIR/report.LANG.html")
+    ] = None,
+    lang: Language = None,
+    where: Where = None,
+) -> None:
+    """Write the report: one HTML page with tables and pictures that opens offline."""
+    from regbench.library import Results
+
+    print(Results(directory).report(out, "ko" if language(lang) == "ko" else "en", where))
+
+
+def audit(directory: Directory) -> None:
+    """Show that runs of one seed shared split, initial weights and batch order; exit with 3 where
+    they did not.
+    """
+    from regbench.analysis.audit import hashes
+    from regbench.analysis.opened import Opened
+    from regbench.report.grid import grid
+    from regbench.text import one_line
+
+    opened = Opened(directory)
+    found, planned = hashes(opened.records.runs, opened.plan), {run.id for run in opened.plan.runs}
+    ids = opened.records.runs["run"]
+    if foreign := len(ids) - sum(run in planned for run in ids):
+        say(f"{foreign} runs that the config does not ask for are left out")
+    varied = any(seed.condition for seed in found)
+    rows, broken = [], []
+    for seed in found:
+        row = [seed.condition] * varied + [str(seed.seed), str(seed.runs)]
+        for values in seed.values():
+            paired = len(values) == 1
+            row.append(f"{one_line(values[0])} ✓" if paired else f"✗ {len(values)} different")
+        rows.append(row)
+        if any(len(values) != 1 for values in seed.values()):
+            broken.append(f"{seed.seed} of {seed.condition}" if varied else str(seed.seed))
+    columns = ["seed", "runs", "split and labels", "initial weights", "batch order"]
+    stdout().print(grid(["condition"] * varied + columns, rows))
+    if broken:
+        say(f"not paired: seeds {', '.join(broken)}")
+        raise typer.Exit(3)
+
+
+def versus(
+    directory: Directory,
+    one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, as the table names it")],
+    other: Annotated[
+        str, typer.Argument(metavar="CELL", help="the cell to compare it with")
+    ] = "baseline",
+    lang: Language = None,
+    where: Where = None,
+) -> None:
+    """Compare any two cells: the paired difference, and McNemar's test on the test images, seed by
+    seed.
+    """
+    from regbench.library import Results
+    from regbench.locale import words
+    from regbench.report import pairs
+
+    result = Results(directory).versus(one, other, where)
+    stdout().print(pairs.rich(result, words(printable(lang))))
+
+
+def diff(
+    one: Annotated[Path, typer.Argument(metavar="A", help="a results directory")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="another")],
+) -> None:
+    """Say what changed between two results directories: config, environment, data, metrics,
+    verdicts.
+    """
+    from regbench.analysis.changes import changes
+    from regbench.analysis.opened import Opened
+
+    found = changes(Opened(one), Opened(other))
+    for line in found.lines():
+        print(line)
+    if found.lines():
+        raise typer.Exit(3)
+    print("no difference in config, environment, data, metrics or verdicts")
+
+
+def track(directory: Directory, tracker: Trackers = None) -> None:
+    """Show the runs of a results directory in trackers; what they have already is passed over."""
+    from regbench.analysis.opened import Opened
+    from regbench.results.write import lock
+    from regbench.trackers import chosen, trackers, tracking
+
+    if not tracker:
+        raise UsageError(f"which tracker? Name one with --tracker: {', '.join(trackers())}")
+    kinds, opened = chosen(tracker), Opened(directory)
+    with lock(directory):
+        for kind in kinds:
+            print(tracking.track(kind, directory, opened.plan), flush=True)

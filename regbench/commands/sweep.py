@@ -1,0 +1,154 @@
+"""regbench sweep and merge: train a config's grid, whole or in parts."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from regbench.commands.options import (
+    ConfigFile,
+    DataDir,
+    Device,
+    Language,
+    Overrides,
+    Trackers,
+    Workers,
+    again,
+    refuse,
+    say,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from regbench.runner.sweep import Voice
+
+Out = Annotated[Path | None, typer.Option(help="results directory; default: results/<name>")]
+Executor = Annotated[
+    Literal["serial", "processes", "ray"],
+    typer.Option(help="processes: one a core, one thread each; ray: a cluster's"),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="where a Ray cluster is; default: RAY_ADDRESS, else this machine"
+    ),
+]
+Patience = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        metavar="MINUTES",
+        help="give a stack up that has ended no epoch for so long; default: 60",
+    ),
+]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="stop at the first run that fails")]
+Extend = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="add N seeds to a finished sweep")
+]
+UntilDecided = Annotated[
+    bool,
+    typer.Option(
+        "--until-decided", help="add seeds by the config's rule while a verdict is undecided"
+    ),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(metavar="K/N", help="train the K-th of N parts; `regbench merge` joins them"),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show the plan and train nothing")]
+AsJson = Annotated[bool, typer.Option("--json", help="print the table as JSON")]
+
+
+def sweep(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Out = None,
+    data_dir: DataDir = None,
+    executor: Executor = "processes",
+    address: Address = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    patience: Patience = None,
+    fail_fast: FailFast = False,
+    extend: Extend = None,
+    until_decided: UntilDecided = False,
+    shard: Shard = None,
+    tracker: Trackers = None,
+    dry_run: DryRun = False,
+    lang: Language = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
+    from regbench.commands import dry_run as dry_runs
+    from regbench.commands.results import show
+    from regbench.runner.sweep import Sweep
+
+    asked = Sweep(
+        config, overrides or (), out, data_dir, executor, address, workers, device, patience,
+        fail_fast, extend, until_decided, shard, tracker or (),
+    )  # fmt: skip
+    asked.check()
+    refuse(*without_a_table(bool(shard), dry_run, as_json, lang))
+    if dry_run:
+        dry_runs.show(asked)
+        return
+    missed = interruptible(asked.train)
+    if shard:
+        say(f"part {shard} is in {asked.directory}; `regbench merge` joins the parts")
+    else:
+        show(asked.directory, "json" if as_json else "rich", lang)
+    if missed:
+        raise typer.Exit(4)
+
+
+def without_a_table(
+    part: bool, dry_run: bool, as_json: bool, lang: str | None
+) -> list[tuple[bool, str]]:
+    """Return the rules against options for a table where none is printed."""
+    joined = "a part has no table of its own; `regbench merge` joins the parts"
+    return [
+        (part and as_json, f"--json: {joined}"),
+        (part and lang is not None, f"--lang: {joined}"),
+        (
+            dry_run and as_json,
+            "--json is for the table; a dry run prints the plan, and trains nothing",
+        ),
+        (
+            dry_run and lang is not None,
+            "--lang is for the table; a dry run prints the plan, in English",
+        ),
+    ]
+
+
+def interruptible(train: Callable[[Voice], int]) -> int:
+    """Train, and say after Ctrl-C with which command to go on; exit with 130 then."""
+    from regbench.runner.sweep import Voice
+
+    try:
+        return train(Voice(say, again=again()))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def merge(
+    parts: Annotated[
+        list[Path], typer.Argument(metavar="DIR", help="results directories of one config")
+    ],
+    out: Annotated[Path, typer.Option(help="where the joined results go")],
+) -> None:
+    """Join the parts of a sweep; exit with 4 where a run is still missing or failed."""
+    from regbench.runner.merge import merged
+
+    joined = merged(parts, out)
+    for note in joined.notes:
+        say(note)
+    held = f"{len(joined.done)} of {len(joined.done) + len(joined.missing)}"
+    print(f"{out} holds {held} runs; see them with: regbench table {out}")
+    if joined.missing:
+        command = shlex.join(["regbench", "sweep", str(out / "config.yaml"), "--out", str(out)])
+        say(f"{len(joined.missing)} runs are missing or failed; this trains them: {command}")
+        raise typer.Exit(4)

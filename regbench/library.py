@@ -1,0 +1,478 @@
+"""The library: what `import regbench` offers, and what the commands are made of."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from regbench import files
+from regbench.analysis.opened import Opened
+from regbench.errors import ConfigError, Problem, UsageError
+from regbench.locale import default_language, words
+from regbench.planning.cells import load
+from regbench.planning.tuning import outlined, tried
+from regbench.runner.outline import outline
+from regbench.runner.sweep import Sweep, Voice
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from regbench.analysis.comparison import Comparison
+    from regbench.analysis.stats import Verdict
+    from regbench.analysis.versus import Versus
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+"""A config: the YAML file, or what it would hold as a dict."""
+Language = Literal["en", "ko"]
+Kind = Literal["differences", "interactions", "curves", "cost", "strengths", "weights"]
+REPRODUCED = ("python", "torch", "numpy", "processor", "platform", "device", "code")
+"""What of the environment a report names."""
+
+
+def check(config: Source, /, **overrides: Any) -> list[Problem]:
+    """Return all that is wrong with a config, each with its place; nothing where it can be trained.
+
+    Keywords override values, as in `sweep`.
+
+    >>> import regbench as rb
+    >>> rb.check("configs/quickstart.yaml")
+    []
+    >>> (problem,) = rb.check("configs/quickstart.yaml", combine="all")
+    >>> problem.message.split(";")[0]
+    "combine can't be the text 'all'"
+    """
+    try:
+        load(_source(config), overrides)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def plan(
+    config: Source, /, *, data_dir: str | os.PathLike[str] | None = None, **overrides: Any
+) -> pd.DataFrame:
+    """Return what a sweep would train, as a frame with a row a cell.
+
+    Columns: cell, condition, runs (how many; 0 where it is left out), parameters (trained, of one
+    run), operations (multiply-adds of one run's training), trials (runs that choose its settings
+    first; 0 unless the config is tuned) and left_out (the reason why, or ""). Keywords override
+    values of the config, as in `sweep`. Raises ConfigError with every problem.
+
+    >>> import regbench as rb
+    >>> cells = rb.plan("configs/quickstart.yaml", combine="one_at_a_time", seeds=3)
+    >>> print(cells[["cell", "runs", "parameters"]].to_string(index=False))
+                   cell  runs  parameters
+               baseline     3      269322
+         l1(strength=...
+    """
+    import pandas as pd
+
+    settings = load(_source(config), overrides)
+    whole = outlined(settings)
+    sizes = outline(settings, whole, _path(data_dir))
+    runs = Counter(run.cell.label for run in whole.runs)
+    first = {}
+    if settings.tune:
+        for name, _, cells, _ in tried(settings):
+            first[name] = len(cells) * settings.tune.seeds if len(cells) > 1 else 0
+    rows: list[dict[str, Any]] = []
+    for cell in whole.cells:
+        rows.append(
+            {
+                "cell": cell.label,
+                "condition": cell.condition,
+                "runs": runs[cell.label],
+                "parameters": sizes.parameters[cell.label],
+                "operations": sizes.operations[cell.label],
+                "trials": first.get(cell.label, 0),
+                "left_out": "",
+            }
+        )
+    for skip in whole.skips:
+        none = {"runs": 0, "parameters": 0, "operations": 0.0, "trials": 0}
+        about = {"cell": skip.label, "condition": skip.condition, "left_out": skip.reason}
+        rows.append(about | none)
+    return pd.DataFrame(rows)
+
+
+def sweep(
+    config: Source,
+    /,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    executor: Literal["serial", "processes", "ray"] = "processes",
+    address: str | None = None,
+    workers: int | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    patience: float | None = None,
+    fail_fast: bool = False,
+    extend: int | None = None,
+    until_decided: bool = False,
+    trackers: Iterable[str] = (),
+    progress: bool = True,
+    **overrides: Any,
+) -> Results:
+    """Train a config's grid and return its results; called again, it goes on where it stopped.
+
+    Arguments are the options of `regbench sweep`; `progress` is whether it shows how far it is. All
+    other keywords override values of the config, as --set does: `seeds=10`, or
+    `**{"train.epochs": 5}`. What it leaves in `out` (by default results/NAME) is what the command
+    leaves there.
+
+    A run that diverges or fails is a stated result. Ctrl-C and a kernel's interrupt raise
+    KeyboardInterrupt, with what is finished on the disk. Raises ConfigError with every problem of
+    the config, UsageError for arguments that make no sense together, DataError and RecordsError.
+
+    >>> import regbench as rb
+    >>> config = {
+    ...     "dataset": {"name": "mnist5k", "train_size": 200},
+    ...     "model": {"name": "mlp", "widths": [16]},
+    ...     "techniques": {"dropout": 0.5, "batch_norm": {}},
+    ... }
+    >>> small = {"seeds": 2, "train.epochs": 1}
+    >>> results = rb.sweep(config, out="tour", executor="serial", progress=False, **small)
+    >>> results.runs["status"].tolist()
+    ['ok', 'ok', 'ok', 'ok', 'ok', 'ok']
+    """
+    asked = Sweep(
+        _source(config),
+        overrides,
+        out=_path(out),
+        data_dir=_path(data_dir),
+        executor=executor,
+        address=address,
+        workers=workers,
+        device=device,
+        patience=patience,
+        fail_fast=fail_fast,
+        extend=extend,
+        until_decided=until_decided,
+        trackers=trackers,
+    )
+    asked.train(Voice() if progress else Voice.silent())
+    return Results(asked.directory)
+
+
+def open(directory: str | os.PathLike[str], /) -> Results:
+    """Return the results in a directory that a sweep has written.
+
+    Raises UnfinishedError where there are none.
+
+    >>> import regbench as rb
+    >>> results = rb.open("results/reference/quickstart")
+    >>> len(results.runs)
+    120
+    """
+    return Results(Path(directory))
+
+
+def _source(config: Source) -> Path | Mapping[str, Any]:
+    return config if isinstance(config, Mapping) else files.on_disk(Path(config))
+
+
+def _path(place: str | os.PathLike[str] | None) -> Path | None:
+    return None if place is None else Path(place)
+
+
+class Results:
+    """The results in a directory: shown, as frames, as pictures and as documents.
+
+    In a notebook and at a prompt it shows the answer and the summary table. Numbers are shares
+    where the tables have points: an accuracy of 0.9, a difference of 0.01; unknown ones are NaN.
+    `where` names one of the conditions of a sweep that varies settings. Each part of the directory
+    is read once, when it is first asked for; damaged records raise RecordsError.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], /) -> None:
+        """Open a directory. Raises UnfinishedError where there are no results."""
+        self._opened = Opened(files.on_disk(Path(directory)))
+
+    @property
+    def directory(self) -> Path:
+        """Where the results lie."""
+        return self._opened.directory
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self._opened.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config, as `rb.sweep` takes it."""
+        return self._opened.config.resolved()
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """A row a run, with the columns of runs.csv.
+
+        >>> import regbench as rb
+        >>> runs = rb.open("results/reference/quickstart").runs
+        >>> runs.groupby("cell")["test_accuracy"].mean().round(3)["baseline"]
+        0.815
+        """
+        return self._opened.records.runs
+
+    @property
+    def epochs(self) -> pd.DataFrame:
+        """A row a run and epoch, with the columns of epochs.csv."""
+        return self._opened.records.epochs
+
+    @property
+    def probes(self) -> pd.DataFrame:
+        """A row a number that a probe measured, with the columns of probes.csv."""
+        return self._opened.records.probes
+
+    @property
+    def conditions(self) -> list[str]:
+        """The names of the conditions that were trained, for `where`; [""] where nothing varies."""
+        return [comparison.condition for comparison in self._opened.comparisons]
+
+    def comparisons(self, where: str | None = None) -> list[Comparison]:
+        """Return the comparison of each condition, or of the one named: what all tables are made
+        of.
+
+        Raises UsageError for a condition that there is not.
+        """
+        return [self.comparison(where)] if where else self._opened.comparisons
+
+    def comparison(self, where: str | None = None) -> Comparison:
+        """Return the comparison of the condition `where`, which may be left out where there is one.
+
+        Raises UsageError for a condition that there is not, and where several were trained and none
+        is named.
+        """
+        return self._opened.comparison(where)
+
+    def summary(self, where: str | None = None) -> pd.DataFrame:
+        """Return the measured half of the summary table, a row a technique, in the note's order.
+
+        Columns: row (of the note), technique, status (measured, unfinished, combined, absent), cell
+        (of the technique alone) and strengths (how many there were to choose from), then the
+        columns of `cells`.
+
+        >>> import regbench as rb
+        >>> summary = rb.open("results/reference/quickstart").summary()
+        >>> print(summary[["technique", "verdict"]].to_string(index=False))
+         technique   verdict
+                l1     helps
+                l2     helps
+           dropout     helps
+        batch_norm undecided
+        layer_norm undecided
+        """
+        from regbench.report import frames
+
+        return frames.joined(frames.summary, self.comparisons(where))
+
+    def cells(self, where: str | None = None) -> pd.DataFrame:
+        """Return all cells, a row each, ranked by mean test accuracy.
+
+        An estimate such as the paired `difference` to the baseline comes with its n, sd, low and
+        high, as columns `difference_n` and so on; `p_holm` is corrected over all cells, and
+        `verdict` is one of helps, hurts, equivalent, undecided, too_few, no_spread, baseline.
+
+        >>> import regbench as rb
+        >>> cells = rb.open("results/reference/quickstart").cells()
+        >>> cells.loc[0, ["cell", "rank"]].tolist()
+        ['dropout(p=0.5)', 1]
+        """
+        from regbench.report import frames
+
+        return frames.joined(frames.cells, self.comparisons(where))
+
+    def effects(self, where: str | None = None) -> pd.DataFrame:
+        """Return what each technique adds, averaged over what else is on; empty without a
+        factorial.
+
+        >>> import regbench as rb
+        >>> effects = rb.open("results/reference/quickstart").effects()
+        >>> effects["technique"].tolist()
+        ['l1', 'l2', 'dropout', 'batch_norm', 'layer_norm']
+        """
+        from regbench.report import frames
+
+        return frames.joined(frames.effects, self.comparisons(where))
+
+    def interactions(self, where: str | None = None) -> pd.DataFrame:
+        """Return of each two techniques how much more they add together than apart, and what the
+        first adds without and with the other; empty without a factorial.
+
+        >>> import regbench as rb
+        >>> pairs = rb.open("results/reference/quickstart").interactions()
+        >>> pairs[["technique", "other"]].iloc[0].tolist()
+        ['l1', 'l2']
+        """
+        from regbench.report import frames
+
+        return frames.joined(frames.interactions, self.comparisons(where))
+
+    def versus(self, one: str, other: str = "baseline", where: str | None = None) -> Versus:
+        """Return two cells beside each other: the paired difference, and McNemar's test a seed.
+
+        A cell is named as in the tables, with or without a strength that is the sweep's only one.
+        Raises UsageError for a cell that there is not, or the same one twice.
+
+        >>> import regbench as rb
+        >>> found = rb.open("results/reference/quickstart").versus("dropout", "l2")
+        >>> found.difference.n, round(found.difference.mean, 3)
+        (5, 0.019)
+        """
+        from regbench.analysis.versus import versus
+
+        opened = self._opened
+        return versus(opened.comparison(where), opened.records.details, opened.plan, one, other)
+
+    def verdict(self, technique: str, where: str | None = None) -> Verdict | Literal["absent"]:
+        """Return the verdict on a technique alone, or on a cell, as the tables have it.
+
+        "absent" where the technique was not trained alone. Raises UsageError for what is neither.
+
+        >>> import regbench as rb
+        >>> rb.open("results/reference/quickstart").verdict("dropout")
+        'helps'
+        """
+        from regbench.analysis.versus import labelled
+
+        comparison = self.comparison(where)
+        for group in comparison.summary.values():
+            for result in group:
+                if result.key == technique:
+                    effect = result.cell.effect if result.cell else None
+                    return effect.verdict if effect else "absent"
+        cell = comparison.cell(labelled(technique, comparison))
+        return cell.effect.verdict if cell.effect else "absent"
+
+    def plot(self, kind: Kind, lang: Language = "en", where: str | None = None) -> Figure:
+        """Return a picture as a matplotlib figure.
+
+        differences: each cell against the baseline. interactions: what a technique adds without and
+        with another. curves: validation error and training loss by epoch. cost: test error against
+        seconds. strengths: test error against strength. weights: how large the weights are.
+
+        Raises UsageError where there is no such picture, or nothing to draw in it.
+
+        >>> import regbench as rb
+        >>> figure = rb.open("results/reference/quickstart").plot("differences")
+        >>> figure.savefig("differences.png")
+        """
+        from regbench.report import plots
+
+        comparison, say = self.comparison(where), words(lang)
+        records = self._opened.records
+        drawn = {
+            "differences": lambda: plots.forest(comparison, say),
+            "interactions": lambda: plots.interactions(comparison, say),
+            "curves": lambda: plots.curves(comparison, records.epochs, say),
+            "cost": lambda: plots.pareto(comparison, say),
+            "strengths": lambda: (
+                plots.trials(comparison, say)
+                if comparison.ledger
+                else plots.strengths(comparison, say)
+            ),
+            "weights": lambda: plots.weights(comparison, records.details, say),
+        }
+        if kind not in drawn:
+            raise UsageError(f"there is no picture {kind!r}; there are {', '.join(drawn)}")
+        if figure := drawn[kind]():
+            return figure
+        raise UsageError(f"there is nothing to draw for {kind} in {self.directory}")
+
+    def to_markdown(self, lang: Language = "en", where: str | None = None) -> str:
+        """Return all tables in Markdown.
+
+        >>> import regbench as rb
+        >>> print(rb.open("results/reference/quickstart").to_markdown().splitlines()[2])
+        | Technique | Key idea | Applied to | Strengths | Weaknesses | n | Test accuracy, % |...
+        """
+        return self._text("markdown", lang, where)
+
+    def to_latex(self, lang: Language = "en", where: str | None = None) -> str:
+        """Return all tables in LaTeX, with booktabs."""
+        return self._text("latex", lang, where)
+
+    def to_csv(self, where: str | None = None) -> str:
+        """Return a row a cell as CSV, with full precision."""
+        return self._text("csv", "en", where)
+
+    def to_json(self, lang: Language = "en", where: str | None = None) -> str:
+        """Return everything that the tables say as JSON, by the schema `regbench schema table`."""
+        return self._text("json", lang, where)
+
+    def _text(
+        self, form: Literal["markdown", "latex", "csv", "json"], lang: str, where: str | None
+    ) -> str:
+        from regbench.report.render import render
+
+        return render(self.comparisons(where), form, lang)
+
+    def to_html(self, lang: Language = "en", where: str | None = None) -> str:
+        """Return the answer and all tables as a piece of HTML, for a page of your own."""
+        from regbench.report.page import fragment
+
+        return fragment(self.comparisons(where), words(lang))
+
+    def report(
+        self,
+        file: str | os.PathLike[str] | None = None,
+        lang: Language = "en",
+        where: str | None = None,
+    ) -> Path:
+        """Write the report, one HTML page with tables and pictures; return its file.
+
+        By default report.LANG.html in the directory. Raises UsageError where a file of somebody
+        else's stands there, or it can't be written.
+
+        >>> import regbench as rb
+        >>> results = rb.open("results/reference/quickstart")
+        >>> results.report("report.html", lang="ko").name
+        'report.html'
+        """
+        place = Path(file) if file else self.directory / f"report.{lang}.html"
+        page = self.page(lang, where)
+        files.put_text(place, page, "<title>regbench", "choose another place with --out")
+        return place
+
+    def page(self, lang: Language = "en", where: str | None = None) -> str:
+        """Return the report's HTML."""
+        from regbench.config.sections import Replicates
+        from regbench.report import page
+
+        records, environment = self._opened.records, self._opened.records.environment
+        config = self.directory / "config.yaml"
+        if config.is_relative_to(Path.cwd()):
+            config = config.relative_to(Path.cwd())
+        again = ["regbench", "sweep", str(config), "--out", f"reproduced/{self.name}"]
+        about = {
+            "regbench": shlex.join(again),
+            **{key: str(environment[key]) for key in REPRODUCED if key in environment},
+            "dataset": f"{records.dataset.get('name')} {records.dataset.get('fingerprint')}",
+            "digest": records.digest(),
+        }
+        given = records.config.get("replicates")
+        return page.html(
+            self.comparison(where),
+            records.epochs,
+            records.details,
+            records.probes,
+            words(lang),
+            self.name,
+            about,
+            Replicates.model_validate(given) if given else None,
+        )
+
+    def __repr__(self) -> str:
+        from regbench.report.render import answered
+
+        return answered(self.comparisons(), default_language(os.environ)).rstrip()
+
+    def _repr_html_(self) -> str:
+        from regbench.report.page import fragment
+
+        return fragment(self.comparisons(), words(default_language(os.environ)), whole=False)

@@ -1,0 +1,83 @@
+"""The picture of a claim: its statistics, and the sides that its rule asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from regbench.analysis.stats import Array, Estimate
+from regbench.claims import formula
+from regbench.claims.claims import Claim, Judgement, Rule
+from regbench.locale import Words
+from regbench.report.drawing import COLOURS, INK, Picture, labels, styled
+
+OUTCOMES: Mapping[str, str] = {"supported": "#009e73", "refuted": "#d55e00", "qualified": "#0072b2"}
+
+
+def claim(stated: Claim, judgement: Judgement, words: Words) -> Picture:
+    """Return each statistic of a claim: a dot a seed, the mean with its interval, and the sides
+    that the rule asks for.
+
+    A side that several outcomes ask for takes the colour of the first.
+    """
+    say, statistics = labels(words), stated.about.statistics
+    with styled(stated.name, say):
+        picture = Picture(
+            0.4 + 0.95 * len(statistics), stated.name, stated.about.statement[words.language], say
+        )
+        panels = picture.subplots(len(statistics), 1, squeeze=False)[:, 0]
+        shades = dict.fromkeys(outcome for outcome, *_ in sides(stated.about.rule))
+        patches = [
+            Patch(color=OUTCOMES[outcome], alpha=0.3, label=say(f"claims.{outcome}"))
+            for outcome in shades
+        ]
+        picture.legend(handles=patches, loc="outside upper right", ncols=len(patches))
+        for axes, (name, statistic) in zip(panels, statistics.items(), strict=True):
+            asked = [found for found in sides(stated.about.rule) if found[1] == name]
+            _statistic(axes, judgement.statistics[name], judgement.values[name], asked)
+            axes.set_title(statistic.says[say.language], fontsize=9, loc="left")
+        return picture
+
+
+def _statistic(
+    axes: Axes, estimate: Estimate, seeds: Array, asked: list[tuple[str, str, bool, float]]
+) -> None:
+    """Draw a dot a seed, the mean with its interval, and the sides that the rule asks for."""
+    seeds = seeds[np.isfinite(seeds)]
+    known = [*seeds, *(x for x in (estimate.low, estimate.high) if math.isfinite(x))]
+    ends = [*known, *(threshold for _, _, _, threshold in asked)] or [0.0, 1.0]
+    room = 0.06 * (max(ends) - min(ends) or abs(max(ends)) or 1.0)
+    low, high = min(ends) - room, max(ends) + room
+    for outcome, _, above, threshold in reversed(asked):
+        side = (threshold, high) if above else (low, threshold)
+        axes.axvspan(*side, color=OUTCOMES[outcome], alpha=0.13, lw=0)
+        axes.axvline(threshold, color=INK, lw=0.7, ls="--")
+    axes.plot(seeds, np.full(len(seeds), 0.0), "o", color=COLOURS[6], ms=4, alpha=0.6, mew=0)
+    if math.isfinite(estimate.low):
+        bar: Any = {"color": COLOURS[0], "lw": 2.2, "solid_capstyle": "butt"}
+        axes.plot([estimate.low, estimate.high], [0.5, 0.5], **bar)
+    axes.plot([estimate.mean], [0.5], "D", color=COLOURS[0], ms=5)
+    axes.set_xlim(low, high)
+    axes.set_ylim(-0.5, 1)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def sides(rule: Rule) -> list[tuple[str, str, bool, float]]:
+    """Return what a rule asks for: outcome, statistic, whether above, threshold; each side of a
+    statistic once.
+    """
+    found: dict[tuple[str, bool, float], str] = {}
+    for outcome in ("supported", "refuted", "qualified"):
+        for comparison in (
+            formula.thresholds(formula.parsed(text)) if (text := getattr(rule, outcome)) else ()
+        ):
+            found.setdefault(comparison, outcome)
+    return [(outcome, *comparison) for comparison, outcome in found.items()]

@@ -1,0 +1,87 @@
+"""A comparison as text: for the terminal, Markdown, LaTeX, CSV, JSON, and as a picture."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, get_args
+
+from regbench.analysis.comparison import Comparison
+from regbench.errors import UsageError
+from regbench.locale import words
+from regbench.report import data, latex, markdown
+
+if TYPE_CHECKING:
+    from regbench.report.terminal import Report
+
+Format = Literal["rich", "markdown", "latex", "csv", "json"]
+
+WIDTH = 160
+"""Of text that goes to no terminal."""
+
+
+def render(
+    comparison: Comparison | Sequence[Comparison],
+    format: Format = "rich",
+    lang: str = "en",
+    width: int | None = None,
+    color: bool = False,
+    encoding: str = "utf-8",
+) -> str:
+    """Return a comparison as text, ended by a line feed; of several conditions one after the other.
+
+    `width` (columns), `color` and `encoding` (of what it is printed to) concern "rich" alone;
+    without a width COLUMNS decides, or the terminal, or `WIDTH`. "csv" and "json" hold plain
+    numbers at full precision under English keys. Raises UsageError for an unknown format or
+    language.
+    """
+    spoken = words(lang)
+    found = [comparison] if isinstance(comparison, Comparison) else list(comparison)
+    match format:
+        case "rich":
+            from regbench.report import terminal
+
+            width = width or shutil.get_terminal_size((WIDTH, 0)).columns
+            return "".join(
+                terminal.text(rich(each, lang, encoding), width, color) for each in found
+            )
+        case "markdown":
+            return "\n".join(markdown.text(each, spoken) for each in found)
+        case "latex":
+            return "\n".join(latex.text(each, spoken) for each in found)
+        case "csv":
+            return data.csv_text(found)
+        case "json":
+            return data.json_text(found, spoken)
+    raise UsageError(f"there is no format {format!r}; there are {', '.join(get_args(Format))}")
+
+
+def rich(comparison: Comparison, lang: str = "en", encoding: str = "utf-8") -> Report:
+    """Return the tables for `Console.print`; they take the layout that fits the console's width."""
+    from regbench.report.terminal import Report
+
+    return Report(comparison, words(lang), encoding)
+
+
+def svg(
+    comparison: Comparison, lang: str = "en", width: int = WIDTH, title: str = "regbench table"
+) -> str:
+    """Return the picture of a terminal of `width` columns with the tables, in one file that opens
+    offline.
+    """
+    from regbench.report import terminal
+
+    return terminal.svg(rich(comparison, lang), width, title)
+
+
+def answered(comparisons: Sequence[Comparison], lang: str = "en") -> str:
+    """Return the answer in sentences and the summary table, as wide as the terminal."""
+    from regbench.report import tables, terminal
+    from regbench.report.page import lead
+
+    spoken, parts = words(lang), []
+    width = shutil.get_terminal_size((WIDTH, 0)).columns
+    for comparison in comparisons:
+        table = terminal.Single(tables.effects(comparison, spoken, grouped=False))
+        parts += [*lead(comparison, spoken), terminal.text(table, width, color=False)]
+    return "\n".join(parts)

@@ -1,0 +1,61 @@
+"""A table as neutral data: title, columns, cells of finished text, notes. Every format renders
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Tone = Literal["plain", "strong", "faint", "good", "bad", "same"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text in a cell."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+Cell = tuple[Line, ...]
+"""Lines of a row's cells stand beside each other."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Text wraps; what is fixed (to the left) or a figure (to the right) is never cut or broken.
+    """
+
+    title: str
+    kind: Literal["text", "fixed", "figure"] = "text"
+    below: bool = False
+    """Where there is little room, it stands below the column before it."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; `rows` hold a cell a column."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+    ruled: bool = False
+    """Its rows have several lines each, and need a line between them."""
+
+    def beside(self, other: Table) -> Table:
+        """Return one table with the columns of both, which have the same rows, and this one's
+        title.
+        """
+        rows = tuple((*mine, *theirs) for mine, theirs in zip(self.rows, other.rows, strict=True))
+        return replace(
+            self, columns=(*self.columns, *other.columns), rows=rows, notes=other.notes, ruled=True
+        )
+
+
+def cell(text: str, tone: Tone = "plain") -> Cell:
+    """Return a cell of one line."""
+    return (Line(text, tone),)

@@ -1,0 +1,47 @@
+"""The parts of a sweep, joined in one results directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from regbench.config.config import Config
+from regbench.errors import UsageError
+from regbench.planning.cells import load
+from regbench.planning.plan import plan
+from regbench.results.read import read
+from regbench.results.same import check_same
+from regbench.results.write import Writer
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What the joined directory holds."""
+
+    config: Config
+    done: set[str]
+    """Ids of the config's runs that are finished."""
+    missing: set[str]
+    """Ids of those that are missing or failed."""
+    notes: Sequence[str]
+
+
+def merged(parts: Sequence[Path], out: Path) -> Merged:
+    """Join results directories of one config in `out`.
+
+    Raises RecordsError where they are not of one sweep, or are damaged; UsageError for a tuned
+    config, which has no parts.
+    """
+    first, *others = [read(part) for part in parts]
+    for other in others:
+        check_same(first, other)
+    config = load(first.directory / "config.yaml")
+    if config.tune:
+        raise UsageError(f"{first.directory} is of a tuned config, which has no parts")
+    with Writer(out, config.resolved(out), first.environment, first.dataset) as writer:
+        for part in parts:
+            writer.take(part)
+        finished = writer.finished()
+    wanted = {run.id for run in plan(config).runs}
+    return Merged(config, wanted & finished, wanted - finished, writer.notes)

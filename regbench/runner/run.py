@@ -1,0 +1,205 @@
+"""A plan through an executor into a results directory."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from regbench import data
+from regbench.engine import checkpoint
+from regbench.errors import TrainingError
+from regbench.executors import Outcome, cluster, processes, serial
+from regbench.planning.plan import Plan, Stack
+from regbench.results.read import read
+from regbench.results.schema import Rows
+from regbench.results.write import Writer
+from regbench.runner.images import check_fit, described, stored
+from regbench.runner.job import Job, failed
+from regbench.runner.machine import THREADS, environment, prepare, prepared, versions
+from regbench.runner.progress import label
+from regbench.runner.worker import work
+from regbench.trackers import tracking
+
+if TYPE_CHECKING:
+    from regbench.config.config import Config
+    from regbench.runner.progress import Progress
+    from regbench.trackers import Tracker
+
+CHECKPOINTS = "checkpoints"
+"""The folder in a results directory; what a sweep wrote there goes away when it is finished."""
+
+
+SLOW = 30.0
+"""Seconds after which a person wants to know what takes so long."""
+
+
+@dataclass(frozen=True)
+class How:
+    """With what a sweep is trained."""
+
+    executor: str
+    """serial, processes or ray."""
+    workers: int
+    """Processes at a time; on a cluster 0 stands for all that it has."""
+    device: str
+    data_dir: Path | None = None
+    fail_fast: bool = False
+    """Whether the first run that fails ends the sweep."""
+    trackers: tuple[type[Tracker], ...] = ()
+    """With their packages loaded."""
+    address: str | None = None
+    """Where a Ray cluster is."""
+    patience: float = math.inf
+    """Seconds without the end of an epoch after which a stack is given up (`processes`)."""
+
+
+def run(config: Config, plan: Plan, directory: Path, how: How, progress: Progress) -> int:
+    """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or
+    failed.
+
+    What is finished is on the disk when this returns or raises, KeyboardInterrupt included; the
+    trackers are given it from there. Raises TrainingError where `fail_fast` and a run fails.
+    """
+    images = _loaded(config, how, progress)
+    about = environment(how.executor, how.workers, how.device)
+    with (
+        Writer(directory, config.resolved(directory), about, described(config, images)) as results,
+        stored(images) as place,
+    ):
+        for note in (*images.notes, *results.notes):
+            progress.note(note)
+        done = results.finished()
+        pending = [stack for stack in plan.stacks if any(run.id not in done for run in stack.runs)]
+        progress.start(plan, pending, len(done & {run.id for run in plan.runs}))
+        outcomes = persistently(_jobs(pending, directory, place, how), how, progress)
+        with (
+            tracking.beside(how.trackers, directory, plan, progress.note) as track,
+            closing(outcomes),
+        ):
+            for outcome in outcomes:
+                stack = outcome.item.stack
+                rows = outcome.value or Rows(failed(stack.runs, outcome.error, stack))
+                lacking = rows.without(done)
+                results.append(lacking)
+                track(lacking)
+                if outcome.item.checkpoint:
+                    outcome.item.checkpoint.unlink(missing_ok=True)
+                progress.finished(stack, rows.runs)
+                if how.fail_fast:
+                    _stop_at_failure(rows)
+        checkpoint.clear(directory / CHECKPOINTS)
+        runs = read(directory).runs
+        return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
+
+
+def _loaded(config: Config, how: How, progress: Progress) -> data.Images:
+    """Return the config's images. Raises UsageError where they can't be trained on as it asks."""
+    name = config.dataset.name
+    patient = f"the dataset {name} is still being loaded; Ctrl-C stops"
+    with slowly(partial(progress.note, patient)):
+        images = data.load(name, config.dataset.path, how.data_dir)
+    check_fit(config, images)
+    return images
+
+
+def _jobs(stacks: list[Stack], directory: Path, images: Path, how: How) -> list[Job]:
+    every = checkpoint.interval(os.environ)
+    # A node of a cluster need not see this directory.
+    folder = None if how.executor == "ray" else directory / CHECKPOINTS
+    return [Job(stack, images, how.device, folder, every) for stack in stacks]
+
+
+def _stop_at_failure(rows: Rows) -> None:
+    """Raise TrainingError where a run has failed."""
+    for row in rows.runs:
+        if row["status"] == "failed":
+            raise TrainingError(f"stopped by --fail-fast: {row['cell']}: {row['reason']}")
+
+
+@contextmanager
+def slowly(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` from a thread of its own if what is done meanwhile takes longer than `SLOW`
+    seconds.
+    """
+    timer = threading.Timer(SLOW, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def persistently(
+    jobs: list[Job], how: How, progress: Progress
+) -> Generator[Outcome[Job, Rows], None, None]:
+    """Yield the outcome of every job; one whose process ended over it is tried again once the
+    others are done.
+    """
+    while jobs:
+        again: list[Job] = []
+        with closing(execute(jobs, how, progress.epoch)) as outcomes:
+            for outcome in outcomes:
+                if outcome.died and (tries := outcome.item.after_death()):
+                    again += tries
+                    stack = label(outcome.item.stack)
+                    progress.note(f"{outcome.error}; {stack} is tried again later")
+                elif outcome.stuck:
+                    given_up, innocent = outcome.item.after_hang(outcome)
+                    again += innocent
+                    yield given_up
+                else:
+                    yield outcome
+        jobs = again
+
+
+def execute(
+    jobs: list[Job], how: How, on_epoch: Callable[[Stack, int, list[float]], None]
+) -> Generator[Outcome[Job, Rows], None, None]:
+    """Yield the outcome of every job, as they come; the costliest start first."""
+    jobs = sorted(jobs, key=lambda job: -job.stack.cost)
+
+    def hear(job: Job, event: object) -> None:
+        epoch, accuracies = cast(tuple[int, list[float]], event)
+        on_epoch(job.stack, epoch, accuracies)
+
+    if how.executor == "serial":
+        with prepared():
+            yield from serial.run(work, jobs, on_event=hear)
+    elif how.executor == "ray":
+        yield from cluster.run(
+            work,
+            jobs,
+            on_event=hear,
+            shared=data.open_stored(jobs[0].images),
+            resources=partial(resources, largest=jobs[0].stack.cost),
+            workers=how.workers,
+            address=how.address,
+            initializer=partial(prepare, versions()),
+            environment=THREADS,
+        )
+    else:
+        yield from processes.run(
+            work,
+            jobs,
+            on_event=hear,
+            workers=how.workers,
+            initializer=prepare,
+            environment=THREADS,
+            patience=how.patience,
+        )
+
+
+def resources(job: Job, largest: float) -> dict[str, float]:
+    """Return what a job takes of a node: a core, and of a GPU its share of the largest job's cost,
+    a tenth at least.
+    """
+    share = round(max(0.1, job.stack.cost / largest), 2) if job.device == "cuda" else 0.0
+    return {"num_cpus": 1, "num_gpus": share}
