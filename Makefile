@@ -20,10 +20,11 @@ demo: $(READY) ## train the quickstart (at most 90 s on 2 cores) and print its t
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) ## ruff, mypy, and the order of the floors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(READY) ## measure speed and memory; the last line is JSON
 	$(BIN)/python -m benchmarks.bench

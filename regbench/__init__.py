@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from regbench import errors
+from regbench.version import __version__
 
 if TYPE_CHECKING:
     from regbench.errors import Problem
     from regbench.library import Results, check, open, plan, sweep
 
-__version__ = "0.1.0"
-__all__ = ["Problem", "Results", "check", "errors", "open", "plan", "sweep"]
+__all__ = ["Problem", "Results", "__version__", "check", "errors", "open", "plan", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from regbench import __version__, signs
+from regbench import signs
 from regbench.commands import claims, config, doctor, listing, results, sweep
 from regbench.commands.options import say
 from regbench.errors import ConfigError, RegbenchError, sentence
+from regbench.version import __version__
 
 app = typer.Typer(
     help="Which regularizer helps on MNIST/CIFAR, by how much, at what cost and why: with "

@@ -26,8 +26,8 @@ import regbench
 from regbench.errors import RecordsError
 from regbench.results import read as read_module
 from regbench.results.lock import OWNER
-from regbench.results.read import Records, finished, read
-from regbench.results.same import check_same, differences
+from regbench.results.read import Records, check_same, finished, read
+from regbench.results.same import differences
 from regbench.results.schema import (
     BESIDE,
     DTYPES,

@@ -70,43 +70,21 @@ def factorial(
     seed counts for a contrast if it finished all cells of it, so that every seed averages the same
     contexts.
     """
-    row = {frozenset(cell.items()): i for i, cell in enumerate(cells)}
     keys = list(dict.fromkeys(key for cell in cells for key in cell))
-
-    def groups(*techniques: str) -> list[tuple[int, ...]]:
-        """Return for each cell with the techniques the rows of itself and of it without some or all
-        of them.
-        """
-        subsets = [
-            set(s)
-            for n in range(len(techniques) + 1)
-            for s in itertools.combinations(techniques, n)
-        ]
-        found = []
-        for cell in cells:
-            if all(key in cell for key in techniques):
-                rows = [
-                    row.get(frozenset((k, v) for k, v in cell.items() if k not in without))
-                    for without in subsets
-                ]
-                if None not in rows:
-                    found.append(tuple(rows))
-        return found  # type: ignore[return-value]  # None was just excluded
 
     main, interactions, given = [], [], []
     for key in keys:
-        if pairs := groups(key):
+        if pairs := _groups(cells, key):
             both, without = (accuracy[list(rows)] for rows in zip(*pairs, strict=True))
             main.append(_contrast((key,), (both - without).mean(0), len(pairs), confidence))
     for one, other in itertools.combinations(keys, 2):
-        if fours := groups(one, other):
+        if fours := _groups(cells, one, other):
             both, without_one, without_other, neither = (
                 accuracy[list(rows)] for rows in zip(*fours, strict=True)
             )
             change = (both - without_one - without_other + neither).mean(0)
-            whole = np.where(
-                np.isfinite(change), 1.0, np.nan
-            )  # the same seeds for all that is said of the pair
+            # The same seeds for all that is said of the pair.
+            whole = np.where(np.isfinite(change), 1.0, np.nan)
             interactions.append(_contrast((one, other), change, len(fours), confidence))
             for first, second, alone, beside in (
                 (one, other, without_other - neither, both - without_one),
@@ -119,6 +97,25 @@ def factorial(
     if not interactions:
         return None
     return Factorial(tuple(_adjusted(main)), tuple(_adjusted(interactions)), tuple(given))
+
+
+def _groups(cells: Sequence[Combination], *techniques: str) -> list[tuple[int, ...]]:
+    """Return for each cell with the techniques the rows of itself and of it without some or all of
+    them, where all of those are there.
+    """
+    row = {frozenset(cell.items()): i for i, cell in enumerate(cells)}
+    sizes = range(len(techniques) + 1)
+    subsets = [set(s) for size in sizes for s in itertools.combinations(techniques, size)]
+    groups = []
+    for cell in cells:
+        if all(key in cell for key in techniques):
+            others = [
+                frozenset((key, value) for key, value in cell.items() if key not in without)
+                for without in subsets
+            ]
+            if all(other in row for other in others):
+                groups.append(tuple(row[other] for other in others))
+    return groups
 
 
 def _contrast(

@@ -28,6 +28,7 @@ from regbench.errors import UsageError
 
 if TYPE_CHECKING:
     from regbench.claims.claims import Claim, Judgement
+    from regbench.runner.run import How
 
 claims = typer.Typer(
     help="Every statement of the note, tested: list, run or explain.", no_args_is_help=False
@@ -111,7 +112,7 @@ def claims_run(
     from regbench.claims import claims as stated
     from regbench.locale import words
     from regbench.report import claims as shown
-    from regbench.runner.sweep import how_to_train, train
+    from regbench.runner.sweep import how_to_train
 
     refuse(
         (
@@ -133,17 +134,25 @@ def claims_run(
         for claim in stated.found(claims_folder(folder), names or []):
             say(claim.name)
             claim = stated.quick(claim) if quick else claim
-            result = stated.result(claim, out / claim.name)
-            if result is None:
-                for name, settings in claim.experiments.items():
-                    interruptible(partial(train, settings, out / claim.name / name, how))
-                result = stated.judge(claim, stated.held(claim, out / claim.name))
+            result = tested(claim, out / claim.name, how)
             print(f"{claim.name}: {shown.verdict(result, spoken).text}", flush=True)
             for line in shown.measured(claim, result, spoken):
                 print(f"  {line.text}", flush=True)
             lacking |= result.outcome == "too_few"
     if lacking and not quick:
         raise typer.Exit(4)
+
+
+def tested(claim: Claim, directory: Path, how: How) -> Judgement:
+    """Return what a claim's experiments say; those that are not finished are run."""
+    from regbench.claims import claims as stated
+    from regbench.runner.sweep import train
+
+    if known := stated.result(claim, directory):
+        return known
+    for name, settings in claim.experiments.items():
+        interruptible(partial(train, settings, directory / name, how))
+    return stated.judge(claim, stated.held(claim, directory))
 
 
 @claims.command(name="show")

@@ -35,7 +35,7 @@ def schema(
     if what == "config":
         from regbench.config.schema import schema as made
     else:
-        from regbench.report.data import schema as made
+        from regbench.report.data_schema import schema as made
     text = json.dumps(made(), indent=2, ensure_ascii=False)
     print(text if signs.encodes(text, output_encoding()) else json.dumps(made(), indent=2))
 

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import typer
 
-from regbench import __version__, data
+from regbench import data
 from regbench.commands.options import DataDir, stdout
 from regbench.files import nearest
+from regbench.version import __version__
 
 PACKAGES = (
     "torch",

@@ -100,83 +100,60 @@ class ConfigReader(StrengthsReader):
 
     def config(self) -> Config | None:
         """Return the config, or None if there is any problem."""
-        data = self.document.data
-        if not isinstance(data, dict):
+        if not isinstance(self.document.data, dict):
             return None
+        given = self.given(self.document.data)
+        dataset = self.dataset(given["dataset"]) if "dataset" in given else None
+        model = self.model(given["model"]) if "model" in given else None
+        train = self.train(given.get("train", {}))
+        seeds = self.seeds(given.get("seeds", 5))
+        if "tune" in given:
+            self.tuned = self.tune(given["tune"], seeds)
+        techniques = self.techniques(given.get("techniques", {}))
+        combine = self.combine(given.get("combine", MODES[0]), techniques)
+        vary = given.get("vary")
+        values = {
+            "name": self.name(given.get("name")),
+            "dataset": dataset,
+            "model": model,
+            "train": train,
+            "seeds": seeds,
+            "rounds": self.rounds(given["rounds"], seeds) if "rounds" in given else [len(seeds)],
+            "sequential": self.optional(Sequential, given, "sequential"),
+            "vary": vary and self.vary(vary, dataset, model, train, techniques),
+            "tune": self.tuned,
+            "techniques": techniques,
+            "combine": combine,
+            "exclude": self.exclude(given.get("exclude", []), techniques, combine),
+            "analysis": self.section(Analysis, given.get("analysis", {}), ("analysis",)),
+            "probes": self.probes(given.get("probes", {})) or None,
+            "replicates": self.optional(Replicates, given, "replicates"),
+        }
+        self.techniques_misfit(train, techniques)
+        self.model_misfits(dataset, model)
+        self.probes_misfit(dataset, model, values["probes"] or {})
+        if given.get("techniques") == {} and not isinstance(combine, list):
+            what = "techniques is empty: nothing to compare"
+            self.problem(("techniques",), what, WANTED["techniques"], key=True)
+        return None if self.document.problems else Config.model_validate(values)
+
+    def given(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the sections that say something; note what is unknown and what is missing."""
         for key in data:
             if key not in Config.model_fields:
                 meant = closest(key, Config.model_fields, elsewhere(""))
-                self.problem(
-                    (key,), f"unknown key {key!r}", ", ".join(Config.model_fields), meant, key=True
-                )
+                known = ", ".join(Config.model_fields)
+                self.problem((key,), f"unknown key {key!r}", known, meant, key=True)
         given = {key: value for key, value in data.items() if value is not None}
         has_cells = isinstance(given.get("combine"), list)
         for key in ("dataset", "model", "techniques"):
             if key not in given and not (key == "techniques" and has_cells):
                 self.problem((key,), f"{key} is missing", WANTED[key], key=True)
+        return given
 
-        name = self.name(given.get("name"))
-        dataset = self.dataset(given["dataset"]) if "dataset" in given else None
-        model = self.model(given["model"]) if "model" in given else None
-        train = self.train(given.get("train", {}))
-        seeds = self.seeds(given.get("seeds", 5))
-        rounds = self.rounds(given["rounds"], seeds) if "rounds" in given else [len(seeds)]
-        sequential = (
-            self.section(Sequential, given["sequential"], ("sequential",))
-            if "sequential" in given
-            else None
-        )
-        if "tune" in given:
-            self.tuned = self.tune(given["tune"], seeds)
-        listed = self.techniques(given.get("techniques", {}))
-        combine = self.combine(given.get("combine", MODES[0]), listed)
-        exclude = self.exclude(given.get("exclude", []), listed, combine)
-        vary = self.vary(given["vary"], dataset, model, train, listed) if "vary" in given else None
-        analysis = self.section(Analysis, given.get("analysis", {}), ("analysis",))
-        probed = self.probes(given.get("probes", {}))
-        replicates = (
-            self.section(Replicates, given["replicates"], ("replicates",))
-            if "replicates" in given
-            else None
-        )
-        self.techniques_misfit(train, listed)
-        self.model_misfits(dataset, model)
-        source = sources().get(dataset.name) if dataset else None
-        for key, settings in probed.items():
-            known = model and source and source.IMAGE
-            if known and (unfit := probes()[key].misfit(settings, model, known)):
-                self.problem(
-                    ("probes", key), f"the probe {key} can't measure here: {unfit}", key=True
-                )
-        if given.get("techniques") == {} and not has_cells:
-            self.problem(
-                ("techniques",),
-                "techniques is empty: nothing to compare",
-                WANTED["techniques"],
-                key=True,
-            )
-        if self.document.problems:
-            return None
-        config = Config.model_validate(
-            {
-                "name": name,
-                "dataset": dataset,
-                "model": model,
-                "train": train,
-                "seeds": seeds,
-                "rounds": rounds,
-                "sequential": sequential,
-                "vary": vary,
-                "tune": self.tuned,
-                "techniques": listed,
-                "combine": combine,
-                "exclude": exclude,
-                "analysis": analysis,
-                "probes": probed or None,
-                "replicates": replicates,
-            }
-        )
-        return config
+    def optional(self, kind: type[S], given: Mapping[str, Any], key: str) -> S | None:
+        """Return a section that may be left out."""
+        return self.section(kind, given[key], (key,)) if key in given else None
 
     def name(self, value: Any) -> str:
         """Return the sweep's name; by default the file's stem, with - for what a name can't hold.
@@ -309,6 +286,16 @@ class ConfigReader(StrengthsReader):
                 if reason := techniques()[key].misfit(settings, tried):
                     self.problem(("techniques", key), reason, key=True)
                     break
+
+    def probes_misfit(
+        self, dataset: Dataset | None, model: Any, probed: Mapping[str, Settings]
+    ) -> None:
+        """Refuse probes that can't measure this model on these images, where that is known."""
+        image = sources()[dataset.name].IMAGE if dataset and dataset.name in sources() else None
+        for key, settings in probed.items():
+            if model and image and (unfit := probes()[key].misfit(settings, model, image)):
+                what = f"the probe {key} can't measure here: {unfit}"
+                self.problem(("probes", key), what, key=True)
 
     def model_misfits(self, dataset: Dataset | None, model: Any) -> None:
         """Refuse a model that can't take the images of the dataset, where their size is known."""

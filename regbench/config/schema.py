@@ -26,6 +26,9 @@ from regbench.regularizers import techniques
 from regbench.settings import Settings
 from regbench.text import summary
 
+_VARIED = rf"^(model|train|({'|'.join(VARIED)})\.[a-z_.]+)$"
+"""The keys that `vary` takes, as a pattern."""
+
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a config file, for editors.
@@ -33,157 +36,34 @@ def schema() -> dict[str, Any]:
     What `load` accepts validates; of what it refuses, all that one place alone can show (types,
     ranges, names).
     """
-    known = list(techniques())
-    cell = {"type": "object", "properties": {key: {"$ref": f"#/$defs/{key}"} for key in known}}
-    rule = {
-        "type": "object",
-        "properties": {key: {"$ref": f"#/$defs/{key}_in_rule"} for key in known},
-    }
-    names = {"type": "array", "items": {"enum": known}, "uniqueItems": True}
-    own_data = [name for name, source in sources().items() if source.NEEDS_PATH]
-    dataset = wording.shapes(Dataset) | {
-        "name": {
-            "description": "which dataset",
-            "oneOf": [
-                {"const": name, "description": source.TITLE} for name, source in sources().items()
-            ],
-        }
-    }
-    train = wording.shapes(Train) | {
-        key: _described(wording.shapes(Train)[key])
-        | {"oneOf": [_named_shape(kind) for kind in kinds(key).values()]}
-        for key in ("optimizer", "schedule")
-    }
     sections = {
         "name": {
             "description": "the sweep's name; by default the file's",
             "type": ["string", "null"],
             "pattern": f"^{NAME}$",
         },
-        "dataset": {
-            **_section_shape(dataset, ["name"]),
-            "description": summary(Dataset),
-            "if": {"properties": {"name": {"enum": own_data}}},
-            "then": {"required": ["path"], "properties": {"path": {"type": "string"}}},
-            "else": {"properties": {"path": {"type": "null"}}},
-        },
+        "dataset": _dataset(),
         "model": {
             "description": "the network",
             "oneOf": [_named_shape(module.Settings) for module in models().values()],
         },
-        "train": {
-            **_section_shape(train, []),
-            "description": summary(Train),
-            "type": ["object", "null"],
-        },
-        "seeds": {
-            "description": "how many (n: 0 to n-1), or which",
-            "default": 5,
-            "anyOf": [
-                {"type": ["integer", "null"], "minimum": 1, "maximum": SEEDS},
-                {
-                    "type": "array",
-                    "items": {"type": "integer", "minimum": 0},
-                    "minItems": 1,
-                    "maxItems": SEEDS,
-                    "uniqueItems": True,
-                },
-            ],
-        },
+        "train": _train(),
+        "seeds": _seeds(),
         "rounds": {
             "description": "how many of the seeds were trained at a time; --extend writes it",
             "type": ["array", "null"],
             "items": {"type": "integer", "minimum": 1},
             "minItems": 1,
         },
-        "sequential": {
-            **_section_shape(wording.shapes(Sequential), []),
-            "description": summary(Sequential),
-            "type": ["object", "null"],
-        },
-        "vary": {
-            "description": "settings of dataset, model and train that are varied: dotted key to "
-            "values, or conditions",
-            "anyOf": [
-                {"type": "null"},
-                {
-                    "type": "object",
-                    "minProperties": 1,
-                    "patternProperties": {_VARIED: {}},
-                    "additionalProperties": False,
-                },
-                {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {
-                        "type": "object",
-                        "minProperties": 1,
-                        "patternProperties": {_VARIED: {}},
-                        "additionalProperties": False,
-                    },
-                },
-            ],
-        },
-        "tune": {
-            **_section_shape(
-                wording.shapes(Tune) | {"lr": _tuned(wording.shapes(Tune)["lr"])}, ["trials"]
-            ),
-            "description": summary(Tune),
-            "type": ["object", "null"],
-        },
-        "techniques": {
-            **cell,
-            "description": "what to compare: technique to its strength, a list of strengths, or "
-            "settings",
-            "additionalProperties": False,
-            "type": ["object", "null"],
-        },
-        "combine": {
-            "description": "which techniques meet in a cell",
-            "default": MODES[0],
-            "anyOf": [
-                {"enum": [*MODES, None]},
-                {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {"anyOf": [names, {**cell, "additionalProperties": False}]},
-                },
-            ],
-        },
-        "exclude": {
-            "description": "cells to leave out: those that hold all techniques of a rule",
-            "type": ["array", "null"],
-            "items": {
-                "anyOf": [
-                    {**names, "minItems": 1},
-                    {**rule, "additionalProperties": False, "minProperties": 1},
-                ]
-            },
-        },
-        "analysis": {
-            **_section_shape(wording.shapes(Analysis), []),
-            "description": summary(Analysis),
-            "type": ["object", "null"],
-        },
-        "probes": {
-            "description": "what to measure beside the records: probe to its settings",
-            "type": ["object", "null"],
-            "properties": {
-                key: {
-                    **_section_shape(wording.shapes(probe.Settings), _required(probe.Settings)),
-                    "description": summary(probe),
-                    "type": "object" if _required(probe.Settings) else ["object", "null"],
-                }
-                for key, probe in probes().items()
-            },
-            "additionalProperties": False,
-        },
-        "replicates": {
-            **_section_shape(wording.shapes(Replicates), ["source", "theirs"]),
-            "description": summary(Replicates),
-            "type": ["object", "null"],
-        },
+        "sequential": _optional(Sequential, []),
+        "vary": _vary(),
+        "tune": _optional(Tune, ["trials"], lr=_tuned(wording.shapes(Tune)["lr"])),
+        **_cells(),
+        "analysis": _optional(Analysis, []),
+        "probes": _probes(),
+        "replicates": _optional(Replicates, ["source", "theirs"]),
     }
+    known = list(techniques())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "regbench config",
@@ -200,8 +80,116 @@ def schema() -> dict[str, Any]:
     }
 
 
-_VARIED = rf"^(model|train|({'|'.join(VARIED)})\.[a-z_.]+)$"
-"""The keys that `vary` takes, as a pattern."""
+def _optional(kind: type[Settings], required: Sequence[str], **fields: Any) -> dict[str, Any]:
+    """Return the schema of a section that may be left out; `fields` replace pydantic's."""
+    return {
+        **_section_shape(wording.shapes(kind) | fields, required),
+        "description": summary(kind),
+        "type": ["object", "null"],
+    }
+
+
+def _dataset() -> dict[str, Any]:
+    names = [{"const": name, "description": source.TITLE} for name, source in sources().items()]
+    fields = wording.shapes(Dataset) | {"name": {"description": "which dataset", "oneOf": names}}
+    own_data = [name for name, source in sources().items() if source.NEEDS_PATH]
+    return {
+        **_section_shape(fields, ["name"]),
+        "description": summary(Dataset),
+        "if": {"properties": {"name": {"enum": own_data}}},
+        "then": {"required": ["path"], "properties": {"path": {"type": "string"}}},
+        "else": {"properties": {"path": {"type": "null"}}},
+    }
+
+
+def _train() -> dict[str, Any]:
+    named = {
+        key: _described(wording.shapes(Train)[key])
+        | {"oneOf": [_named_shape(kind) for kind in kinds(key).values()]}
+        for key in ("optimizer", "schedule")
+    }
+    return _optional(Train, [], **named)
+
+
+def _seeds() -> dict[str, Any]:
+    listed = {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 0},
+        "minItems": 1,
+        "maxItems": SEEDS,
+        "uniqueItems": True,
+    }
+    return {
+        "description": "how many (n: 0 to n-1), or which",
+        "default": 5,
+        "anyOf": [{"type": ["integer", "null"], "minimum": 1, "maximum": SEEDS}, listed],
+    }
+
+
+def _vary() -> dict[str, Any]:
+    conditions = {
+        "type": "object",
+        "minProperties": 1,
+        "patternProperties": {_VARIED: {}},
+        "additionalProperties": False,
+    }
+    return {
+        "description": "settings of dataset, model and train that are varied: dotted key to "
+        "values, or conditions",
+        "anyOf": [
+            {"type": "null"},
+            conditions,
+            {"type": "array", "minItems": 1, "items": conditions},
+        ],
+    }
+
+
+def _cells() -> dict[str, Any]:
+    """Return the schemas of techniques, combine and exclude."""
+    known = list(techniques())
+
+    def keyed(suffix: str) -> dict[str, Any]:
+        keys = {key: {"$ref": f"#/$defs/{key}{suffix}"} for key in known}
+        return {"type": "object", "properties": keys, "additionalProperties": False}
+
+    names = {"type": "array", "items": {"enum": known}, "uniqueItems": True}
+    listed = {"type": "array", "minItems": 1, "items": {"anyOf": [names, keyed("")]}}
+    rules = [{**names, "minItems": 1}, {**keyed("_in_rule"), "minProperties": 1}]
+    return {
+        "techniques": {
+            **keyed(""),
+            "description": "what to compare: technique to its strength, a list of strengths, or "
+            "settings",
+            "type": ["object", "null"],
+        },
+        "combine": {
+            "description": "which techniques meet in a cell",
+            "default": MODES[0],
+            "anyOf": [{"enum": [*MODES, None]}, listed],
+        },
+        "exclude": {
+            "description": "cells to leave out: those that hold all techniques of a rule",
+            "type": ["array", "null"],
+            "items": {"anyOf": rules},
+        },
+    }
+
+
+def _probes() -> dict[str, Any]:
+    properties = {}
+    for key, probe in probes().items():
+        required = _required(probe.Settings)
+        properties[key] = {
+            **_section_shape(wording.shapes(probe.Settings), required),
+            "description": summary(probe),
+            "type": "object" if required else ["object", "null"],
+        }
+    return {
+        "description": "what to measure beside the records: probe to its settings",
+        "type": ["object", "null"],
+        "properties": properties,
+        "additionalProperties": False,
+    }
 
 
 def _section_shape(properties: Mapping[str, Any], required: Sequence[str]) -> dict[str, Any]:

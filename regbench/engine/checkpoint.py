@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import regbench
 from regbench import files, plugins
 from regbench.errors import UsageError
 
@@ -59,7 +58,7 @@ def code() -> str:
 
     Of other packages that offer something it is their versions that count.
     """
-    package = Path(regbench.__file__).parent
+    package = Path(__file__).resolve().parents[1]
     trains = [path for folder in TRAINS for path in (package / folder).glob("*.py")]
     found = hashlib.sha256("".join(plugins.versions()).encode())
     for path in sorted(trains):

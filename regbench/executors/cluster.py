@@ -72,41 +72,36 @@ def run(
 
     try:
         while True:
-            room = (workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))) - len(
-                running
-            )
-            for index, item in itertools.islice(waiting, max(0, room)):
+            most = workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+            for index, item in itertools.islice(waiting, max(0, most - len(running))):
+                emit = partial(_tell, events, index)
                 given = task.options(**resources(item))
-                running[
-                    given.remote(function, initializer, item, partial(_tell, events, index), stored)
-                ] = index
+                running[given.remote(function, initializer, item, emit, stored)] = index
             if not running:
                 return
             ready, _ = ray.wait(list(running), num_returns=1, timeout=POLL)
             tell()
             for reference in ready:
-                item = items[running.pop(reference)]
-                try:
-                    kind, content = ray.get(reference)
-                except ray.exceptions.RayTaskError as error:
-                    why = describe(error.cause).partition(" traceback:")[0]
-                    raise TrainingError(
-                        f"a worker process could not be set up ({why}); every node needs "
-                        "what is installed here"
-                    ) from None
-                except ray.exceptions.RayError as error:
-                    yield Outcome(item, None, describe(error), died=True)
-                else:
-                    yield (
-                        Outcome(item, content, None)
-                        if kind == "value"
-                        else Outcome(item, None, content)
-                    )
+                yield _outcome(ray, reference, items[running.pop(reference)])
     finally:
         for reference in running:
             with suppress(ray.exceptions.RayError, ValueError):
                 ray.cancel(reference, force=True)
         ray.shutdown()
+
+
+def _outcome(ray: Any, reference: Any, item: T) -> Outcome[T, Any]:
+    """Return what became of an item. Raises TrainingError where its process can't be set up."""
+    try:
+        kind, content = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        why = describe(error.cause).partition(" traceback:")[0]
+        raise TrainingError(
+            f"a worker process could not be set up ({why}); every node needs what is installed here"
+        ) from None
+    except ray.exceptions.RayError as error:
+        return Outcome(item, None, describe(error), died=True)
+    return Outcome(item, content, None) if kind == "value" else Outcome(item, None, content)
 
 
 def connected(address: str | None, environment: Mapping[str, str]) -> Any:

@@ -94,16 +94,19 @@ def run(
                 else:
                     connection.close()  # the worker reads the end of its pipe and ends
                     retired.append(busy.pop(connection))
-                if kind == "value":
-                    yield Outcome(item, content, None)
-                elif stuck:
-                    yield Outcome(
-                        item, None, f"it gave no sign of life for {patience:g} s", stuck=stuck
-                    )
-                else:
-                    yield Outcome(item, None, str(content), died)
+                yield _outcome(item, kind, content, died, stuck, patience)
     finally:
         _stop([*busy.values(), *retired])
+
+
+def _outcome(
+    item: T, kind: Kind, content: Any, died: bool, stuck: str, patience: float
+) -> Outcome[T, Any]:
+    if kind == "value":
+        return Outcome(item, content, None)
+    if stuck:
+        return Outcome(item, None, f"it gave no sign of life for {patience:g} s", stuck=stuck)
+    return Outcome(item, None, str(content), died)
 
 
 @dataclass

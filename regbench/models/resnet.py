@@ -89,7 +89,8 @@ def build(
 
     Noise acts inside the blocks, behind their inner activation (Zagoruyko & Komodakis 2016, section
     2.4). In a net of depthwise7 blocks layer norms run over the channels of a position, in one of
-    basic blocks over the whole image.
+    basic blocks over the whole image. Long, since the parts share the net's settings and the size
+    that its maps have come to.
     """
     from regbench.nn.acts import Site
     from regbench.nn.functions import flatten_maps

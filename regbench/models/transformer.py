@@ -78,7 +78,7 @@ def build(
     Tokens lie as units, (M, features, B * tokens), so a batch norm's statistics run over batch and
     tokens, and a layer norm's over the features of each token. Noise acts where Dosovitskiy et al.
     2021, appendix B.1, put dropout: behind the positions and behind every linear layer of a block,
-    except for queries, keys and values.
+    except for queries, keys and values. Long, since the parts share the net's sizes.
     """
     from regbench.nn import functions
     from regbench.nn.acts import Site

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -45,6 +46,19 @@ class Parameter:
     def column(self, vector: Tensor) -> Tensor:
         """Return vector (M,) as (M, 1, ...), to be broadcast against the tensor."""
         return vector.view(-1, *[1] * (self.tensor.dim() - 1))
+
+
+class Seeded(Protocol):
+    """What noise has to know of a stack: its runs, by seed, and where their tensors are."""
+
+    size: int
+    seeds: list[int]
+    runs_per_seed: list[int]
+    device: torch.device
+    dtype: torch.dtype
+
+    def by_run(self, x: Tensor) -> Tensor: ...
+    def tensor(self, numbers: Sequence[float]) -> Tensor: ...
 
 
 class Acts(Protocol):

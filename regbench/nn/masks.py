@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from regbench.nn.acts import Seeded
 from regbench.nn.randomness import stream
-
-if TYPE_CHECKING:
-    from regbench.nn.stack import Stack
 
 LEVELS = 1 << 16
 """Rates are rounded to multiples of 1/65536; kept values are scaled by the rounded rate, so the
@@ -30,7 +28,7 @@ mean is exact.
 class Masks:
     """The masks of one stack; other purposes than training's draw from streams of their own."""
 
-    def __init__(self, stack: Stack, purpose: str = "dropout") -> None:
+    def __init__(self, stack: Seeded, purpose: str = "dropout") -> None:
         self.stack, self.purpose = stack, purpose
         self.streams: dict[tuple[int, str], Any] = {}
         self.buffers: dict[tuple[str, tuple[int, ...]], Tensor] = {}

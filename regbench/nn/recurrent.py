@@ -39,7 +39,7 @@ def layer(
     the sum of both products in a simple RNN; on each of the two in GRU and LSTM, here over all
     gates together; and in an LSTM on the new cell state before its tanh. Their shifts take the
     place of the biases. `steps`: how many time steps have statistics of their own; `scale`: where
-    the norms' scales start.
+    the norms' scales start. Long, since the three cells share the weights and the norms.
     """
     outputs = GATES[cell] * width
     kinds = ("input", inputs), ("recurrent", width)

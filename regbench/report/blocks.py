@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from regbench.analysis.comparison import Comparison
 from regbench.errors import UsageError
 from regbench.locale import languages, words
-from regbench.report import markdown, tables
+from regbench.report import lost, markdown, tables
 
 PARTS = {
     "summary": tables.summary_with_sentences,
     "cells": tables.ranking,
     "effects": tables.main_effects,
     "interactions": tables.interactions,
-    "ledger": tables.ledger,
+    "ledger": lost.ledger,
 }
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 MARK = re.compile(r"<!--\s*table\s(?P<words>[^>]*?)-->")

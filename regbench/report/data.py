@@ -15,12 +15,12 @@ from typing import Any
 
 from regbench.analysis.comparison import CellResult, Comparison, TechniqueResult
 from regbench.analysis.evidence import evidence
-from regbench.analysis.factorial import Contrast
+from regbench.analysis.factorial import Contrast, Given
 from regbench.analysis.stats import FEWEST_SEEDS, POWER, Estimate, estimate
 from regbench.claims.verdicts import cited
 from regbench.locale import Words
 from regbench.planning.plan import Skip
-from regbench.planning.tuning import numbers
+from regbench.planning.tuning import Choice, numbers
 from regbench.report import tables
 from regbench.text import as_text
 
@@ -31,7 +31,9 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
     """Return the whole comparison as JSON-able data; only the texts of `summary` and `notes` depend
     on the language.
     """
-    summary = tables.summary_with_sentences(comparison, words)
+    factorial = comparison.factorial
+    notes = tables.summary_with_sentences(comparison, words).notes
+    rows = [_row(row, group, comparison, words) for row, group in comparison.summary.items()]
     return {
         "schema_version": SCHEMA_VERSION,
         "language": words.language,
@@ -50,182 +52,52 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
             "power": POWER,
             "seeds": comparison.planned,
         },
-        "noise": _known(
-            {
-                "detectable_difference": comparison.detectable,
-                "error_from_seeds": comparison.noise.seeds if comparison.noise else math.nan,
-                "error_from_test_images": comparison.noise.images if comparison.noise else math.nan,
-                "test_images": comparison.images,
-            }
-        ),
+        "noise": _noise(comparison),
         "digest": comparison.digest,
-        "summary": [
-            _row(row, group, comparison, words) for row, group in comparison.summary.items()
-        ],
-        "main_effects": [_contrast(c) for c in comparison.factorial.main]
-        if comparison.factorial
-        else [],
-        "interactions": [_contrast(c) for c in comparison.factorial.interactions]
-        if comparison.factorial
-        else [],
-        "effects_given": [
-            _known(
-                {
-                    "technique": g.technique,
-                    "other": g.other,
-                    "off": _estimate(g.off),
-                    "on": _estimate(g.on),
-                }
-            )
-            for g in (comparison.factorial.given if comparison.factorial else ())
-        ],
+        "summary": rows,
+        "main_effects": [_contrast(c) for c in (factorial.main if factorial else ())],
+        "interactions": [_contrast(c) for c in (factorial.interactions if factorial else ())],
+        "effects_given": [_given(g) for g in (factorial.given if factorial else ())],
         "cells": [_known(cell_numbers(cell)) for cell in comparison.cells],
-        "tuning": [
-            {
-                "cell": choice.name,
-                "chosen": None if isinstance(choice.chosen, Skip) else choice.chosen.label,
-                "trials": [
-                    {
-                        "settings": numbers(trial.cell),
-                        "validation_accuracy": _known(_estimate(estimate(trial.accuracies))),
-                        "seconds": _known(trial.seconds),
-                    }
-                    for trial in choice.trials
-                ],
-            }
-            for choice in comparison.ledger
-        ],
+        "tuning": [_choice(choice) for choice in comparison.ledger],
         "failures": [
             {"cell": f.label, "status": f.status, "seeds": list(f.seeds), "reason": f.reason}
             for f in comparison.failures
         ],
         "skips": [{"cell": skip.label, "reason": skip.reason} for skip in comparison.skips],
         "foreign_records": comparison.foreign,
-        "notes": list(summary.notes),
+        "notes": list(notes),
     }
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of `document`; a key that goes or changes makes it a
-    new version.
-    """
-    number, text, count = (
-        {"type": ["number", "null"]},
-        {"type": "string"},
-        {"type": "integer", "minimum": 0},
-    )
-
-    def record(**properties: Any) -> dict[str, Any]:
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": list(properties),
-            "additionalProperties": False,
+def _noise(comparison: Comparison) -> Any:
+    noise = comparison.noise
+    return _known(
+        {
+            "detectable_difference": comparison.detectable,
+            "error_from_seeds": noise.seeds if noise else math.nan,
+            "error_from_test_images": noise.images if noise else math.nan,
+            "test_images": comparison.images,
         }
+    )
 
-    def listed(items: Any) -> dict[str, Any]:
-        return {"type": "array", "items": items}
 
-    interval = {"n": count} | dict.fromkeys(("mean", "sd", "low", "high"), number)
-    estimate = record(**interval)
-    outcome = {"enum": list(tables.MARKS)}
-    point = record(
-        point=text,
-        text=text,
-        measured=listed(record(technique=text, outcome=outcome, **interval)),
-        claims=listed(record(claim=text, outcome={"enum": list(tables.CLAIMS)}, **interval)),
-    )
-    contrast = record(techniques=listed(text), contexts=count, **interval, p=number, p_holm=number)
-    estimates = (
-        *(
-            "test_accuracy",
-            "gap",
-            "seconds",
-            "difference",
-            "gap_difference",
-            "time_ratio",
-            "nll_difference",
-        ),
-        *("near_zeros_difference", "weight_norm_ratio"),
-    )
-    figures = (
-        *(
-            "validation_accuracy",
-            "standardized",
-            "correlation",
-            "pairing",
-            "sign_flip_p",
-            "p",
-            "p_holm",
-        ),
-        *("equivalence_p", "equivalence_p_holm"),
-    )
-    cell = record(
-        rank={"type": ["integer", "null"]},
-        cell=text,
-        techniques={"type": "object"},
-        planned=count,
-        finished=count,
-        **dict.fromkeys(estimates, estimate),
-        **dict.fromkeys(figures, number),
-        time_shared={"type": ["boolean", "null"]},
-        verdict={"enum": ["baseline", *tables.SYMBOLS]},
-        more_seeds={"type": ["integer", "null"]},
-    )
-    shown = record(technique=text, status=text, strengths=count, cell={"type": ["string", "null"]})
-    sections = {key: {"type": "object"} for key in ("dataset", "model", "train", "analysis")}
-    document = record(
-        schema_version={"const": SCHEMA_VERSION},
-        language=text,
-        condition=text,
-        **sections,
-        noise=record(
-            detectable_difference=number,
-            error_from_seeds=number,
-            error_from_test_images=number,
-            test_images=count,
-        ),
-        digest=text,
-        summary=listed(
-            record(
-                row=text,
-                name=text,
-                key_idea=text,
-                applied_to=text,
-                strengths=listed(point),
-                weaknesses=listed(point),
-                techniques=listed(shown),
-            )
-        ),
-        main_effects=listed(contrast),
-        interactions=listed(contrast),
-        effects_given=listed(record(technique=text, other=text, off=estimate, on=estimate)),
-        cells=listed(cell),
-        tuning=listed(
-            record(
-                cell=text,
-                chosen={"type": ["string", "null"]},
-                trials=listed(
-                    record(
-                        settings={"type": "object"}, validation_accuracy=estimate, seconds=number
-                    )
-                ),
-            )
-        ),
-        failures=listed(record(cell=text, status=text, seeds=listed(count), reason=text)),
-        skips=listed(record(cell=text, reason=text)),
-        foreign_records=count,
-        notes=listed(text),
-    )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "regbench table --format json",
-        "$defs": {"document": document},
-        "anyOf": [
-            {"$ref": "#/$defs/document"},
-            listed({"$ref": "#/$defs/document"}) | {"minItems": 2},
-        ],
-    }
+def _given(given: Given) -> Any:
+    about = {"technique": given.technique, "other": given.other}
+    return _known(about | {"off": _estimate(given.off), "on": _estimate(given.on)})
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    trials = [
+        {
+            "settings": numbers(trial.cell),
+            "validation_accuracy": _known(_estimate(estimate(trial.accuracies))),
+            "seconds": _known(trial.seconds),
+        }
+        for trial in choice.trials
+    ]
+    chosen = None if isinstance(choice.chosen, Skip) else choice.chosen.label
+    return {"cell": choice.name, "chosen": chosen, "trials": trials}
 
 
 def _row(

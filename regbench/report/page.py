@@ -14,7 +14,7 @@ import pandas as pd
 from regbench.analysis.comparison import Comparison, short_names
 from regbench.config.sections import Replicates
 from regbench.locale import Words
-from regbench.report import numbers, plots, probe_plots, tables
+from regbench.report import lost, numbers, plots, probe_plots, tables
 from regbench.report.drawing import MOST
 from regbench.report.template import rendered
 
@@ -63,15 +63,15 @@ def html(
     for key, drawing in probe_plots.probed(comparison, probes, words).items():
         title = words("page.probe", probe=key)
         probed.append(Shown(key, title, distinct(key, drawing.svg), text))
-    lost = [tables.failures(comparison, words), tables.skips(comparison, words)]
+    gone = [lost.failures(comparison, words), lost.skips(comparison, words)]
     return rendered(
         "page.html.j2",
         words=words,
         language=words.language,
         title=words("page.title", name=name),
         lead=lead(comparison, words),
-        tables=[table for table in tables.everything(comparison, words) if table not in lost],
-        lost=[table for table in lost if table],
+        tables=[table for table in tables.everything(comparison, words) if table not in gone],
+        lost=[table for table in gone if table],
         pictures=pictures,
         probed=probed,
         about=about,

@@ -19,7 +19,7 @@ from rich.text import Text
 from regbench import signs
 from regbench.analysis.comparison import Comparison
 from regbench.locale import Words
-from regbench.report import tables
+from regbench.report import lost, tables
 from regbench.report.table import Cell, Column, Table, Tone
 from regbench.signs import encodes
 
@@ -85,9 +85,9 @@ class Report:
         rest = (
             tables.main_effects,
             tables.interactions,
-            tables.ledger,
-            tables.failures,
-            tables.skips,
+            lost.ledger,
+            lost.failures,
+            lost.skips,
         )
         yield from filter(None, (table(comparison, words) for table in rest))
 

@@ -4,6 +4,11 @@ The system's lock (flock) keeps other processes of this machine out, is given ba
 ends, and on many shared file systems reaches other machines too. Where it doesn't, a file beside it
 tells them: it names machine and process, and its age, which its owner renews, says whether that one
 lives.
+
+filelock's own lease (SoftFileLease, 4.2.11) was tried in place of that file: it has heartbeat,
+expiry and owner too, but who finds another machine's lease has to watch it for all of its duration
+before it may be taken, however long that machine is gone. A command would wait two minutes, or be
+refused for ever; here the age of the file says at once which it is.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ import numpy as np
 from regbench.config.yaml12 import parse
 from regbench.errors import RecordsError, UnfinishedError
 from regbench.results.rows import check_header, last_rows, readable, torn, whole_rows
-from regbench.results.same import DECISIVE, decisive, digest, leaves, only
+from regbench.results.same import DECISIVE, decisive, differences_said, digest, leaves, only
 from regbench.results.schema import (
     BESIDE,
     DTYPES,
@@ -294,3 +294,19 @@ def _mapping(path: Path, parse: Callable[[str], object]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RecordsError(f"{path} can't be understood: it holds no mapping")
     return value
+
+
+def check_same(one: Records, other: Records) -> None:
+    """Raise RecordsError, with what differs, unless two directories are of one sweep: config, data
+    and versions.
+    """
+    parts = {
+        "config": [decisive(records.config) for records in (one, other)],
+        "dataset": [records.dataset for records in (one, other)],
+        "environment": [only(records.environment, *DECISIVE) for records in (one, other)],
+    }
+    for what, (known, new) in parts.items():
+        if differences := differences_said(known, new):
+            raise RecordsError(
+                f"{other.directory} has another {what} than {one.directory}: {differences}"
+            )

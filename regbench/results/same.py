@@ -7,13 +7,9 @@ import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from regbench.errors import RecordsError
 from regbench.text import shortened
-
-if TYPE_CHECKING:
-    from regbench.results.read import Records
 
 IRRELEVANT = ("name", "analysis", "replicates")  # parts of a config that no run depends on
 
@@ -58,22 +54,6 @@ def more_seeds(known: Mapping[str, Any], new: Mapping[str, Any]) -> int:
     ):
         return 0
     return 0 if is_extension(known, new) else len(longer) - len(old)
-
-
-def check_same(one: Records, other: Records) -> None:
-    """Raise RecordsError, with what differs, unless two directories are of one sweep: config, data
-    and versions.
-    """
-    parts = {
-        "config": [decisive(records.config) for records in (one, other)],
-        "dataset": [records.dataset for records in (one, other)],
-        "environment": [only(records.environment, *DECISIVE) for records in (one, other)],
-    }
-    for what, (known, new) in parts.items():
-        if differences := differences_said(known, new):
-            raise RecordsError(
-                f"{other.directory} has another {what} than {one.directory}: {differences}"
-            )
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import regbench
 from regbench import plugins
 from regbench.engine.checkpoint import code
 from regbench.errors import TrainingError, UsageError
 from regbench.planning.plan import STACK_SIZE
+from regbench.version import __version__
 
 MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**26}
 """glibc's M_MMAP_MAX, M_TRIM_THRESHOLD (bytes) and M_TOP_PAD (bytes), by their numbers in malloc.h.
@@ -55,7 +55,7 @@ def cores() -> int:
 def environment(executor: str, workers: int, device: str) -> dict[str, Any]:
     """Return what environment.json holds: all that results may depend on beside config and data."""
     return {
-        "regbench": regbench.__version__,
+        "regbench": __version__,
         "code": code(),
         **({"plugins": offered} if (offered := plugins.versions()) else {}),
         "python": platform.python_version(),

@@ -10,8 +10,7 @@ from regbench.config.config import Config
 from regbench.errors import UsageError
 from regbench.planning.cells import load
 from regbench.planning.plan import plan
-from regbench.results.read import read
-from regbench.results.same import check_same
+from regbench.results.read import check_same, read
 from regbench.results.write import Writer
 
 

@@ -14,7 +14,7 @@ from regbench.analysis.opened import Opened
 from regbench.errors import UsageError
 from regbench.locale import words
 from regbench.planning.plan import Cell
-from regbench.report import data, tables
+from regbench.report import lost, tables
 from regbench.report import render as report
 from tests.sample import ROUGH, lose, records, sweep, tuned_sweep
 
@@ -64,16 +64,18 @@ def test_json_is_what_its_schema_says_and_every_key_is_in_it(
         quickstart,
         sweep_of(tmp_path, "{l2: 0.1}", "one_at_a_time", seeds=1),
     ):
-        jsonschema.validate(json.loads(report.render(comparison, "json", lang)), data.schema())
+        jsonschema.validate(
+            json.loads(report.render(comparison, "json", lang)), data_schema.schema()
+        )
     broken = json.loads(report.render(rough, "json")) | {"schema_version": 1}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(broken, data.schema())
+        jsonschema.validate(broken, data_schema.schema())
 
 
 def test_the_ledger_lists_what_each_cell_tried_what_it_cost_and_what_it_chose(
     tuned: Comparison,
 ) -> None:
-    table = tables.ledger(tuned, words("en"))
+    table = lost.ledger(tuned, words("en"))
     assert table
     assert [row[0][0].text for row in table.rows] == ["baseline", "l2", "dropout", "batch_norm"]
     for choice, row in zip(tuned.ledger, table.rows, strict=True):

@@ -1,0 +1,129 @@
+"""The JSON Schema of `regbench table --format json`; a key that goes or changes makes it a new
+version.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regbench.report import tables
+from regbench.report.data import SCHEMA_VERSION
+
+NUMBER, TEXT = {"type": ["number", "null"]}, {"type": "string"}
+COUNT = {"type": "integer", "minimum": 0}
+ESTIMATES = (
+    "test_accuracy",
+    "gap",
+    "seconds",
+    "difference",
+    "gap_difference",
+    "time_ratio",
+    "nll_difference",
+    "near_zeros_difference",
+    "weight_norm_ratio",
+)
+FIGURES = (
+    "validation_accuracy",
+    "standardized",
+    "correlation",
+    "pairing",
+    "sign_flip_p",
+    "p",
+    "p_holm",
+    "equivalence_p",
+    "equivalence_p_holm",
+)
+INTERVAL = {"n": COUNT} | dict.fromkeys(("mean", "sd", "low", "high"), NUMBER)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of `report.data.document`."""
+    document = _document()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "regbench table --format json",
+        "$defs": {"document": document},
+        "anyOf": [
+            {"$ref": "#/$defs/document"},
+            _listed({"$ref": "#/$defs/document"}) | {"minItems": 2},
+        ],
+    }
+
+
+def _record(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _listed(items: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _document() -> dict[str, Any]:
+    contrast = _record(
+        techniques=_listed(TEXT), contexts=COUNT, **INTERVAL, p=NUMBER, p_holm=NUMBER
+    )
+    estimate = _record(**INTERVAL)
+    trial = _record(settings={"type": "object"}, validation_accuracy=estimate, seconds=NUMBER)
+    failure = _record(cell=TEXT, status=TEXT, seeds=_listed(COUNT), reason=TEXT)
+    return _record(
+        schema_version={"const": SCHEMA_VERSION},
+        language=TEXT,
+        condition=TEXT,
+        **{key: {"type": "object"} for key in ("dataset", "model", "train", "analysis")},
+        noise=_record(
+            detectable_difference=NUMBER,
+            error_from_seeds=NUMBER,
+            error_from_test_images=NUMBER,
+            test_images=COUNT,
+        ),
+        digest=TEXT,
+        summary=_listed(_row()),
+        main_effects=_listed(contrast),
+        interactions=_listed(contrast),
+        effects_given=_listed(_record(technique=TEXT, other=TEXT, off=estimate, on=estimate)),
+        cells=_listed(_cell()),
+        tuning=_listed(
+            _record(cell=TEXT, chosen={"type": ["string", "null"]}, trials=_listed(trial))
+        ),
+        failures=_listed(failure),
+        skips=_listed(_record(cell=TEXT, reason=TEXT)),
+        foreign_records=COUNT,
+        notes=_listed(TEXT),
+    )
+
+
+def _row() -> dict[str, Any]:
+    """Return the schema of a row of the summary table."""
+    measured = _record(technique=TEXT, outcome={"enum": list(tables.MARKS)}, **INTERVAL)
+    claim = _record(claim=TEXT, outcome={"enum": list(tables.CLAIMS)}, **INTERVAL)
+    point = _record(point=TEXT, text=TEXT, measured=_listed(measured), claims=_listed(claim))
+    shown = _record(technique=TEXT, status=TEXT, strengths=COUNT, cell={"type": ["string", "null"]})
+    return _record(
+        row=TEXT,
+        name=TEXT,
+        key_idea=TEXT,
+        applied_to=TEXT,
+        strengths=_listed(point),
+        weaknesses=_listed(point),
+        techniques=_listed(shown),
+    )
+
+
+def _cell() -> dict[str, Any]:
+    return _record(
+        rank={"type": ["integer", "null"]},
+        cell=TEXT,
+        techniques={"type": "object"},
+        planned=COUNT,
+        finished=COUNT,
+        **dict.fromkeys(ESTIMATES, _record(**INTERVAL)),
+        **dict.fromkeys(FIGURES, NUMBER),
+        time_shared={"type": ["boolean", "null"]},
+        verdict={"enum": ["baseline", *tables.SYMBOLS]},
+        more_seeds={"type": ["integer", "null"]},
+    )
