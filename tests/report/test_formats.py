@@ -14,7 +14,7 @@ from regbench.analysis.opened import Opened
 from regbench.errors import UsageError
 from regbench.locale import words
 from regbench.planning.plan import Cell
-from regbench.report import lost, tables
+from regbench.report import data_schema, lost, tables
 from regbench.report import render as report
 from tests.sample import ROUGH, lose, records, sweep, tuned_sweep
 

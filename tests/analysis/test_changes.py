@@ -10,7 +10,7 @@ from regbench.analysis.changes import changes
 from regbench.analysis.opened import Opened
 from tests.command import regbench
 
-QUICKSTART = Path(__file__).parents[1] / "results/reference/quickstart"
+QUICKSTART = Path(__file__).parents[2] / "results/reference/quickstart"
 
 
 def copied(folder: Path) -> Path:

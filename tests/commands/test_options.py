@@ -16,7 +16,7 @@ from regbench import cli
 from regbench.runner.run import How
 from tests.sample import sweep as sample
 
-REFERENCE = Path(__file__).parents[1] / "results/reference/ba-2016-figure-6"
+REFERENCE = Path(__file__).parents[2] / "results/reference/ba-2016-figure-6"
 CONDITION = "batch_size=4, epochs=2"
 
 Effect = tuple[int, str, str, Mapping[str, str]]

@@ -32,7 +32,7 @@ from regbench.regularizers import techniques
 from regbench.text import either
 from tests.strategies import configs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMITTED = sorted((ROOT / "configs").glob("*.yaml"))
 
 STARTER = starter()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.command import regbench
-from tests.test_sweep import SLOW, TINY, assert_same, wait_for_rows, whole, written  # noqa: F401  # whole is a fixture
+from tests.runner.test_sweep import SLOW, TINY, assert_same, wait_for_rows, whole, written  # noqa: F401  # whole is a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 

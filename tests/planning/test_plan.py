@@ -19,7 +19,7 @@ from regbench.planning.plan import STACK_SIZE, Plan, Run, cut, plan, shard, stru
 from regbench.regularizers import techniques
 from tests.strategies import configs, strengths
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BASE = "dataset: {name: mnist5k, train_size: 1000}\nmodel: {name: mlp, widths: [8]}\n"
 
 many_examples = hypothesis_settings(

@@ -23,7 +23,7 @@ from regbench.engine.train import train
 from regbench.errors import UsageError
 from regbench.planning.plan import Run
 from regbench.results.schema import Rows
-from tests.test_train import CELLS, MODELS, OF_OTHERS, runs
+from tests.engine.test_train import CELLS, MODELS, OF_OTHERS, runs
 
 ARRAYS = st.sampled_from(
     [

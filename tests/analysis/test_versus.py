@@ -19,7 +19,7 @@ from regbench.results.schema import pack
 from tests.command import regbench
 from tests.sample import records, sweep
 
-QUICKSTART = Path(__file__).parents[1] / "results/reference/quickstart"
+QUICKSTART = Path(__file__).parents[2] / "results/reference/quickstart"
 IMAGES = 400
 
 

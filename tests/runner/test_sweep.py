@@ -328,7 +328,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     reason="full MNIST is needed: set REGBENCH_DATA to its folder",
 )
 def test_full_mnist_trains_for_real(tmp_path: Path) -> None:
-    file = Path(__file__).parents[1] / "configs/mnist.yaml"
+    file = Path(__file__).parents[2] / "configs/mnist.yaml"
     done = regbench(
         "sweep", file, "--out", tmp_path / "out", "--set", "train.epochs=1", "--set", "seeds=1",
         "--set", "combine=[[dropout]]", "--set", "dataset.train_size=20000",

@@ -19,7 +19,7 @@ from regbench.engine.pixels import Dataset
 from regbench.engine.step import Step
 from regbench.engine.train import train
 from regbench.nn.masks import Masks
-from tests.test_train import METRICS, runs
+from tests.engine.test_train import METRICS, runs
 
 
 class Graph:

@@ -23,7 +23,7 @@ from regbench.results.schema import PROBES
 from tests.command import regbench, several
 from tests.sample import records
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMITTED = sorted((ROOT / "configs/claims").glob("*.yaml"))
 
 CLAIM = """\
