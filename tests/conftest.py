@@ -5,11 +5,14 @@ And verdicts on claims that stay as they are, whatever the committed ones say.
 """
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
+# A background job of a shell script ignores SIGINT, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ |= {"LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
 
 import numpy as np  # noqa: E402  # the threads above must be set before anything imports it or torch

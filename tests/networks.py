@@ -114,3 +114,10 @@ def multiply_adds(network: Network) -> float:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.forward(network.images(1))
     return counter.get_total_flops() / 2
+
+
+def weights(*shape: int) -> Tensor:
+    """Return Gaussian weights, the same every time, that ask for a gradient."""
+    return torch.randn(
+        shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    ).requires_grad_()
