@@ -214,8 +214,8 @@ class Results:
 
         >>> import regbench as rb
         >>> runs = rb.open("results/reference/quickstart").runs
-        >>> runs.groupby("cell")["test_accuracy"].mean().round(3)["baseline"]
-        0.815
+        >>> print(runs.groupby("cell")["test_accuracy"].mean().round(3)["baseline"])
+        0.816
         """
         return self._opened.records.runs
 
@@ -239,6 +239,10 @@ class Results:
         of.
 
         Raises UsageError for a condition that there is not.
+
+        >>> import regbench as rb
+        >>> len(rb.open("results/reference/quickstart").comparisons())
+        1
         """
         return [self.comparison(where)] if where else self._opened.comparisons
 
@@ -247,6 +251,10 @@ class Results:
 
         Raises UsageError for a condition that there is not, and where several were trained and none
         is named.
+
+        >>> import regbench as rb
+        >>> rb.open("results/reference/quickstart").comparison().baseline.label
+        'baseline'
         """
         return self._opened.comparison(where)
 
@@ -280,8 +288,8 @@ class Results:
 
         >>> import regbench as rb
         >>> cells = rb.open("results/reference/quickstart").cells()
-        >>> cells.loc[0, ["cell", "rank"]].tolist()
-        ['dropout(p=0.5)', 1]
+        >>> cells["cell"][0], cells["verdict"][0]
+        ('dropout(p=0.5)', 'helps')
         """
         from regbench.report import frames
 
@@ -389,20 +397,37 @@ class Results:
 
         >>> import regbench as rb
         >>> print(rb.open("results/reference/quickstart").to_markdown().splitlines()[2])
-        | Technique | Key idea | Applied to | Strengths | Weaknesses | n | Test accuracy, % |...
+        | technique | key idea | applied to | strengths | weaknesses | measured here |
         """
         return self._text("markdown", lang, where)
 
     def to_latex(self, lang: Language = "en", where: str | None = None) -> str:
-        """Return all tables in LaTeX, with booktabs."""
+        """Return all tables in LaTeX, with booktabs.
+
+        >>> import regbench as rb
+        >>> rb.open("results/reference/quickstart").to_latex().count("toprule")
+        5
+        """
         return self._text("latex", lang, where)
 
     def to_csv(self, where: str | None = None) -> str:
-        """Return a row a cell as CSV, with full precision."""
+        """Return a row a cell as CSV, with full precision.
+
+        >>> import regbench as rb
+        >>> rb.open("results/reference/quickstart").to_csv()[:20]
+        'rank,cell,techniques'
+        """
         return self._text("csv", "en", where)
 
     def to_json(self, lang: Language = "en", where: str | None = None) -> str:
-        """Return everything that the tables say as JSON, by the schema `regbench schema table`."""
+        """Return everything that the tables say as JSON, by the schema `regbench schema table`.
+
+        >>> import json
+        >>> import regbench as rb
+        >>> said = json.loads(rb.open("results/reference/quickstart").to_json())
+        >>> said["cells"][0]["verdict"]
+        'helps'
+        """
         return self._text("json", lang, where)
 
     def _text(
@@ -413,7 +438,12 @@ class Results:
         return render(self.comparisons(where), form, lang)
 
     def to_html(self, lang: Language = "en", where: str | None = None) -> str:
-        """Return the answer and all tables as a piece of HTML, for a page of your own."""
+        """Return the answer and all tables as a piece of HTML, for a page of your own.
+
+        >>> import regbench as rb
+        >>> rb.open("results/reference/quickstart").to_html().count("<table>")
+        5
+        """
         from regbench.report.page import fragment
 
         return fragment(self.comparisons(where), words(lang))
@@ -440,7 +470,12 @@ class Results:
         return place
 
     def page(self, lang: Language = "en", where: str | None = None) -> str:
-        """Return the report's HTML."""
+        """Return the report's HTML.
+
+        >>> import regbench as rb
+        >>> rb.open("results/reference/quickstart").page()[:15]
+        '<!doctype html>'
+        """
         from regbench.config.sections import Replicates
         from regbench.report import page
 

@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any, Generic, Literal, cast
 
 from regbench.errors import TrainingError, describe
@@ -142,13 +144,13 @@ class _Worker(Generic[T]):
 
 
 def _start(
-    target: Callable[[Connection, Connection], None],
+    target: partial[None],
     environment: Mapping[str, str],
     item: T,
     busy: dict[Connection, _Worker[T]],
 ) -> None:
     context = multiprocessing.get_context("spawn")
-    with _interrupts_blocked(), _environment(environment):
+    with _interrupts_blocked(), _environment(environment), _without_main(target):
         ours, theirs = context.Pipe()
         words, watch = context.Pipe(duplex=False)
         process = context.Process(target=target, args=(theirs, watch), daemon=True)
@@ -182,6 +184,24 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+@contextlib.contextmanager
+def _without_main(target: partial[None]) -> Iterator[None]:
+    """Keep new processes from running this one's script once more, unless `target` calls what is
+    defined there.
+
+    They need nothing else of it; and one without `if __name__ == "__main__":` would start all anew.
+    """
+    if any(getattr(function, "__module__", "") == "__main__" for function in target.args):
+        yield
+        return
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

@@ -140,6 +140,7 @@ def text(report: Report | Single, width: int, color: bool = False) -> str:
         file=io.StringIO(),
         width=width,
         force_terminal=color,
+        force_jupyter=False,
         no_color=not color,
         legacy_windows=False,
     )

@@ -8,6 +8,7 @@ in flight count.
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections import Counter, defaultdict
@@ -22,6 +23,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from regbench.runner import notebook
+from regbench.runner.notebook import Notebook, in_notebook
 from regbench.text import one_line
 
 if TYPE_CHECKING:
@@ -93,15 +96,23 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
         every: float = EVERY,
     ) -> None:
-        """Show it on `console`, by default on stderr. clock() and every are in seconds."""
-        self._console = console or Console(stderr=True)
+        """Show it on `console`, by default in a notebook's cell, else on stderr.
+
+        clock() and every are in seconds.
+        """
+        self._notebook = Notebook(self.frame) if console is None and in_notebook() else None
+        self._console = console or (
+            Console(file=io.StringIO(), width=notebook.WIDTH, height=24, force_jupyter=False)
+            if self._notebook
+            else Console(stderr=True)
+        )
         self._clock, self._every = clock, every
-        self._drawn = (
+        self._drawn = self._notebook is not None or (
             self._console.file.isatty()
             and self._console.is_terminal
             and not self._console.is_dumb_terminal
         )
-        self._live: Live | None = None
+        self._live: Live | Notebook | None = None
         self._closed = threading.Event()
         self._pending: dict[str, Stack] = {}
 
@@ -119,24 +130,21 @@ class Progress:
         self._cost = sum(stack.cost for stack in pending)
         self._runs_done, self._cost_done = 0, 0.0
         self._flights: dict[str, Flight] = {}
-        self._accuracies: defaultdict[str, tuple[float, int]] = defaultdict(
-            lambda: (0.0, 0)
-        )  # sum and count of a cell
+        # Sum and count of a cell.
+        self._accuracies: defaultdict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
         self._missed: Counter[str] = Counter()
         self._best = ""
-        self._first: tuple[float, float, float] | None = (
-            None  # the first thing heard: when, runs and cost done by then
-        )
-        self._pace: tuple[float, float, float] | None = (
-            None  # by what was heard last: when, seconds a run, seconds left
-        )
+        # The first thing heard: when, runs and cost done by then.
+        self._first: tuple[float, float, float] | None = None
+        # By what was heard last: when, seconds a run, seconds left.
+        self._pace: tuple[float, float, float] | None = None
         self._begun = self._said = self._clock()
         if finished:
             self.note(RESUMED.format(runs=finished, total=self._total))
         if pending and self._drawn:
             # stdout carries the result alone and is left as it is; the display makes way for that
             # result at the end.
-            self._live = Live(
+            self._live = self._notebook or Live(
                 get_renderable=self.frame,
                 console=self._console,
                 transient=True,
@@ -335,7 +343,9 @@ class Progress:
         """Write a line. That stderr is gone is no reason to stop training."""
         self._said = self._clock()
         with suppress(OSError):
-            if self._drawn:
+            if self._notebook:
+                self._notebook.say(one_line(text))
+            elif self._drawn:
                 self._console.print(Text(one_line(text), style), soft_wrap=True)
             else:
                 print(one_line(text), file=self._console.file, flush=True)

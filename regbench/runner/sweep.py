@@ -23,6 +23,7 @@ from regbench.results.same import GROWS, is_extension
 from regbench.results.schema import TRIALS
 from regbench.results.write import check_free
 from regbench.runner.machine import choose_device, cores
+from regbench.runner.notebook import in_notebook
 from regbench.runner.progress import Progress
 from regbench.runner.run import How, run
 from regbench.trackers import chosen
@@ -37,8 +38,11 @@ PATIENCE = 60.0
 
 
 def say(text: str) -> None:
-    """Say something on stderr that is no part of the result."""
-    print(f"regbench: {text}", file=sys.stderr)
+    """Say something that is no part of the result: on stderr, or in a notebook's cell."""
+    if in_notebook():
+        print(text)
+    else:
+        print(f"regbench: {text}", file=sys.stderr)
 
 
 def refuse(*rules: tuple[bool, str]) -> None:
