@@ -73,7 +73,8 @@ class Picture(Figure):
             return _svg(self, self.title)
 
     def _repr_svg_(self) -> str:
-        return alone(self.svg)
+        width, height = (round(96 * inches) for inches in self.get_size_inches())
+        return alone(self.svg).replace("<svg ", f'<svg width="{width}" height="{height}" ', 1)
 
 
 def multiples(picture: Picture, count: int, across: int, **shared: Any) -> tuple[list[Axes], Any]:

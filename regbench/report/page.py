@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -80,16 +80,16 @@ def html(
 
 
 def fragment(comparisons: Sequence[Comparison], words: Words, whole: bool = True) -> str:
-    """Return the answer and the tables as a piece of a page; not `whole`: the summary table
-    alone.
+    """Return the answer and the tables as a piece of a page; not `whole`: the summary table alone,
+    and without its notes.
     """
     parts = []
     for comparison in comparisons:
-        shown = (
-            tables.everything(comparison, words) if whole else [tables.summary(comparison, words)]
-        )
+        shown = tables.everything(comparison, words)
+        if not whole:
+            shown = [replace(shown[0], notes=())]
         parts.append({"lead": lead(comparison, words), "tables": shown})
-    return rendered("fragment.html.j2", words=words, parts=parts)
+    return rendered("fragment.html.j2", parts=parts)
 
 
 def note(key: str, comparison: Comparison, words: Words) -> str:
