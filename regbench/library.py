@@ -31,7 +31,7 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 Language = Literal["en", "ko"]
 Kind = Literal["differences", "interactions", "curves", "cost", "strengths", "weights"]
 REPRODUCED = ("python", "torch", "numpy", "processor", "platform", "device", "code")
-"""What of the environment a report names."""
+"""Parts of the environment that a report names."""
 
 
 def check(config: Source, /, **overrides: Any) -> list[Problem]:
@@ -195,7 +195,7 @@ class Results:
 
     @property
     def directory(self) -> Path:
-        """Where the results lie."""
+        """The directory of the results."""
         return self._opened.directory
 
     @property

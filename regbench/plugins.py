@@ -152,7 +152,7 @@ def culprit(error: BaseException, modules: Mapping[str, str]) -> str:
 @cache
 def _offered() -> EntryPoints:
     try:
-        return EntryPoints(each for group in GROUPS for each in entry_points(group=group))
+        return EntryPoints(entry for group in GROUPS for entry in entry_points(group=group))
     except Exception as error:  # one damaged file of any installed package is enough
         raise UsageError(
             f"the entry points of the packages in {sys.prefix} can't be read ({describe(error)})"

@@ -100,6 +100,16 @@ def test_the_list_of_public_names_is_stable_and_described() -> None:
         rb.sweeep  # type: ignore[attr-defined]  # noqa: B018
 
 
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md", "docs/python.md"])
+def test_the_python_of_the_pages_runs(place: Path, page: str) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text("utf-8"), re.M | re.S)
+    assert blocks
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    assert isinstance(names["results"], rb.Results)
+
+
 def test_importing_it_loads_nothing_heavy_and_takes_under_a_tenth_of_a_second() -> None:
     code = (
         "import sys, time; began = time.perf_counter(); import regbench; "

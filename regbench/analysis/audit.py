@@ -38,9 +38,9 @@ def hashes(runs: pd.DataFrame, plan: Plan) -> list[Hashes]:
     """
     conditions = {run.id: run.cell.condition for run in plan.runs}
     finished = runs[(runs["status"] == "ok") & runs["run"].isin(conditions.keys())]
-    found = []
+    hashes_of = []
     for condition in plan.by_condition():
         for seed, group in finished[finished["run"].map(conditions) == condition].groupby("seed"):
             split, init, order = (tuple(sorted(set(group[name]))) for name in SHARED)
-            found.append(Hashes(int(str(seed)), len(group), split, init, order, condition))
-    return found
+            hashes_of.append(Hashes(int(str(seed)), len(group), split, init, order, condition))
+    return hashes_of

@@ -49,11 +49,11 @@ def changes(one: Opened, other: Opened) -> Changes:
 
 def _runs(one: Records, other: Records) -> list[str]:
     """Say which runs only one side has, and in what measures the common ones differ."""
-    a, b = (found.runs.set_index("run") for found in (one, other))
+    a, b = (records.runs.set_index("run") for records in (one, other))
     common = a.index.intersection(b.index)
     said = [
-        f"{len(only)} only in {found.directory}"
-        for found, only in (
+        f"{len(only)} only in {records.directory}"
+        for records, only in (
             (one, a.index.difference(b.index)),
             (other, b.index.difference(a.index)),
         )
@@ -76,7 +76,7 @@ def _runs(one: Records, other: Records) -> list[str]:
 
 def _verdicts(one: Sequence[Comparison], other: Sequence[Comparison]) -> list[str]:
     a, b = (
-        {c.label: c.effect.verdict for found in side for c in found.cells if c.effect}
+        {c.label: c.effect.verdict for comparison in side for c in comparison.cells if c.effect}
         for side in (one, other)
     )
     return [

@@ -123,15 +123,15 @@ def compare(
     intervals and levels are those of each look. Missing runs, failed runs and missing values are
     stated results, never errors.
     """
-    found = measured(runs, plan)
+    records = measured(runs, plan)
     margin = analysis.margin / 100
     alpha = stats.look_alpha(1 - analysis.confidence, looks)
     confidence = 1 - alpha
     seeds = sorted({run.seed for run in plan.runs})
-    cells = [_cell(cell, found, len(seeds), margin, confidence) for cell in plan.cells]
-    cells, family = _judged(cells, _sign_flips(found), margin, alpha)
+    cells = [_cell(cell, records, len(seeds), margin, confidence) for cell in plan.cells]
+    cells, family = _judged(cells, _sign_flips(records), margin, alpha)
     accuracy = np.array(
-        [[found.by_seed[cell.label].get(seed, np.nan) for seed in seeds] for cell in plan.cells]
+        [[records.by_seed[cell.label].get(seed, np.nan) for seed in seeds] for cell in plan.cells]
     )
     combinations = [_hashable(cell.techniques) for cell in plan.cells]
     first = plan.runs[0]
@@ -147,9 +147,9 @@ def compare(
         cells=tuple(_ranked(cells)),
         summary=_summary(cells),
         skips=tuple(plan.skips),
-        failures=_failures(found),
-        foreign=found.foreign,
-        by_seed=found.by_seed,
+        failures=_failures(records),
+        foreign=records.foreign,
+        by_seed=records.by_seed,
         factorial=factorial(combinations, accuracy, confidence),
         noise=None if details is None else _noise(plan, details, images),
         images=images,
@@ -157,13 +157,13 @@ def compare(
 
 
 def _cell(
-    cell: Cell, found: Measured, planned: int, margin: float, confidence: float
+    cell: Cell, records: Measured, planned: int, margin: float, confidence: float
 ) -> CellResult:
     """Return what a cell measured, without its rank and its verdict."""
-    rows = list(found.rows[cell.label].values())
+    rows = list(records.rows[cell.label].values())
 
     def estimate(name: str) -> Estimate:
-        return stats.estimate(found.values[name][rows], confidence)
+        return stats.estimate(records.values[name][rows], confidence)
 
     return CellResult(
         label=cell.label,
@@ -176,7 +176,7 @@ def _cell(
         gap=estimate("gap"),
         seconds=estimate("seconds"),
         rank=None,
-        effect=_effect(found, cell.label, margin, confidence) if cell.techniques else None,
+        effect=_effect(records, cell.label, margin, confidence) if cell.techniques else None,
     )
 
 
@@ -197,22 +197,22 @@ def comparisons(
         return [compare(runs, plan, analysis, details, images, looks)]
     known = {run.id for run in plan.runs}
     foreign = int((~runs.drop_duplicates("run")["run"].isin(known)).sum())
-    found = []
+    compared = []
     for name, part in parts.items():
-        mine = {run.id for run in part.runs}
-        kept = details if details is None else details[details["run"].isin(mine)]
-        comparison = compare(runs[runs["run"].isin(mine)], part, analysis, kept, images, looks)
-        found.append(replace(comparison, condition=name, foreign=foreign))
-    cells = [cell for comparison in found for cell in comparison.cells]
+        ids = {run.id for run in part.runs}
+        kept = details if details is None else details[details["run"].isin(ids)]
+        comparison = compare(runs[runs["run"].isin(ids)], part, analysis, kept, images, looks)
+        compared.append(replace(comparison, condition=name, foreign=foreign))
+    cells = [cell for comparison in compared for cell in comparison.cells]
     flips = {cell.label: cell.effect.sign_flip_p for cell in cells if cell.effect}
-    judged, family = _judged(cells, flips, found[0].margin, 1 - found[0].confidence)
+    judged, family = _judged(cells, flips, compared[0].margin, 1 - compared[0].confidence)
     by_label = {cell.label: cell for cell in judged}
-    for i, comparison in enumerate(found):
+    for i, comparison in enumerate(compared):
         mine_again = [by_label[cell.label] for cell in comparison.cells]
-        found[i] = replace(
+        compared[i] = replace(
             comparison, cells=tuple(mine_again), family=family, summary=_summary(mine_again)
         )
-    return found
+    return compared
 
 
 def _hashable(combination: Mapping[str, Any]) -> dict[str, str]:
@@ -234,15 +234,15 @@ def correct(
             packed.setdefault(known[run_id].cell.label, {})[known[run_id].seed] = run_id, bits
 
     def unpacked(label: str) -> dict[int, NDArray[np.bool_]]:
-        found = {}
+        by_seed = {}
         for seed, (run_id, bits) in packed[label].items():
             try:
-                found[seed] = unpack(bits, images)
+                by_seed[seed] = unpack(bits, images)
             except ValueError as error:
                 raise RecordsError(
                     f"details.csv: the bits of run {run_id} can't be read ({error})"
                 ) from error
-        return found
+        return by_seed
 
     return {label: partial(unpacked, label) for label in packed}
 
@@ -255,12 +255,12 @@ def _noise(plan: Plan, details: pd.DataFrame, images: int) -> NoiseParts | None:
     base = bits.pop(plan.cells[0].label, dict)()
     parts = []
     for unpacked in bits.values():
-        mine = unpacked()
-        both = [seed for seed in mine if seed in base]
+        cell = unpacked()
+        both = [seed for seed in cell if seed in base]
         if len(both) > 1:
             parts.append(
                 stats.noise_parts(
-                    np.array([mine[seed].view(np.int8) - base[seed].view(np.int8) for seed in both])
+                    np.array([cell[seed].view(np.int8) - base[seed].view(np.int8) for seed in both])
                 )
             )
     if not parts:
@@ -270,10 +270,10 @@ def _noise(plan: Plan, details: pd.DataFrame, images: int) -> NoiseParts | None:
     )
 
 
-def _effect(found: Measured, label: str, margin: float, confidence: float) -> Effect:
+def _effect(records: Measured, label: str, margin: float, confidence: float) -> Effect:
     """Return a cell's effect, without its verdict."""
-    ours, base = found.pairs(label)
-    values, stacks = found.values, found.stacks
+    ours, base = records.pairs(label)
+    values, stacks = records.values, records.stacks
     seconds = np.stack([values["seconds"][ours], values["seconds"][base]])
     one_stack = (stacks[ours] == stacks[base]) & (stacks[ours] != "")
     shared = bool((one_stack & (seconds[0] == seconds[1])).any())
@@ -311,15 +311,15 @@ def _effect(found: Measured, label: str, margin: float, confidence: float) -> Ef
     )
 
 
-def _sign_flips(found: Measured) -> dict[str, float]:
+def _sign_flips(records: Measured) -> dict[str, float]:
     """Return each cell's p of the sign-flip test; cells with as many pairs share one product with
     all patterns.
     """
     differences: dict[int, dict[str, Array]] = {}
-    accuracy = found.values["test_accuracy"]
-    for cell in found.plan.cells:
+    accuracy = records.values["test_accuracy"]
+    for cell in records.plan.cells:
         if cell.techniques:
-            ours, base = found.pairs(cell.label)
+            ours, base = records.pairs(cell.label)
             differences.setdefault(len(ours), {})[cell.label] = accuracy[ours] - accuracy[base]
     flips: dict[str, float] = {}
     for alike in differences.values():
@@ -413,14 +413,16 @@ def _technique(key: str, cells: Sequence[CellResult]) -> TechniqueResult:
     return TechniqueResult(key, "measured", best, len(alone))
 
 
-def _failures(found: Measured) -> tuple[Failure, ...]:
+def _failures(measured: Measured) -> tuple[Failure, ...]:
     """Return the planned runs that don't count, by cell, status and reason, in the plan's order."""
-    plan = found.plan
+    plan = measured.plan
     order = {cell.label: i for i, cell in enumerate(plan.cells)}
     groups: dict[tuple[str, str, str], list[int]] = {}
-    statuses = found.records["status"].fillna("missing")
-    reasons = found.records["reason"].fillna("")
-    for run, done, status, reason in zip(plan.runs, found.finished, statuses, reasons, strict=True):
+    statuses = measured.records["status"].fillna("missing")
+    reasons = measured.records["reason"].fillna("")
+    for run, done, status, reason in zip(
+        plan.runs, measured.finished, statuses, reasons, strict=True
+    ):
         if not done:
             known = "unusable" if status == "ok" else str(status)
             group = run.cell.label, known, one_line(str(reason))

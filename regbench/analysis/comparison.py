@@ -53,19 +53,19 @@ class Effect:
     Unknown where `time_shared`.
     """
     time_shared: bool
-    """A run of this cell and the baseline's trained in one stack that charged both alike: their
-    times aren't apart.
+    """Whether a run of this cell and one of the baseline trained in a stack that charged both the
+    same: then nothing tells their times apart.
     """
     standardized: float
     """Mean over standard deviation of the accuracy's differences, corrected for few seeds."""
     correlation: float
-    """Of the two accuracies over the seeds: what pairing rests on."""
+    """Correlation of the two accuracies over the seeds: what pairing rests on."""
     pairing: float
     """Variance of the differences over that of two unpaired runs: under 1 where pairing pays."""
     p: float
     p_holm: float
     sign_flip_p: float
-    """Of the sign-flip permutation test, which asks for no normal differences."""
+    """The p of the sign-flip permutation test, which asks for no normal differences."""
     equivalence_p: float
     equivalence_p_holm: float
     verdict: Verdict
@@ -93,7 +93,7 @@ class CellResult:
     techniques: Mapping[str, Any]
     """Key to settings; empty for the baseline."""
     settings: Condition
-    """What of dataset, model or training is otherwise than in the config, its tuned learning rate
+    """Settings of dataset, model or training that replace the config's, a tuned learning rate
     too.
     """
     planned: int
@@ -105,9 +105,9 @@ class CellResult:
     gap: Estimate
     seconds: Estimate
     rank: int | None
-    """By mean test accuracy, from 1; equal means share a rank. None without a finished run."""
+    """Rank by mean test accuracy, from 1; equal means share one. None without a finished run."""
     effect: Effect | None
-    """None for the baseline."""
+    """The difference to the baseline, None for the baseline itself."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,9 @@ class Comparison:
     train: Any
     """Settings, as in the config."""
     margin: float
-    """Of equivalence, as a share of the test set."""
+    """The margin of equivalence, as a share of the test set."""
     confidence: float
-    """Of each interval, at each of `looks`."""
+    """The confidence of each interval, at each of `looks`."""
     looks: int
     planned: int
     """Seeds of the plan."""
@@ -177,7 +177,7 @@ class Comparison:
     was not read.
     """
     images: int
-    """In the test set, 0 where unknown."""
+    """Test images, 0 where unknown."""
     condition: str = ""
     """The condition in which all its cells trained, where the config varies something."""
     digest: str = ""

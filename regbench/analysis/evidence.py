@@ -20,9 +20,9 @@ class Measure:
     """How a point is measured on a technique's own cell, and what it claims."""
 
     estimate: Callable[[CellResult, TechniqueResult, Comparison], Estimate | None]
-    """None where this sweep didn't measure it."""
+    """What gives the estimate, None where this sweep didn't measure it."""
     claims: Literal["more", "less", "nothing"]
-    """Than the baseline (or the technique that it is compared with)."""
+    """What is claimed: more or less than the baseline (or the technique compared with) has."""
     neutral: float = 0.0
     """No change: 0 for a difference, 1 for a ratio."""
 
@@ -73,17 +73,21 @@ def evidence(point: str, technique: TechniqueResult, comparison: Comparison) -> 
     measure = MEASURES.get(point)
     if measure is None or technique.cell is None:
         return None
-    found = measure.estimate(technique.cell, technique, comparison)
-    return Evidence(technique.key, found, outcome(found, measure)) if found and found.n else None
+    estimate = measure.estimate(technique.cell, technique, comparison)
+    return (
+        Evidence(technique.key, estimate, outcome(estimate, measure))
+        if estimate and estimate.n
+        else None
+    )
 
 
-def outcome(found: Estimate, measure: Measure) -> Outcome:
+def outcome(estimate: Estimate, measure: Measure) -> Outcome:
     """Return what the interval says about the claim."""
     if measure.claims == "nothing":
         return "number"
-    if found.n < FEWEST_SEEDS:
+    if estimate.n < FEWEST_SEEDS:
         return "too_few"
-    more, less = found.low > measure.neutral, found.high < measure.neutral
+    more, less = estimate.low > measure.neutral, estimate.high < measure.neutral
     if not (more or less):
         return "undecided"
     return "holds" if more == (measure.claims == "more") else "refuted"

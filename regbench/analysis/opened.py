@@ -59,7 +59,7 @@ class Opened:
         from regbench.analysis.compare import comparisons
 
         records, config = self.records, self.config
-        found = comparisons(
+        compared = comparisons(
             records.runs, self.plan, config.analysis, records.details, records.tested, config.looks
         )
         return [
@@ -72,7 +72,7 @@ class Opened:
                     if choice.chosen.condition == comparison.condition
                 ),
             )
-            for comparison in found
+            for comparison in compared
         ]
 
     def comparison(self, where: str | None = None) -> Comparison:
@@ -95,5 +95,10 @@ class Opened:
 
     def undecided(self) -> int:
         """Return how many comparisons have no verdict yet."""
-        effects = [cell.effect for found in self.comparisons for cell in found.cells if cell.effect]
+        effects = [
+            cell.effect
+            for comparison in self.comparisons
+            for cell in comparison.cells
+            if cell.effect
+        ]
         return sum(effect.verdict in UNDECIDED for effect in effects)

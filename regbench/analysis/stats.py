@@ -228,10 +228,10 @@ def sign_flip_p(differences: ArrayLike) -> Array:
     for start in range(0, len(rows), 1000):  # so that the sums of all patterns fit into 32 MB
         part = slice(start, start + 1000)
         hits[part] = (np.abs(_signs(n) @ rows[part].T.astype(np.float32)) >= least[part]).sum(0)
-    found = np.full(d.shape[:-1], np.nan)
+    p = np.full(d.shape[:-1], np.nan)
     if len(rows):
-        found[known] = hits / 2**n if 2**n <= FLIPS else (1 + hits) / (1 + len(_signs(n)))
-    return found
+        p[known] = hits / 2**n if 2**n <= FLIPS else (1 + hits) / (1 + len(_signs(n)))
+    return p
 
 
 @lru_cache(maxsize=2)
@@ -273,11 +273,11 @@ def correlation(a: ArrayLike, b: ArrayLike) -> Array:
     """
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     known = np.asarray((moments(x)[1] > 0) & (moments(y)[1] > 0) & (x.shape[-1] > 2))
-    found = np.full(known.shape, np.nan)
+    r = np.full(known.shape, np.nan)
     for i in np.ndindex(known.shape):
         if known[i]:
-            found[i] = np.corrcoef(x[i], y[i])[0, 1]
-    return found
+            r[i] = np.corrcoef(x[i], y[i])[0, 1]
+    return r
 
 
 def pairing_gain(a: ArrayLike, b: ArrayLike) -> Array:

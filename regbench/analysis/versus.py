@@ -35,7 +35,7 @@ class Versus:
     one: str
     other: str
     difference: Estimate
-    """Of test accuracy, paired by seed."""
+    """The difference of test accuracies, paired by seed."""
     p: float
     sign_flip_p: float
     standardized: float
@@ -57,15 +57,15 @@ def versus(
         raise UsageError(f"{one} and {other} are the same cell; name two")
     accuracies = comparison.by_seed[first], comparison.by_seed[second]
     seeds = [seed for seed in accuracies[0] if seed in accuracies[1]]
-    a, b = (np.array([each[seed] for seed in seeds]) for each in accuracies)
+    a, b = (np.array([by_seed[seed] for seed in seeds]) for by_seed in accuracies)
     bits = correct(details, plan, comparison.images)
-    mine, theirs = (bits.get(label, dict)() for label in (first, second))
+    bits_one, bits_other = (bits.get(label, dict)() for label in (first, second))
     tests = []
     for seed in seeds:
-        if seed in mine and seed in theirs:
+        if seed in bits_one and seed in bits_other:
             counts = (
-                int((mine[seed] & ~theirs[seed]).sum()),
-                int((theirs[seed] & ~mine[seed]).sum()),
+                int((bits_one[seed] & ~bits_other[seed]).sum()),
+                int((bits_other[seed] & ~bits_one[seed]).sum()),
             )
             tests.append(McNemar(seed, *counts, float(stats.mcnemar(*counts))))
     return Versus(

@@ -90,7 +90,10 @@ class Rule(Settings):
 
 
 class About(Settings):
-    """What is stated, where, and what decides. Where one statistic must do, the first is told."""
+    """What is stated, where, and what decides.
+
+    The first statistic is the one that a short answer quotes.
+    """
 
     statement: Text
     where: Text = Field(description="section and row of the note")
@@ -131,7 +134,7 @@ class Judgement:
     outcome: Outcome
     statistics: Mapping[str, Estimate]
     seeds: int
-    """Over which the statistics are known: the fewest of them."""
+    """Seeds over which all statistics are known."""
     values: Mapping[str, Array]
     """The statistics seed by seed, NaN where a run is missing; nothing where only the verdict is
     known.
@@ -256,7 +259,7 @@ class Held:
     def cells(self, arm: str) -> tuple[list[str], bool]:
         """Return the cells that an arm stands for, and whether they are a row."""
         patterns = self.claim.about.arms[arm]
-        found = []
+        labels = []
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
             pattern = pattern if "/" in pattern else f"*/{pattern}"
             escaped = pattern.replace("[", "[[]")
@@ -266,8 +269,8 @@ class Held:
                     f"{self.claim.name}: no cell is called {pattern!r}; there are "
                     f"{'; '.join(self.labels)}"
                 )
-            found += matching
-        return found, isinstance(patterns, list) or "*" in patterns
+            labels += matching
+        return labels, isinstance(patterns, list) or "*" in patterns
 
     @cached_property
     def by_cell(self) -> dict[str, pd.DataFrame]:
@@ -285,14 +288,14 @@ class Held:
         cells, row = self.cells(arm)
         columns = []
         for cell in cells:
-            mine = self.by_cell[cell].set_index("seed")
+            runs = self.by_cell[cell].set_index("seed")
             values = (
-                self.probed(name, mine["run"]) if name in self.claim.about.measures else mine[name]
+                self.probed(name, runs["run"]) if name in self.claim.about.measures else runs[name]
             )
-            values = pd.to_numeric(values, errors="coerce").where(mine["status"] == "ok")
+            values = pd.to_numeric(values, errors="coerce").where(runs["status"] == "ok")
             columns.append(values.reindex(self.seeds).to_numpy(float))
-        found = np.stack(columns, axis=1)
-        return found if row else found[:, 0]
+        values_of = np.stack(columns, axis=1)
+        return values_of if row else values_of[:, 0]
 
     def probed(self, name: str, runs: pd.Series[str]) -> pd.Series[float]:
         """Return what a probe measured of each of `runs`, whose index it keeps; NaN where there is
@@ -329,9 +332,9 @@ def held(claim: Claim, directory: Path) -> Held:
     tables, probes = [], []
     for name, settings in claim.experiments.items():
         folder = directory / name
-        found = read(folder)
-        runs = found.runs.set_index("run")
-        probes.append(found.probes)
+        records_of = read(folder)
+        runs = records_of.runs.set_index("run")
+        probes.append(records_of.probes)
         plan = planned(settings, folder)
         if missing := [run.id for run in plan.runs if run.id not in runs.index]:
             what = f"{folder} lacks {len(missing)} of {len(plan.runs)} runs of this claim"
@@ -367,17 +370,17 @@ def shipped(claim: Claim) -> Judgement | None:
     return Judgement(known["outcome"], statistics, min(e.n for e in statistics.values()), {})
 
 
-def judge(claim: Claim, found: Held, confidence: float = 0.95) -> Judgement:
+def judge(claim: Claim, records: Held, confidence: float = 0.95) -> Judgement:
     """Return what the records say: the statistics with their intervals over the seeds, and the
     verdict by the rule.
     """
     statistics, values = {}, {}
     for name, statistic in claim.about.statistics.items():
         try:
-            value = formula.value(formula.parsed(statistic.value), found.measure)
+            value = formula.value(formula.parsed(statistic.value), records.measure)
         except ValueError as error:
             raise UsageError(f"{claim.name}: statistics.{name}: {error}") from None
-        values[name] = np.broadcast_to(value, len(found.seeds))
+        values[name] = np.broadcast_to(value, len(records.seeds))
         estimate = stats.estimate(values[name][np.isfinite(values[name])], confidence)
         if (
             estimate.n > 1 and estimate.sd == 0

@@ -20,8 +20,8 @@ def verdicts() -> Mapping[str, dict[str, Any]]:
     high), `points` (of the summary table, "dropout.time") and `text` (language to the first
     statistic in words, with its number).
     """
-    found: Mapping[str, dict[str, Any]] = json.loads(VERDICTS.read_text(encoding="utf-8"))
-    return found
+    known: Mapping[str, dict[str, Any]] = json.loads(VERDICTS.read_text(encoding="utf-8"))
+    return known
 
 
 def cited(point: str) -> list[tuple[str, dict[str, Any]]]:

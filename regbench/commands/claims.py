@@ -75,8 +75,8 @@ def claims_(
     from regbench.report import claims as shown
     from regbench.report import markdown, terminal
 
-    found = [(claim, judgement(claim)) for claim in stated.found(claims_folder(folder))]
-    table = shown.overview(found, words(printable(lang)))
+    judged = [(claim, judgement(claim)) for claim in stated.found(claims_folder(folder))]
+    table = shown.overview(judged, words(printable(lang)))
     if form == "markdown":
         print(markdown.rows(table))
     else:

@@ -117,12 +117,12 @@ def show(
     from regbench.report import render
 
     results = results if isinstance(results, Results) else Results(results)
-    found, encoding, spoken = results.comparisons(where), output_encoding(), printable(lang)
+    comparisons, encoding, spoken = results.comparisons(where), output_encoding(), printable(lang)
     if form == "rich" and sys.stdout.isatty():
-        for comparison in found:
+        for comparison in comparisons:
             stdout(width).print(render.rich(comparison, spoken, encoding))
         return
-    text = render.render(found, form, spoken, width, encoding=encoding)
+    text = render.render(comparisons, form, spoken, width, encoding=encoding)
     if form == "json" and not signs.encodes(text, encoding):
         text = json.dumps(json.loads(text), indent=2) + "\n"
     print(text, end="")
@@ -207,13 +207,16 @@ def audit(directory: Directory) -> None:
     from regbench.text import one_line
 
     opened = Opened(directory)
-    found, planned = hashes(opened.records.runs, opened.plan), {run.id for run in opened.plan.runs}
+    by_seed, planned = (
+        hashes(opened.records.runs, opened.plan),
+        {run.id for run in opened.plan.runs},
+    )
     ids = opened.records.runs["run"]
     if foreign := len(ids) - sum(run in planned for run in ids):
         say(f"{foreign} runs that the config does not ask for are left out")
-    varied = any(seed.condition for seed in found)
+    varied = any(seed.condition for seed in by_seed)
     rows, broken = [], []
-    for seed in found:
+    for seed in by_seed:
         row = [seed.condition] * varied + [str(seed.seed), str(seed.runs)]
         for values in seed.values():
             paired = len(values) == 1
@@ -258,10 +261,10 @@ def diff(
     from regbench.analysis.changes import changes
     from regbench.analysis.opened import Opened
 
-    found = changes(Opened(one), Opened(other))
-    for line in found.lines():
+    changed = changes(Opened(one), Opened(other))
+    for line in changed.lines():
         print(line)
-    if found.lines():
+    if changed.lines():
         raise typer.Exit(3)
     print("no difference in config, environment, data, metrics or verdicts")
 

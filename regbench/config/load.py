@@ -323,23 +323,23 @@ class ConfigReader(StrengthsReader):
             "{train.batch_size: [16, 128]}, or a list of conditions [{train.batch_size: 16, "
             "train.epochs: 5}]"
         )
-        found: list[tuple[Condition, Loc]] = []
+        conditions: list[tuple[Condition, Loc]] = []
         if isinstance(value, dict) and value:
             axes = [
                 [(key, v) for v in (given if isinstance(given, list) else [given])]
                 for key, given in value.items()
             ]
             choices = itertools.islice(itertools.product(*axes), STRENGTHS + 1)
-            found = [(dict(choice), at) for choice in choices]
+            conditions = [(dict(choice), at) for choice in choices]
         elif isinstance(value, list) and all(isinstance(item, dict) and item for item in value):
-            found = [(item, (*at, i)) for i, item in enumerate(value)]
-        if not found or len(found) > STRENGTHS:
+            conditions = [(item, (*at, i)) for i, item in enumerate(value)]
+        if not conditions or len(conditions) > STRENGTHS:
             self.problem(
                 at, f"vary can't be {shown(value)}", f"1 to {STRENGTHS:,} conditions: {example}"
             )
             return None
         seen: dict[str, Condition] = {}
-        for condition, where in found:
+        for condition, where in conditions:
             base = {"dataset": dataset, "model": model, "train": train}
             sections = self.condition(condition, where, base, listed)
             if not all(sections):
@@ -357,7 +357,7 @@ class ConfigReader(StrengthsReader):
                     where,
                     f"with {both} the settings are the same; leave one of the two out of vary",
                 )
-        return [condition for condition, _ in found]
+        return [condition for condition, _ in conditions]
 
     def condition(
         self, condition: Condition, at: Loc, base: Mapping[str, Any], listed: Mapping[str, Any]
@@ -446,7 +446,7 @@ class ConfigReader(StrengthsReader):
         """
         if not self.is_section(value, ("probes",)):
             return {}
-        found: dict[str, Settings] = {}
+        settings_of: dict[str, Settings] = {}
         for key, given in value.items():
             at: Loc = ("probes", key)
             if key not in probes():
@@ -458,5 +458,5 @@ class ConfigReader(StrengthsReader):
                     "its settings {key: value}, or nothing",
                 )
             elif settings := self.check(probes()[key].Settings, given or {}, at):
-                found[key] = settings
-        return {key: found[key] for key in probes() if key in found}
+                settings_of[key] = settings
+        return {key: settings_of[key] for key in probes() if key in settings_of}

@@ -24,7 +24,7 @@ from regbench.settings import Settings
 from regbench.text import closest, either
 
 PROBLEMS = 100
-"""Of a config with more, the first that are noted are told."""
+"""Problems that are told at most: of more, the first that were noted."""
 
 S = TypeVar("S", bound=Settings)
 Overrides = Sequence[str] | Mapping[str, Any]
@@ -215,8 +215,8 @@ class Reader:
         try:
             return kind.model_validate(values)
         except ValidationError as error:
-            for each in error.errors(include_url=False):
-                self.plain_words(each, kind, at, places)
+            for problem in error.errors(include_url=False):
+                self.plain_words(problem, kind, at, places)
         return None
 
     def plain_words(

@@ -83,8 +83,9 @@ class Analysis(Settings):
 
 
 class Sequential(Settings):
-    """By what rule `--until-decided` adds seeds; declared before the first run, since intervals
-    depend on it.
+    """The rule by which `--until-decided` adds seeds.
+
+    It is declared before the first run, since the intervals depend on it.
     """
 
     step: int = Field(5, ge=1, description="seeds added at a time, while any verdict is undecided")

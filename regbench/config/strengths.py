@@ -39,7 +39,7 @@ class StrengthsReader(Reader):
         """Return every strength that `value` asks for: one value, a list, settings, or settings
         with lists.
         """
-        found: dict[str, Settings] = {}
+        strengths: dict[str, Settings] = {}
         before = len(self.document.problems)
         for values, places in (
             self.tried(key, value, at) if self.tuned else self.options(key, value, at)
@@ -47,18 +47,18 @@ class StrengthsReader(Reader):
             settings = self.check(techniques()[key].Settings, values, at, places)
             if settings is None:
                 continue
-            if found.setdefault(settings.model_dump_json(), settings) is not settings:
+            if strengths.setdefault(settings.model_dump_json(), settings) is not settings:
                 where = max(places.values(), key=self.document.place, default=at)
                 self.problem(where, f"{dotted(at)} has the same strength twice; leave one out")
-        if self.tuned and len(found) not in (0, 1, self.tuned.trials):
-            what = f"{dotted(at)} lists {len(found)} strengths for {self.tuned.trials} trials"
+        if self.tuned and len(strengths) not in (0, 1, self.tuned.trials):
+            what = f"{dotted(at)} lists {len(strengths)} strengths for {self.tuned.trials} trials"
             drawn = " (or none, to draw them)" if techniques()[key].ranges else ""
             self.problem(
                 at,
                 what,
                 f"one for all, or {self.tuned.trials}{drawn}: every cell gets as many trials",
             )
-        return list(found.values()) if len(self.document.problems) == before else []
+        return list(strengths.values()) if len(self.document.problems) == before else []
 
     def tried(self, key: str, value: Any, at: Loc) -> list[tuple[dict[str, Any], dict[str, Loc]]]:
         """Return the choices of settings that a tuned technique asks for: ranges drawn, lists side
@@ -108,9 +108,9 @@ class StrengthsReader(Reader):
         setting.
         """
         main = techniques()[key].main
-        found: list[tuple[dict[str, Any], dict[str, Loc]]] = []
+        choices: list[tuple[dict[str, Any], dict[str, Loc]]] = []
         if value is None:
-            found = [({}, {})]
+            choices = [({}, {})]
         elif value == []:
             self.problem(at, f"{dotted(at)} is an empty list", "one value or more")
         elif isinstance(value, list):
@@ -124,8 +124,8 @@ class StrengthsReader(Reader):
                 elif item is None:
                     self.problem((*at, i), f"a value in {dotted(at)} can't be empty")
                 else:
-                    found += self.options(key, item, (*at, i))
-                if len(found) > STRENGTHS:
+                    choices += self.options(key, item, (*at, i))
+                if len(choices) > STRENGTHS:
                     break
         elif isinstance(value, dict):
             axes = []
@@ -140,19 +140,19 @@ class StrengthsReader(Reader):
                     else [(name, given, place)]
                 )
             for choice in itertools.islice(itertools.product(*axes), STRENGTHS + 1):
-                found.append(
+                choices.append(
                     ({name: v for name, v, _ in choice}, {name: where for name, _, where in choice})
                 )
         elif how := self.switched(key, value):
             self.problem(at, f"{dotted(at)} can't be {shown(value)}: {how}")
         else:
-            found = [({main: value}, {main: at})]
-        if len(found) > STRENGTHS:
+            choices = [({main: value}, {main: at})]
+        if len(choices) > STRENGTHS:
             self.problem(
                 at, f"{dotted(at)} asks for more than {STRENGTHS:,} strengths", "fewer values"
             )
             return []
-        return found
+        return choices
 
     def switched(self, key: str, value: Any) -> str:
         """Return how a technique is asked for, where `value` switches it on or off, as a number
@@ -259,7 +259,7 @@ class StrengthsReader(Reader):
         """Return what an exclude rule says of one technique, checked to match one of its
         strengths.
         """
-        found = []
+        patterns = []
         for values, places in self.options(key, value, at):
             # The settings that the rule leaves open are filled in, so that pydantic can check those
             # that it names.
@@ -283,8 +283,8 @@ class StrengthsReader(Reader):
                     f"{wording.brief(pattern)}",
                     here,
                 )
-            found.append(pattern)
-        return found
+            patterns.append(pattern)
+        return patterns
 
     def members(self, item: Any, listed: Mapping[str, Any], at: Loc, what: str) -> dict[str, Any]:
         """Return the techniques of a cell or rule, in the order of tables, with what it says of
@@ -299,7 +299,7 @@ class StrengthsReader(Reader):
                 cell,
             )
             return {}
-        found: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         for position, key in enumerate(item):
             where = (*at, key if isinstance(item, dict) else position)
             if not isinstance(key, str) or key not in techniques():
@@ -308,11 +308,11 @@ class StrengthsReader(Reader):
                 self.problem(
                     where, f"{key} isn't listed under techniques", ", ".join(listed), key=True
                 )
-            elif key in found:
+            elif key in members:
                 self.problem(where, f"{key} stands twice in {what}; leave one out", key=True)
             else:
-                found[key] = item[key] if isinstance(item, dict) else None
-        return {key: found[key] for key in techniques() if key in found}
+                members[key] = item[key] if isinstance(item, dict) else None
+        return {key: members[key] for key in techniques() if key in members}
 
 
 def draw(span: Range, purpose: str, trials: int) -> list[float]:

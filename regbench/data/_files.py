@@ -56,10 +56,10 @@ def read(path: Path, md5: str, title: str) -> bytes:
         raise DataError(
             f"can't read {path} ({error.strerror}): check its permissions, or put it there anew"
         ) from error
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if found != md5:
+    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if digest != md5:
         raise DataError(
-            f"{path} is damaged or not of {title} ({len(data):,} bytes with MD5 {found} "
+            f"{path} is damaged or not of {title} ({len(data):,} bytes with MD5 {digest} "
             f"instead of {md5}): "
             "delete it and run again to download it, or put the right one there"
         )

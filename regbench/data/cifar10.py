@@ -47,15 +47,15 @@ def find(data_dir: Path | None) -> Path | None:
 def load(path: Path | None, data_dir: Path | None) -> Images:
     """Return the dataset, downloaded if need be. Raises DataError."""
     root = data_folder(data_dir)
-    found = find(root)
-    if found == root / "cifar10.npz":
-        images = replace(npz.load(found, None), classes=NAMES)
+    place = find(root)
+    if place == root / "cifar10.npz":
+        images = replace(npz.load(place, None), classes=NAMES)
         if images.fingerprint != FINGERPRINT:
             raise DataError(
-                f"{found} does not hold CIFAR-10: take it away, or put the right one there"
+                f"{place} does not hold CIFAR-10: take it away, or put the right one there"
             )
         return images
-    if found != root / FOLDER:
+    if place != root / FOLDER:
         download("CIFAR10", root, f"{PACKED} (or cifar10.npz) into {root}", PACKED)
     *train, test = MD5
     return Images(

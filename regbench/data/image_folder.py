@@ -128,17 +128,17 @@ def _folders(folder: Path) -> dict[str, Path]:
     """Return the folders in a folder by their names in Unicode's composed form, sorted; macOS takes
     names apart.
     """
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for item in _items(folder):
         if item.is_dir() and not item.name.startswith("__"):
             name = unicodedata.normalize("NFC", item.name)
-            if name in found:
+            if name in folders:
                 raise DataError(
                     f"{folder} holds {name!r} twice, in two Unicode forms: move the images "
                     "of both into one folder"
                 )
-            found[name] = item
-    return dict(sorted(found.items()))
+            folders[name] = item
+    return dict(sorted(folders.items()))
 
 
 def _items(folder: Path) -> list[Path]:

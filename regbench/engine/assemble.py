@@ -25,13 +25,13 @@ def assemble(runs: Sequence[Run], device: torch.device | str, dtype: torch.dtype
     """
     used: dict[Any, list[Any]] = {}
     for key in techniques():
-        mine = [run.cell.techniques.get(key) for run in runs]
-        example = next((settings for settings in mine if settings is not None), None)
+        of_runs = [run.cell.techniques.get(key) for run in runs]
+        example = next((settings for settings in of_runs if settings is not None), None)
         if example is not None:
             technique = techniques()[key]
-            assert technique.neutral is not None or None not in mine, (
+            assert technique.neutral is not None or None not in of_runs, (
                 f"{key} has no neutral settings"
             )
             neutral = example.model_copy(update=dict(technique.neutral or {}))
-            used[technique] = [neutral if settings is None else settings for settings in mine]
+            used[technique] = [neutral if settings is None else settings for settings in of_runs]
     return Stack([run.seed for run in runs], used, device, dtype)

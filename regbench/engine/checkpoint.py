@@ -60,10 +60,10 @@ def code() -> str:
     """
     package = Path(__file__).resolve().parents[1]
     trains = [path for folder in TRAINS for path in (package / folder).glob("*.py")]
-    found = hashlib.sha256("".join(plugins.versions()).encode())
+    digest = hashlib.sha256("".join(plugins.versions()).encode())
     for path in sorted(trains):
-        found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()[:12]
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def save(path: Path, tree: Mapping[str, Any], key: str) -> None:
@@ -116,10 +116,10 @@ def _digest(plain: str, tensors: Mapping[str, Tensor]) -> str:
     """
     import torch
 
-    found = hashlib.sha256(plain.encode())
+    digest = hashlib.sha256(plain.encode())
     for name in sorted(tensors):
-        found.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        digest.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _apart(node: Any, place: str, tensors: dict[str, Tensor]) -> Any:

@@ -49,7 +49,7 @@ class Shared:
 
 def digest(*tensors: torch.Tensor) -> str:
     """Return 16 hexadecimal digits that stand for the tensors' bytes."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for tensor in tensors:
-        found.update(tensor.cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()[:16]
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

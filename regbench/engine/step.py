@@ -112,10 +112,10 @@ class Step:
     @torch.no_grad()
     def penalties(self) -> dict[str, list[float]]:
         """Return each penalty's part of the runs' losses, by technique."""
-        found = {t.key: t.penalty(self.parameters) for t in self.stack.techniques}
+        by_technique = {t.key: t.penalty(self.parameters) for t in self.stack.techniques}
         return {
             key: one_a_run(key, value.tolist(), self)
-            for key, value in found.items()
+            for key, value in by_technique.items()
             if value is not None
         }
 
@@ -138,10 +138,10 @@ class Step:
         if self.lr.is_cuda:
             return [total / self.stack.size] * self.stack.size
         common = (total - sum(self.seconds.values())) / self.stack.size
-        users = {key: sum(key in mine for mine in techniques) for key in self.seconds}
+        users = {key: sum(key in keys for keys in techniques) for key in self.seconds}
         return [
-            common + sum(s / users[key] for key, s in self.seconds.items() if key in mine)
-            for mine in techniques
+            common + sum(s / users[key] for key, s in self.seconds.items() if key in keys)
+            for keys in techniques
         ]
 
 

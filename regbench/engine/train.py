@@ -154,10 +154,12 @@ class Training:
 
         Those of its neighbours in the stack, times 0, are none of its own.
         """
-        found = self.step.penalties()
+        by_technique = self.step.penalties()
         penalties = []
         for m, run in enumerate(self.runs):
-            own = {key: values[m] for key, values in found.items() if key in run.cell.techniques}
+            own = {
+                key: values[m] for key, values in by_technique.items() if key in run.cell.techniques
+            }
             penalties.append(own)
         return penalties
 

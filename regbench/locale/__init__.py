@@ -50,8 +50,8 @@ class Words:
         """
         for key, template in words("en").section("reasons").items():
             pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
-            if found := re.fullmatch(pattern, text):
-                return self(f"reasons.{key}", **found.groupdict())
+            if match := re.fullmatch(pattern, text):
+                return self(f"reasons.{key}", **match.groupdict())
         return text
 
     def __contains__(self, key: str) -> bool:

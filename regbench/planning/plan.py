@@ -37,7 +37,7 @@ class Cell:
     label: str
     techniques: Mapping[str, Settings]
     settings: Condition = field(default_factory=dict)
-    """What of dataset, model or training is otherwise than in the config: dotted key to value."""
+    """Settings of dataset, model or training that replace the config's: dotted key to value."""
     condition: str = ""
     """The name of its condition, where the config varies something; it is compared with cells of
     the same one.
@@ -313,13 +313,13 @@ def shard(plan: Plan, part: int, parts: int) -> Plan:
     if not 1 <= part <= parts:
         raise ValueError(f"part {part} of {parts}")
     loads = [(0.0, i) for i in range(1, parts + 1)]
-    mine = set()
+    dealt = set()
     for stack in sorted(plan.stacks, key=lambda stack: -stack.cost):
         load, i = loads[0]
         heapq.heapreplace(loads, (load + stack.cost, i))
         if i == part:
-            mine.add(stack.id)
-    stacks = tuple(stack for stack in plan.stacks if stack.id in mine)
+            dealt.add(stack.id)
+    stacks = tuple(stack for stack in plan.stacks if stack.id in dealt)
     held = {run.id for stack in stacks for run in stack.runs}
     runs = tuple(run for run in plan.runs if run.id in held)
     trained = {id(run.cell) for run in runs}

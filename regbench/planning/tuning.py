@@ -66,21 +66,21 @@ class Choice:
             for name, value in numbers(trial.cell).items():
                 values.setdefault(name, []).append(value)
         return {
-            name: (min(found), max(found))
-            for name, found in values.items()
-            if min(found) < max(found)
+            name: (min(tried), max(tried))
+            for name, tried in values.items()
+            if min(tried) < max(tried)
         }
 
 
 def numbers(cell: Cell) -> dict[str, float]:
     """Return every number in a cell's settings: "dropout.p" or "lr" to its value."""
-    found = {
+    values = {
         f"{key}.{name}": float(value)
         for key, settings in cell.techniques.items()
         for name, value in settings.model_dump().items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    return found | {
+    return values | {
         named({key: None}).partition("=")[0]: v
         for key, v in cell.settings.items()
         if type(v) in (int, float)

@@ -119,8 +119,8 @@ class Net:
         """
         forward = forward or self.whole
         with self.mode(**mode):
-            found = [forward(change(part.images(index))) for index in part.index.split(batch, 1)]
-        return torch.cat(found, 2)
+            batches = [forward(change(part.images(index))) for index in part.index.split(batch, 1)]
+        return torch.cat(batches, 2)
 
     def hits(self, logits: Tensor, part: Part) -> Tensor:
         """Return the accuracy (M,), float64, of logits (M, classes, n) on a part."""

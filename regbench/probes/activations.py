@@ -77,9 +77,9 @@ class Activations(Probe):
         see, no noise.
         """
         if part := self.part():
-            found = np.percentile(self.inputs(part), PERCENTILES, axis=2)
-            self.seen.append(found)
-            for percent, units in zip(PERCENTILES, found, strict=True):
+            percentiles = np.percentile(self.inputs(part), PERCENTILES, axis=2)
+            self.seen.append(percentiles)
+            for percent, units in zip(PERCENTILES, percentiles, strict=True):
                 self.note(f"p{percent}", units[:, 0], self.net.steps)
                 self.note(f"mean_p{percent}", units.mean(1), self.net.steps)
 
@@ -102,5 +102,5 @@ class Activations(Probe):
                 last = x
 
         self.net.logits(part, batch=len(part), norms=True, watch=watch)
-        found: NDArray[np.float64] = by_unit(last, self.net.stack.size).double().cpu().numpy()
-        return found
+        units: NDArray[np.float64] = by_unit(last, self.net.stack.size).double().cpu().numpy()
+        return units

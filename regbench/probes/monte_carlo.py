@@ -25,12 +25,12 @@ def averaged(
     """
     from regbench.probes._net import accuracy
 
-    found, total, counts = {}, None, set(counts)
+    averages, total, counts = {}, None, set(counts)
     for k, sample in zip(range(1, max(counts) + 1), samples, strict=False):
         total = sample.double() if total is None else total + sample
         if k in counts:
-            found[k] = 1 - accuracy(total, targets)
-    return found
+            averages[k] = 1 - accuracy(total, targets)
+    return averages
 
 
 def agreement(predictions: Tensor) -> Tensor:

@@ -168,7 +168,7 @@ def _verdicts(text: str) -> list[tuple[str, ...]]:
     """Return the verdicts of each line, as they follow each other."""
     said = {lang: _words(lang) for lang in languages()}
     pattern = "|".join(re.escape(word) for spoken in said.values() for word in spoken)
-    return [found for line in text.splitlines() if (found := tuple(re.findall(pattern, line)))]
+    return [verdict for line in text.splitlines() if (verdict := tuple(re.findall(pattern, line)))]
 
 
 def _words(language: str) -> Iterator[str]:

@@ -39,7 +39,7 @@ def claim(stated: Claim, judgement: Judgement, words: Words) -> Picture:
         ]
         picture.legend(handles=patches, loc="outside upper right", ncols=len(patches))
         for axes, (name, statistic) in zip(panels, statistics.items(), strict=True):
-            asked = [found for found in sides(stated.about.rule) if found[1] == name]
+            asked = [side for side in sides(stated.about.rule) if side[1] == name]
             _statistic(axes, judgement.statistics[name], judgement.values[name], asked)
             axes.set_title(statistic.says[say.language], fontsize=9, loc="left")
         return picture
@@ -74,10 +74,10 @@ def sides(rule: Rule) -> list[tuple[str, str, bool, float]]:
     """Return what a rule asks for: outcome, statistic, whether above, threshold; each side of a
     statistic once.
     """
-    found: dict[tuple[str, bool, float], str] = {}
+    outcomes: dict[tuple[str, bool, float], str] = {}
     for outcome in ("supported", "refuted", "qualified"):
         for comparison in (
             formula.thresholds(formula.parsed(text)) if (text := getattr(rule, outcome)) else ()
         ):
-            found.setdefault(comparison, outcome)
-    return [(outcome, *comparison) for comparison, outcome in found.items()]
+            outcomes.setdefault(comparison, outcome)
+    return [(outcome, *comparison) for comparison, outcome in outcomes.items()]

@@ -21,12 +21,12 @@ Found = Sequence[tuple[Claim, Judgement | None]]
 """Claims with what the records say of them; None: not run."""
 
 
-def overview(found: Found, words: Words) -> Table:
+def overview(claims: Found, words: Words) -> Table:
     """Return a row a claim: what is stated, the verdict, and the first number; a claim that was not
     run has none.
     """
     rows = []
-    for claim, judgement in found:
+    for claim, judgement in claims:
         rows.append(
             (
                 (Line(claim.name, "strong"), Line(claim.about.statement[words.language])),
@@ -122,20 +122,20 @@ def explained(claim: Claim, judgement: Judgement | None, words: Words) -> str:
     return f"## {claim.name}\n\n{headed(claim, judgement, words)}\n\n{detailed(claim, words)}\n"
 
 
-def lead(found: Found, words: Words) -> str:
+def lead(claims: Found, words: Words) -> str:
     """Return how the claims came out, in a sentence or two."""
-    counts = Counter(judgement.outcome if judgement else "too_few" for _, judgement in found)
+    counts = Counter(judgement.outcome if judgement else "too_few" for _, judgement in claims)
     told = {name: counts[name] for name in ("supported", "qualified", "refuted", "undecided")}
-    said = words("claims.lead", all=len(found), **told)
+    said = words("claims.lead", all=len(claims), **told)
     return (
         f"{said} {words('claims.lead_rest', rest=counts['too_few'])}" if counts["too_few"] else said
     )
 
 
-def surprises(found: Found, words: Words) -> str:
+def surprises(claims: Found, words: Words) -> str:
     """Return where the note and the experiments disagree, as Markdown."""
     lines = []
-    for claim, judgement in found:
+    for claim, judgement in claims:
         if judgement and judgement.outcome in ("refuted", "qualified"):
             said = claim.about.statement[words.language]
             why = (claim.about.explanation or {}).get(words.language, "")
@@ -147,18 +147,18 @@ def surprises(found: Found, words: Words) -> str:
     )
 
 
-def document(found: Found, words: Words, pictures: str) -> str:
+def document(claims: Found, words: Words, pictures: str) -> str:
     """Return the document of all claims, as Markdown; `pictures` is the folder of
     NAME.LANGUAGE.svg.
     """
-    table = overview(found, words)
+    table = overview(claims, words)
     parts = [
         f"# {table.title}",
-        f"{lead(found, words)} {words('claims.again')}",
+        f"{lead(claims, words)} {words('claims.again')}",
         markdown.rows(table),
     ]
-    parts += [*(escaped(note) for note in table.notes), surprises(found, words)]
-    for claim, judgement in found:
+    parts += [*(escaped(note) for note in table.notes), surprises(claims, words)]
+    for claim, judgement in claims:
         parts += [f"## {claim.name}", headed(claim, judgement, words)]
         if judgement:
             alt = escaped(claim.about.statement[words.language])
@@ -167,7 +167,7 @@ def document(found: Found, words: Words, pictures: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def page(found: Found, words: Words) -> str:
+def page(claims: Found, words: Words) -> str:
     """Return the HTML page of all claims; nothing in it is fetched."""
     from markdown_it import MarkdownIt
 
@@ -176,7 +176,7 @@ def page(found: Found, words: Words) -> str:
 
     render = MarkdownIt("commonmark", {"html": False}).render
     sections = []
-    for claim, judgement in found:
+    for claim, judgement in claims:
         svg = claim_plots.claim(claim, judgement, words).svg if judgement else ""
         sections.append(
             {
@@ -187,20 +187,20 @@ def page(found: Found, words: Words) -> str:
                 "rest": render(detailed(claim, words)),
             }
         )
-    table = overview(found, words)
+    table = overview(claims, words)
     return rendered(
         "claims.html.j2",
         words=words,
         language=words.language,
         title=table.title,
-        lead=[lead(found, words)],
+        lead=[lead(claims, words)],
         table=table,
-        surprises=render(surprises(found, words)),
+        surprises=render(surprises(claims, words)),
         sections=sections,
     )
 
 
-def verdicts(found: Found) -> dict[str, dict[str, Any]]:
+def verdicts(claims: Found) -> dict[str, dict[str, Any]]:
     """Return what `claims.verdicts` reads."""
     return {
         claim.name: {
@@ -216,6 +216,6 @@ def verdicts(found: Found) -> dict[str, dict[str, Any]]:
                 name: asdict(estimate) for name, estimate in judgement.statistics.items()
             },
         }
-        for claim, judgement in found
+        for claim, judgement in claims
         if judgement and judgement.outcome != "too_few"
     }

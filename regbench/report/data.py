@@ -165,10 +165,13 @@ def _contrast(contrast: Contrast) -> dict[str, Any]:
 
 def json_text(comparisons: Sequence[Comparison], words: Words) -> str:
     """Return `document` as JSON; of several conditions a list of documents."""
-    found = [document(comparison, words) for comparison in comparisons]
+    documents = [document(comparison, words) for comparison in comparisons]
     return (
         json.dumps(
-            found[0] if len(found) == 1 else found, ensure_ascii=False, indent=2, allow_nan=False
+            documents[0] if len(documents) == 1 else documents,
+            ensure_ascii=False,
+            indent=2,
+            allow_nan=False,
         )
         + "\n"
     )

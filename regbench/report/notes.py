@@ -79,11 +79,13 @@ def _verdict_note(comparison: Comparison, words: Words) -> str:
 
 def _sign_flip_note(comparison: Comparison, words: Words) -> str:
     """Return how the sign-flip test compares with the t test."""
-    found = [cell.effect for cell in comparison.cells if cell.effect and cell.effect.accuracy.n > 1]
+    effects = [
+        cell.effect for cell in comparison.cells if cell.effect and cell.effect.accuracy.n > 1
+    ]
     alpha = 1 - comparison.confidence
-    able = [e for e in found if 2.0 ** (1 - e.accuracy.n) < alpha]
+    able = [e for e in effects if 2.0 ** (1 - e.accuracy.n) < alpha]
     if not able:
-        most = max((e.accuracy.n for e in found), default=0)
+        most = max((e.accuracy.n for e in effects), default=0)
         return (
             words("notes.sign_flip_unable", n=most, least=numbers.p_value(2.0 ** (1 - most)))
             if most
@@ -102,13 +104,13 @@ def _power_note(comparison: Comparison, words: Words) -> str:
     """Return what pairing gained, where the error comes from, and how small a difference could have
     been seen.
     """
-    found = [cell.effect for cell in comparison.cells if cell.effect]
+    effects = [cell.effect for cell in comparison.cells if cell.effect]
     parts = []
     if math.isfinite(comparison.detectable):
         x = numbers.number(100 * comparison.detectable, 2)
         parts.append(words("notes.detectable", x=x, power=numbers.percent(POWER)))
-    gains = [e.pairing for e in found if math.isfinite(e.pairing)]
-    correlations = [e.correlation for e in found if math.isfinite(e.correlation)]
+    gains = [e.pairing for e in effects if math.isfinite(e.pairing)]
+    correlations = [e.correlation for e in effects if math.isfinite(e.correlation)]
     if gains and correlations:
         r = numbers.number(statistics.median(correlations), 2)
         parts.append(words("notes.pairing", r=r, share=f"{100 * statistics.median(gains):.0f}"))

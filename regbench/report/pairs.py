@@ -11,28 +11,28 @@ from regbench.report import numbers
 from regbench.report.grid import grid
 
 
-def rich(found: Versus, words: Words) -> Group:
+def rich(versus: Versus, words: Words) -> Group:
     """Return the paired difference in a sentence, and McNemar's test a seed."""
-    difference = " ".join(numbers.plus_minus([found.difference], sign=True)[0].split())
+    difference = " ".join(numbers.plus_minus([versus.difference], sign=True)[0].split())
     head = words(
         "versus.difference",
-        one=found.one,
-        other=found.other,
+        one=versus.one,
+        other=versus.other,
         difference=difference,
-        n=found.difference.n,
-        p=numbers.p_value(found.p),
-        sign_flip=numbers.p_value(found.sign_flip_p),
-        standardized=numbers.number(found.standardized, 2, sign=True),
-        correlation=numbers.number(found.correlation, 2, sign=True),
+        n=versus.difference.n,
+        p=numbers.p_value(versus.p),
+        sign_flip=numbers.p_value(versus.sign_flip_p),
+        standardized=numbers.number(versus.standardized, 2, sign=True),
+        correlation=numbers.number(versus.correlation, 2, sign=True),
     )
-    if not found.by_seed:
+    if not versus.by_seed:
         return Group(Text(head), Text(words("versus.no_bits")))
     rows = [
         (str(test.seed), f"{test.only_one:,}", f"{test.only_other:,}", numbers.p_value(test.p))
-        for test in found.by_seed
+        for test in versus.by_seed
     ]
     titles = tuple(words(f"versus.{name}") for name in ("seed", "only_one", "only_other", "p"))
     note = words(
-        "versus.note", images=f"{found.images:,}", confidence=numbers.percent(found.confidence)
+        "versus.note", images=f"{versus.images:,}", confidence=numbers.percent(versus.confidence)
     )
     return Group(Text(head), grid(titles, rows), Text(note, "dim"))

@@ -46,7 +46,7 @@ BINS = np.logspace(_LOW - (_HIGH - _LOW) / _BINS, _HIGH, _BINS + 2)
 UNITS = 12
 """First-layer units that are shown a cell."""
 LINE, LETTER = 10, 0.015
-"""Of the labels in `pareto`: points from one to the next, and a letter's share of the picture's
+"""Labels in `pareto`: points from one to the next, and a letter's share of the picture's
 width.
 """
 
@@ -108,10 +108,10 @@ def curve(
 
     `epochs` has the columns of epochs.csv.
     """
-    mine = epochs[(epochs["cell"] == label) & epochs[measure].notna()]
-    table = mine.pivot_table(index="epoch", columns="seed", values=measure)
-    found = [stats.estimate(row, confidence) for row in table.to_numpy(float)]
-    numbers = np.array([[e.mean, e.low, e.high] for e in found]).reshape(-1, 3)
+    rows = epochs[(epochs["cell"] == label) & epochs[measure].notna()]
+    table = rows.pivot_table(index="epoch", columns="seed", values=measure)
+    estimates = [stats.estimate(row, confidence) for row in table.to_numpy(float)]
+    numbers = np.array([[e.mean, e.low, e.high] for e in estimates]).reshape(-1, 3)
     return table.index.to_numpy(float), *numbers.T
 
 
@@ -154,12 +154,12 @@ def front(costs: Sequence[float], errors: Sequence[float]) -> list[int]:
     front).
     """
     order = sorted(range(len(costs)), key=lambda i: (costs[i], errors[i]))
-    best, found = math.inf, []
+    best, unbeaten = math.inf, []
     for i in order:
         if errors[i] < best:
             best = errors[i]
-            found.append(i)
-    return found
+            unbeaten.append(i)
+    return unbeaten
 
 
 def pareto(comparison: Comparison, words: Words) -> Picture | None:
@@ -218,12 +218,12 @@ def interactions(comparison: Comparison, words: Words) -> Picture | None:
     """Return for each pair what a technique adds without and with the other one, or None without a
     factorial.
     """
-    found = comparison.factorial
-    if found is None:
+    factorial = comparison.factorial
+    if factorial is None:
         return None
     say = labels(words)
-    given = {(g.technique, g.other): g for g in found.given}
-    pairs = [given[c.techniques[0], c.techniques[1]] for c in found.interactions]
+    given = {(g.technique, g.other): g for g in factorial.given}
+    pairs = [given[c.techniques[0], c.techniques[1]] for c in factorial.interactions]
 
     def name(key: str) -> str:
         return techniques()[key].card(say.language).name
@@ -262,7 +262,7 @@ Line = dict[tuple[str, ...], list[tuple[float, CellResult]]]
 
 def swept(comparison: Comparison) -> dict[str, Line]:
     """Return each technique of which several strengths were trained alone to its lines."""
-    found: dict[str, Line] = {}
+    lines_of: dict[str, Line] = {}
     for cell in comparison.cells:
         if len(cell.techniques) == 1 and cell.finished:
             ((key, settings),) = cell.techniques.items()
@@ -271,10 +271,10 @@ def swept(comparison: Comparison) -> dict[str, Line]:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 rest = settings.model_dump(exclude={main}).items()
                 line = tuple(f"{name}={setting}" for name, setting in rest)
-                found.setdefault(key, {}).setdefault(line, []).append((float(value), cell))
-    for key, lines in list(found.items()):
-        found[key] = {rest: points for rest, points in lines.items() if len(points) > 1}
-    return {key: lines for key, lines in found.items() if lines}
+                lines_of.setdefault(key, {}).setdefault(line, []).append((float(value), cell))
+    for key, lines in list(lines_of.items()):
+        lines_of[key] = {rest: points for rest, points in lines.items() if len(points) > 1}
+    return {key: lines for key, lines in lines_of.items() if lines}
 
 
 def strengths(comparison: Comparison, words: Words) -> Picture | None:
@@ -337,8 +337,10 @@ def trials(comparison: Comparison, words: Words) -> Picture | None:
         axes_of, grid = multiples(picture, len(panels), 3, sharey=True)
         for axes, (choice, name) in zip(axes_of, panels, strict=True):
             for trial in choice.trials:
-                x, found = numbers(trial.cell)[name], stats.estimate(trial.accuracies)
-                mean, low, high = (100 * (1 - y) for y in (found.mean, found.low, found.high))
+                x, accuracy = numbers(trial.cell)[name], stats.estimate(trial.accuracies)
+                mean, low, high = (
+                    100 * (1 - y) for y in (accuracy.mean, accuracy.low, accuracy.high)
+                )
                 inside = COLOURS[0] if trial.cell is choice.chosen else "none"
                 axes.vlines(x, high, low, color=COLOURS[0], lw=1)
                 axes.plot(x, mean, "o", color=COLOURS[0], ms=5, mfc=inside)
@@ -370,20 +372,24 @@ def weight_shares(details: pd.DataFrame, label: str) -> Array:
 def weights(comparison: Comparison, details: pd.DataFrame, words: Words) -> Picture | None:
     """Return how large the weights are, of the baseline and each technique alone."""
     details = counted(details, comparison)
-    found = {cell.label: weight_shares(details, cell.label) for cell in single(comparison)[:MOST]}
-    found = {label: shares for label, shares in found.items() if len(shares)}
-    if not found:
+    shares_of = {
+        cell.label: weight_shares(details, cell.label) for cell in single(comparison)[:MOST]
+    }
+    shares_of = {label: shares for label, shares in shares_of.items() if len(shares)}
+    if not shares_of:
         return None
     say, short = labels(words), short_names(comparison.cells)
     with styled("weights", say):
         picture = Picture(3.4, "weights", words("page.weights"), say)
         axes = picture.subplots()
-        for colour, (label, shares) in zip(COLOURS, found.items(), strict=False):
+        for colour, (label, shares) in zip(COLOURS, shares_of.items(), strict=False):
             axes.stairs(100 * shares, BINS, color=colour, lw=1.5, label=short[label])
         axes.set_xscale("log")
         axes.set_xlabel(say("page.weight_size"))
         axes.set_ylabel(say("page.weight_share"))
-        picture.legend(loc="outside upper center", ncols=columns([short[label] for label in found]))
+        picture.legend(
+            loc="outside upper center", ncols=columns([short[label] for label in shares_of])
+        )
         return picture
 
 
@@ -399,9 +405,9 @@ def filters(comparison: Comparison, details: pd.DataFrame, words: Words) -> Pict
     for cell in single(comparison)[:MOST]:
         texts = [text for text in details.loc[details["cell"] == cell.label, "filters"] if text]
         if texts:
-            found = json.loads(texts[0])
-            flat = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8)
-            rows.append((short[cell.label], flat.reshape(found["shape"])[:UNITS]))
+            picture_of = json.loads(texts[0])
+            flat = np.frombuffer(base64.b64decode(picture_of["pixels"]), np.uint8)
+            rows.append((short[cell.label], flat.reshape(picture_of["shape"])[:UNITS]))
     if not rows:
         return None
     say = labels(words)

@@ -25,7 +25,7 @@ from regbench.report.drawing import (
 from regbench.report.plots import counted, single
 
 MOST_PANELS = 6
-"""Of one probe's picture."""
+"""Panels in one probe's picture at most."""
 
 
 def panels(probes: pd.DataFrame) -> dict[str, tuple[list[str], list[str]]]:
@@ -37,18 +37,18 @@ def panels(probes: pd.DataFrame) -> dict[str, tuple[list[str], list[str]]]:
     """
     places = probes.groupby("name", sort=False)["at"].nunique()
     several = [str(name) for name, count in places.items() if count > 1]
-    found: dict[str, tuple[list[str], list[str]]] = {}
+    drawn: dict[str, tuple[list[str], list[str]]] = {}
     for name in several:
         percentile = re.fullmatch(r"(.*)p(15|50|85)", name)
         trio = [f"{percentile[1]}p{percent}" for percent in (15, 50, 85)] if percentile else []
         if trio and set(trio) <= set(several):
-            found[", ".join(trio)] = trio, []
+            drawn[", ".join(trio)] = trio, []
         else:
-            found[name] = (
+            drawn[name] = (
                 [name],
                 [str(n) for n in places.index if n not in several and str(n).endswith(f"_{name}")],
             )
-    return found
+    return drawn
 
 
 def probed(comparison: Comparison, probes: pd.DataFrame, words: Words) -> dict[str, Picture]:
@@ -110,10 +110,10 @@ def _measured(
     if len(tables) == 3:
         low, middle, high = (table.mean(axis=1).to_numpy(float) for table in tables)
     else:
-        found = [
+        estimates = [
             stats.estimate(row[np.isfinite(row)], confidence) for row in tables[0].to_numpy(float)
         ]
-        middle, low, high = np.array([[e.mean, e.low, e.high] for e in found]).T
+        middle, low, high = np.array([[e.mean, e.low, e.high] for e in estimates]).T
     x = tables[0].index.to_numpy(float)
     axes.plot(x, middle, color=colour, lw=1.6, marker="o" if len(x) < 12 else "", ms=3, label=label)
     axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)

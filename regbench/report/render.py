@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Format = Literal["rich", "markdown", "latex", "csv", "json"]
 
 WIDTH = 160
-"""Of text that goes to no terminal."""
+"""Columns of text that goes to no terminal."""
 
 
 def render(
@@ -36,23 +36,23 @@ def render(
     language.
     """
     spoken = words(lang)
-    found = [comparison] if isinstance(comparison, Comparison) else list(comparison)
+    comparisons = [comparison] if isinstance(comparison, Comparison) else list(comparison)
     match format:
         case "rich":
             from regbench.report import terminal
 
             width = width or shutil.get_terminal_size((WIDTH, 0)).columns
             return "".join(
-                terminal.text(rich(each, lang, encoding), width, color) for each in found
+                terminal.text(rich(one, lang, encoding), width, color) for one in comparisons
             )
         case "markdown":
-            return "\n".join(markdown.text(each, spoken) for each in found)
+            return "\n".join(markdown.text(one, spoken) for one in comparisons)
         case "latex":
-            return "\n".join(latex.text(each, spoken) for each in found)
+            return "\n".join(latex.text(one, spoken) for one in comparisons)
         case "csv":
-            return data.csv_text(found)
+            return data.csv_text(comparisons)
         case "json":
-            return data.json_text(found, spoken)
+            return data.json_text(comparisons, spoken)
     raise UsageError(f"there is no format {format!r}; there are {', '.join(get_args(Format))}")
 
 

@@ -50,7 +50,7 @@ class Table:
         """Return one table with the columns of both, which have the same rows, and this one's
         title.
         """
-        rows = tuple((*mine, *theirs) for mine, theirs in zip(self.rows, other.rows, strict=True))
+        rows = tuple((*left, *right) for left, right in zip(self.rows, other.rows, strict=True))
         return replace(
             self, columns=(*self.columns, *other.columns), rows=rows, notes=other.notes, ruled=True
         )

@@ -61,12 +61,18 @@ def cards(comparison: Comparison, words: Words) -> Table:
     ]
     rows = []
     for row, group in comparison.summary.items():
-        found = card(row, words)
+        shown_card = card(row, words)
         points = [
-            _points(row, p, group, comparison, words) for p in (found.strengths, found.weaknesses)
+            _points(row, p, group, comparison, words)
+            for p in (shown_card.strengths, shown_card.weaknesses)
         ]
         rows.append(
-            (cell(found.name, "strong"), cell(found.key_idea), cell(found.applied_to), *points)
+            (
+                cell(shown_card.name, "strong"),
+                cell(shown_card.key_idea),
+                cell(shown_card.applied_to),
+                *points,
+            )
         )
     return Table(words("summary.cards"), tuple(columns), tuple(rows), ruled=True)
 
@@ -84,13 +90,13 @@ def _points(
     lines: list[Line] = []
     for key, text in points.items():
         lines.append(Line(text))
-        found = [(t, e) for t in group if (e := evidence(key, t, comparison))]
+        evidence_of = [(t, e) for t in group if (e := evidence(key, t, comparison))]
         claims = cited(f"{row}.{key}")
-        if not found:
+        if not evidence_of:
             lines.append(
                 Line(f"({words('evidence.none' if claims else 'evidence.literature')})", "faint")
             )
-        for technique, measured in found:
+        for technique, measured in evidence_of:
             name = (
                 f"{techniques()[technique.key].card(words.language).name}: "
                 if len(group) > 1
@@ -112,14 +118,14 @@ def _points(
 
 def _keys(row: str, words: Words) -> list[str]:
     """Return the points of a row of the summary table."""
-    found = card(row, words)
-    return [*found.strengths, *found.weaknesses]
+    points = card(row, words)
+    return [*points.strengths, *points.weaknesses]
 
 
-def _evidence_figure(key: str, found: Estimate) -> str:
+def _evidence_figure(key: str, estimate: Estimate) -> str:
     if MEASURES[key].neutral:
-        return numbers.ratio_interval(found)
-    return "".join(numbers.plus_minus([found], sign=True)[0].split())  # no line breaks within
+        return numbers.ratio_interval(estimate)
+    return "".join(numbers.plus_minus([estimate], sign=True)[0].split())  # no line breaks within
 
 
 def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table:
@@ -139,11 +145,11 @@ def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table
     )
     rows: list[tuple[Cell, ...]] = []
     for row in comparison.summary:
-        mine = [line for name, line in lines if name == row]
+        cells = [line for name, line in lines if name == row]
         rows += (
-            [tuple(zip(*mine, strict=True))]
+            [tuple(zip(*cells, strict=True))]
             if grouped
-            else [tuple((part,) for part in line) for line in mine]
+            else [tuple((part,) for part in line) for line in cells]
         )
     title = words("summary.effects", dataset=_where(comparison))
     return Table(
@@ -237,10 +243,10 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
     """Return what each technique adds on the average over what else is on, or None where the cells
     are no factorial.
     """
-    found = comparison.factorial
-    if found is None:
+    factorial = comparison.factorial
+    if factorial is None:
         return None
-    shown = numbers.plus_minus([c.estimate for c in found.main], sign=True)
+    shown = numbers.plus_minus([c.estimate for c in factorial.main], sign=True)
     columns = (
         Column(words("effects.technique")),
         Column(words("effects.contexts"), "figure"),
@@ -256,13 +262,13 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
             cell(figure, _tone(c)),
             cell(numbers.p_value(c.p_holm)),
         )
-        for c, figure in zip(found.main, shown, strict=True)
+        for c, figure in zip(factorial.main, shown, strict=True)
     ]
     notes = (
         words(
             "effects.main_note",
             confidence=numbers.percent(comparison.confidence),
-            family=len(found.main),
+            family=len(factorial.main),
         ),
     )
     return Table(
@@ -272,12 +278,12 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
 
 def interactions(comparison: Comparison, words: Words) -> Table | None:
     """Return what a technique adds without and with another one, for each pair, or None."""
-    found = comparison.factorial
-    if found is None:
+    factorial = comparison.factorial
+    if factorial is None:
         return None
-    given = {(g.technique, g.other): g for g in found.given}
-    pairs = [given[c.techniques[0], c.techniques[1]] for c in found.interactions]
-    changes = numbers.plus_minus([c.estimate for c in found.interactions], sign=True)
+    given = {(g.technique, g.other): g for g in factorial.given}
+    pairs = [given[c.techniques[0], c.techniques[1]] for c in factorial.interactions]
+    changes = numbers.plus_minus([c.estimate for c in factorial.interactions], sign=True)
     off, on = (
         numbers.plus_minus([getattr(g, side) for g in pairs], sign=True) for side in ("off", "on")
     )
@@ -290,7 +296,7 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
         Column(words("cells.p"), "figure"),
     )
     rows = []
-    for i, c in enumerate(found.interactions):
+    for i, c in enumerate(factorial.interactions):
         names = [cell(str(techniques()[key].card(words.language).name)) for key in c.techniques]
         figures = [
             cell(off[i]),
@@ -301,7 +307,9 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
         rows.append((*names, *figures))
     confidence = numbers.percent(comparison.confidence)
     notes = (
-        words("effects.interactions_note", confidence=confidence, family=len(found.interactions)),
+        words(
+            "effects.interactions_note", confidence=confidence, family=len(factorial.interactions)
+        ),
     )
     return Table(
         words("effects.interactions_title", dataset=_where(comparison)), columns, tuple(rows), notes
@@ -319,7 +327,7 @@ def everything(comparison: Comparison, words: Words) -> list[Table]:
     """Return all tables, in the order in which a page shows them; those with nothing to show are
     left out.
     """
-    found = [
+    tables = [
         summary_with_sentences(comparison, words),
         ranking(comparison, words),
         main_effects(comparison, words),
@@ -328,20 +336,22 @@ def everything(comparison: Comparison, words: Words) -> list[Table]:
         lost.failures(comparison, words),
         lost.skips(comparison, words),
     ]
-    return [table for table in found if table]
+    return [table for table in tables if table]
 
 
 def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple[Line, ...]]]:
     """Return (row, (technique, n, accuracy, verdict, gap, time)) for each technique of the
     summary.
     """
-    each = [(row, technique) for row, group in comparison.summary.items() for technique in group]
-    found = [t.cell.effect if t.cell else None for _, t in each]
-    accuracy = numbers.plus_minus([e.accuracy if e else None for e in found], sign=True)
-    gap = numbers.plus_minus([e.gap if e else None for e in found], sign=True)
+    techniques_of = [
+        (row, technique) for row, group in comparison.summary.items() for technique in group
+    ]
+    effects_of = [t.cell.effect if t.cell else None for _, t in techniques_of]
+    accuracy = numbers.plus_minus([e.accuracy if e else None for e in effects_of], sign=True)
+    gap = numbers.plus_minus([e.gap if e else None for e in effects_of], sign=True)
     lines: list[tuple[str, tuple[Line, ...]]] = []
-    for i, (row, technique) in enumerate(each):
-        name, effect = Line(_name(technique, comparison, words)), found[i]
+    for i, (row, technique) in enumerate(techniques_of):
+        name, effect = Line(_name(technique, comparison, words)), effects_of[i]
         if effect is None or technique.cell is None:
             empty = Line("")
             why = Line(words(f"summary.{technique.status}"), "faint")

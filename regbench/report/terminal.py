@@ -56,7 +56,7 @@ class Report:
     comparison: Comparison
     words: Words
     encoding: str = "utf-8"
-    """Of what it is printed to."""
+    """The encoding of what it is printed to."""
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -98,7 +98,7 @@ class Single:
 
     table: Table
     encoding: str = "utf-8"
-    """Of what it is printed to."""
+    """The encoding of what it is printed to."""
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -283,12 +283,12 @@ def _stacked(table: Table) -> Table:
     for i, column in enumerate(table.columns):
         if column.below:
             columns[-1] = replace(column, title=f"{columns[-1].title}\n{column.title}")
-            for mine, row in zip(rows, table.rows, strict=True):
-                mine[-1] = (*mine[-1], *row[i])
+            for stacked, row in zip(rows, table.rows, strict=True):
+                stacked[-1] = (*stacked[-1], *row[i])
         else:
             columns.append(column)
-            for mine, row in zip(rows, table.rows, strict=True):
-                mine.append(row[i])
+            for stacked, row in zip(rows, table.rows, strict=True):
+                stacked.append(row[i])
     return replace(table, columns=tuple(columns), rows=tuple(map(tuple, rows)))
 
 

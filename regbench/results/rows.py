@@ -75,23 +75,23 @@ def check_header(path: Path, line: bytes, columns: Mapping[str, Kind]) -> None:
         )
     # A spreadsheet puts a byte-order mark in front, and quotes around names.
     text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").strip("\r\n")
-    found = text.replace('"', "").split(",") if text.strip() else []
-    if found == list(columns):
+    names = text.replace('"', "").split(",") if text.strip() else []
+    if names == list(columns):
         return
     for separator in (";", "\t"):
-        if len(found) == 1 and found[0].count(separator) == len(columns) - 1:
+        if len(names) == 1 and names[0].count(separator) == len(columns) - 1:
             raise RecordsError(
                 f"{path}:1: the columns are separated by {separator!r}, as some "
                 "spreadsheets save a CSV; "
                 "put the file back as it was, or save it with commas"
             )
-    if found[1:] == list(columns):
+    if names[1:] == list(columns):
         raise RecordsError(
             f"{path}:1: a column too many stands in front, as pandas writes an index; save "
             "with index=False"
         )
-    missing = [name for name in columns if name not in found]
-    foreign = [one_line(name) for name in found if name not in columns]
+    missing = [name for name in columns if name not in names]
+    foreign = [one_line(name) for name in names if name not in columns]
     reasons = [f"missing columns: {', '.join(missing)}"] if missing else []
     reasons += [f"foreign columns: {shortened(', '.join(foreign))}"] if foreign else []
     raise RecordsError(

@@ -110,9 +110,9 @@ def differences(known: Any, new: Any) -> list[str]:
 
 def differences_said(known: Any, new: Any) -> str:
     """Return the first few differences as one sentence's part; nothing where nothing differs."""
-    found = differences(known, new)
-    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-    return "; ".join(found[:5]) + more
+    sentences = differences(known, new)
+    more = f"; and {len(sentences) - 5} more" if len(sentences) > 5 else ""
+    return "; ".join(sentences[:5]) + more
 
 
 def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -90,7 +90,7 @@ PROBES: dict[str, Kind] = {
 
 
 WEIGHT_SIZES = (-6, 1, 70)
-"""Of the histogram of weights: log10 of the smallest and largest |w|, and the bins between; one
+"""The histogram of weights: log10 of the smallest and largest |w|, and the bins between; one
 more holds the rest.
 """
 
@@ -142,7 +142,7 @@ class Rows:
 
     def __add__(self, other: Rows) -> Rows:
         pairs = zip(self._lists, other._lists, strict=True)
-        return Rows(*(mine + theirs for mine, theirs in pairs))
+        return Rows(*(ours + theirs for ours, theirs in pairs))
 
     def without(self, runs: AbstractSet[str]) -> Rows:
         """Return the rows of all other runs."""

@@ -187,21 +187,21 @@ class Writer:
         failure is taken. Raises RecordsError where the other directory is damaged, or has a run
         that is finished here with other results.
         """
-        found = Records(other)
+        records = Records(other)
         for name in ("runs", *(file.removesuffix(".csv") for file in self._beside)):
-            getattr(found, name)  # raises where it is damaged
-        theirs, mine = (
+            getattr(records, name)  # raises where it is damaged
+        theirs, own = (
             last_rows(directory / "runs.csv")[0] for directory in (other, self.directory)
         )
         taken = {}
         for run, (status, line) in theirs.items():
-            held, row = mine.get(run, ("failed", b""))
+            held, row = own.get(run, ("failed", b""))
             if status in FINISHED and held in FINISHED and result_of(line) != result_of(row):
                 raise RecordsError(
                     f"{other} and {self.directory} have other results of the same run, "
                     f"{run}; keep one"
                 )
-            if held not in FINISHED and (status in FINISHED or run not in mine):
+            if held not in FINISHED and (status in FINISHED or run not in own):
                 taken[run] = status
         finished = {run.encode() for run, status in taken.items() if status in FINISHED}
 
@@ -338,8 +338,8 @@ class Writer:
         for name, columns in self._beside.items():
             path = self.directory / name
             lines, kept = (
-                sum(1 for _ in found)
-                for found in (body(path, columns), rows_of(finished, path, columns))
+                sum(1 for _ in rows_of_file)
+                for rows_of_file in (body(path, columns), rows_of(finished, path, columns))
             )
             if kept < lines:
                 self.notes.append(

@@ -33,9 +33,9 @@ class Job:
     images: Path
     device: str
     folder: Path | None
-    """Of checkpoints; None: there are none."""
+    """The folder of checkpoints, None where none are kept."""
     every: float
-    """Seconds between two of them."""
+    """Seconds between two checkpoints."""
     died: bool = False
     """Whether a process ended over it."""
 

@@ -101,9 +101,9 @@ def prepare(expected: Mapping[str, str] | None = None) -> None:
     """
     import torch
 
-    if expected and (found := versions()) != expected:
+    if expected and (here := versions()) != expected:
         raise TrainingError(
-            f"{platform.node()} has {found}, the sweep has {expected}: install the same there"
+            f"{platform.node()} has {here}, the sweep has {expected}: install the same there"
         )
     with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt

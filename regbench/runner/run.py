@@ -42,7 +42,7 @@ SLOW = 30.0
 
 @dataclass(frozen=True)
 class How:
-    """With what a sweep is trained."""
+    """What a sweep is trained with."""
 
     executor: str
     """serial, processes or ray."""
@@ -53,9 +53,9 @@ class How:
     fail_fast: bool = False
     """Whether the first run that fails ends the sweep."""
     trackers: tuple[type[Tracker], ...] = ()
-    """With their packages loaded."""
+    """What is fed with the runs; their packages are loaded."""
     address: str | None = None
-    """Where a Ray cluster is."""
+    """The address of a Ray cluster."""
     patience: float = math.inf
     """Seconds without the end of an epoch after which a stack is given up (`processes`)."""
 

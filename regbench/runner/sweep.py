@@ -101,7 +101,7 @@ class Sweep:
 
     @cached_property
     def directory(self) -> Path:
-        """Where the results go. Raises RecordsError where that belongs to somebody else."""
+        """The directory of the results. Raises RecordsError where that belongs to somebody else."""
         name = self._loaded.name
         if self.part:
             name += f"-{self.part[0]}-of-{self.part[1]}"
@@ -111,12 +111,12 @@ class Sweep:
 
     @cached_property
     def part(self) -> tuple[int, int] | None:
-        """Which of how many parts is trained; None: all of it."""
+        """The part that is trained, of how many; None stands for all of it."""
         return part_of(self.shard) if self.shard else None
 
     @cached_property
     def how(self) -> How:
-        """With what it is trained. Raises UsageError where this machine hasn't got it."""
+        """What it is trained with. Raises UsageError where this machine hasn't got it."""
         return how_to_train(
             self.executor,
             self.workers,
@@ -292,7 +292,7 @@ def grown(config: Config, directory: Path) -> Config:
     """
     if not finished(directory):
         return config
-    known, mine = Records(directory).config, config.resolved()
-    if not is_extension(mine, known):
+    known, asked = Records(directory).config, config.resolved()
+    if not is_extension(asked, known):
         return config
     return config.model_copy(update={key: known[key] for key in GROWS if key in known})

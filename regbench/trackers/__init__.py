@@ -20,7 +20,7 @@ def trackers() -> dict[str, type[Tracker]]:
 
     Raises if a file's name is not its tracker's key.
     """
-    found: dict[str, type[Tracker]] = {}
+    by_key: dict[str, type[Tracker]] = {}
     for module_info in pkgutil.iter_modules(__path__):
         if module_info.name in ("base", "tracking"):
             continue
@@ -37,8 +37,8 @@ def trackers() -> dict[str, type[Tracker]]:
                 f"{module.__file__}: the tracker's key is {tracker.key!r}; it must be the "
                 "file's name"
             )
-        found[tracker.key] = tracker
-    return found
+        by_key[tracker.key] = tracker
+    return by_key
 
 
 def chosen(names: Iterable[str]) -> list[type[Tracker]]:
@@ -47,7 +47,7 @@ def chosen(names: Iterable[str]) -> list[type[Tracker]]:
     Raises UsageError for a name that no tracker has, and for a package that is not installed or
     can't be imported.
     """
-    found = []
+    kinds = []
     for name in dict.fromkeys(names):
         if name not in trackers():
             meant = closest(name, trackers())
@@ -71,5 +71,5 @@ def chosen(names: Iterable[str]) -> list[type[Tracker]]:
                     f"--tracker {name}: it can't be loaded ({reason}); install it with pip "
                     f"install 'regbench[{name}]'"
                 )
-        found.append(tracker)
-    return found
+        kinds.append(tracker)
+    return kinds

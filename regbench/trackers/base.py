@@ -29,10 +29,11 @@ class Entry:
     """A run as trackers are told of it. Names are flat; what is unknown is left out."""
 
     id: str
-    """Of the run, and of the data, versions and code that it trained with: two sweeps that differ
-    in them may share a store."""
+    """The id of the run with the data, versions and code that it trained with: two sweeps that
+    differ in them may share a store.
+    """
     name: str
-    """Of cell and seed: "dropout(p=0.5), seed 3"."""
+    """The name, made of cell and seed: "dropout(p=0.5), seed 3"."""
     cell: str
     status: str
     """As in runs.csv: ok, diverged or failed."""

@@ -56,7 +56,7 @@ class Mlflow(Tracker):
 
         One cut short is deleted.
         """
-        found: dict[str, str] = {}
+        statuses: dict[str, str] = {}
         token = None
         while True:
             page = self.client.search_runs([self.experiment], max_results=PAGE, page_token=token)
@@ -67,12 +67,12 @@ class Mlflow(Tracker):
                 if run.info.status == "RUNNING":
                     self.client.delete_run(run.info.run_id)
                 elif (
-                    found.get(tags[RUN], "failed") == "failed"
+                    statuses.get(tags[RUN], "failed") == "failed"
                 ):  # a failed run that was tried again is there twice
-                    found[tags[RUN]] = tags[STATUS]
+                    statuses[tags[RUN]] = tags[STATUS]
             token = page.token
             if not token:
-                return found
+                return statuses
 
     def track(self, entry: Entry) -> None:
         """Write a run, and complete it last."""
@@ -88,8 +88,8 @@ class Mlflow(Tracker):
         params = [Param(name, str(value)) for name, value in entry.params.items()]
         numbers = [
             Metric(name, value, int(1000 * (start + seconds)), epoch)
-            for epoch, seconds, found in entry.epochs
-            for name, value in found.items()
+            for epoch, seconds, measured in entry.epochs
+            for name, value in measured.items()
         ]
         numbers += [
             Metric(name, value, int(1000 * end), entry.step)

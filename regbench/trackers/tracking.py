@@ -51,12 +51,12 @@ def entry(run: Run, row: Row, epochs: Iterable[Row], origin: str) -> Entry:
     its directory.
     """
     seconds, rows = 0.0, []
-    for each in epochs:
-        numbers = _numbers(each, EPOCHS)
+    for epoch in epochs:
+        numbers = _numbers(epoch, EPOCHS)
         seconds += numbers.get("seconds", 0.0)
         rows.append(
             (
-                int(str(each["epoch"])),
+                int(str(epoch["epoch"])),
                 seconds,
                 {f"epoch/{name}": value for name, value in numbers.items()},
             )
@@ -79,7 +79,7 @@ def entry(run: Run, row: Row, epochs: Iterable[Row], origin: str) -> Entry:
 
 def params(run: Run) -> dict[str, Param]:
     """Return a run's settings by dotted names; lists are text, and what is not set is left out."""
-    found: dict[str, Param] = {
+    settings_of: dict[str, Param] = {
         "seed": run.seed,
         "techniques": " + ".join(run.cell.techniques) or "baseline",
     }
@@ -90,16 +90,16 @@ def params(run: Run) -> dict[str, Param]:
         **run.cell.techniques,
     }
     for name, settings in sections.items():
-        found |= _flat(name, settings.model_dump(mode="json"))
-    return found
+        settings_of |= _flat(name, settings.model_dump(mode="json"))
+    return settings_of
 
 
 def _flat(name: str, value: Any) -> dict[str, Param]:
     if isinstance(value, Mapping):
         return {
             key: v
-            for inner, each in value.items()
-            for key, v in _flat(f"{name}.{inner}", each).items()
+            for inner, item in value.items()
+            for key, v in _flat(f"{name}.{inner}", item).items()
         }
     if value is None:
         return {}
@@ -119,7 +119,7 @@ def trained(runs: Mapping[str, Run], rows: Rows, origin: str) -> Iterator[Entry]
         yield entry(
             runs[row["run"]],
             row,
-            (each for each in rows.epochs if each["run"] == row["run"]),
+            (epoch for epoch in rows.epochs if epoch["run"] == row["run"]),
             origin,
         )
 
@@ -212,15 +212,15 @@ class Feed:
         try:
             self.look = tracker.look
             had, given = tracker.tracked(), set[tuple[str, str]]()
-            for each in entries:
-                key = each.id, each.status
+            for entry in entries:
+                key = entry.id, entry.status
                 # A run that failed is there with another status once it was tried again.
-                if had.get(each.id) == each.status:
+                if had.get(entry.id) == entry.status:
                     self.known += 1
                 elif (
                     key not in given
                 ):  # a sweep's first runs may be on the disk before that is read
-                    tracker.track(each)
+                    tracker.track(entry)
                     given.add(key)
                     self.new += 1
         finally:
@@ -296,7 +296,7 @@ class Background:
 
     def _entries(self) -> Iterator[Entry]:
         while (entries := self._queue.get()) is not None:
-            for each in entries:
+            for entry in entries:
                 if self._dropped:
                     return
-                yield each
+                yield entry

@@ -47,16 +47,16 @@ class Wandb(Tracker):
 
         An offline one cut short is removed.
         """
-        found: dict[str, str] = {}
+        statuses: dict[str, str] = {}
         for folder in self.root.glob("wandb/*run-*-*"):
             mark = folder / MARK
             if mark.exists():
                 run, status = mark.read_text().split()
                 if (
-                    found.get(run, "failed") == "failed"
+                    statuses.get(run, "failed") == "failed"
                 ):  # a failed run that was tried again has two folders
-                    found[run] = status
-        return found
+                    statuses[run] = status
+        return statuses
 
     def track(self, entry: Entry) -> None:
         """Write a run.
