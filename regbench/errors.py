@@ -65,6 +65,15 @@ class UsageError(RegbenchError):
     exit_code = 2
 
 
+def refuse(*rules: tuple[bool, str]) -> None:
+    """Raise UsageError with the first sentence whose condition holds: options that can't be obeyed
+    together.
+    """
+    for holds, sentence in rules:
+        if holds:
+            raise UsageError(sentence)
+
+
 class ConfigError(RegbenchError):
     """A config that can't be used; `problems` holds every problem with its place."""
 

@@ -4,6 +4,7 @@ examples work.
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import os
@@ -515,3 +516,13 @@ def test_tests_stand_in_the_rooms_that_they_test() -> None:
 @pytest.mark.parametrize("key", techniques())
 def test_every_technique_has_a_test_file_of_its_own(key: str) -> None:
     assert (ROOT / f"tests/regularizers/test_{key}.py").is_file()
+
+
+def test_no_file_has_over_500_lines_and_a_function_over_60_says_why() -> None:
+    for path in (ROOT / "regbench").rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert source.count("\n") <= 500, path
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno:
+                short = node.end_lineno - node.lineno < 60
+                assert short or "Long, since" in (ast.get_docstring(node) or ""), node.name

@@ -108,7 +108,7 @@ def test_no_command_takes_away_or_overwrites_what_a_person_made(
     )
     before = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}
     # Pictures take seconds.
-    monkeypatch.setattr("regbench.library.Results.page", lambda *_: "<title>regbench: made")
+    monkeypatch.setattr("regbench.library.results.Results.page", lambda *_: "<title>regbench: made")
     paths = {"QUICKSTART": str(ROOT / "configs/quickstart.yaml"), "TUNED": "tuned.yaml"}
     for words in WRITING:
         monkeypatch.setattr(sys, "argv", ["regbench", *(paths.get(word, word) for word in words)])

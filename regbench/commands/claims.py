@@ -19,12 +19,11 @@ from regbench.commands.options import (
     Workers,
     output_encoding,
     printable,
-    refuse,
     say,
     stdout,
 )
 from regbench.commands.sweep import interruptible
-from regbench.errors import UsageError
+from regbench.errors import UsageError, refuse
 
 if TYPE_CHECKING:
     from regbench.claims.claims import Claim, Judgement

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from regbench.commands.options import DataDir, Language, printable, refuse, say, stdout
+from regbench.commands.options import DataDir, Language, printable, say, stdout
+from regbench.errors import refuse
 from regbench.text import summary
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from regbench import signs
-from regbench.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,15 +69,6 @@ Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what train
 def say(text: str) -> None:
     """Say something that is no part of the result."""
     print(f"regbench: {text}", file=sys.stderr)
-
-
-def refuse(*rules: tuple[bool, str]) -> None:
-    """Raise UsageError with the first sentence whose condition holds: options that can't be obeyed
-    together.
-    """
-    for holds, sentence in rules:
-        if holds:
-            raise UsageError(sentence)
 
 
 def again() -> str:

@@ -20,11 +20,10 @@ from regbench.commands.options import (
     language,
     output_encoding,
     printable,
-    refuse,
     say,
     stdout,
 )
-from regbench.errors import UsageError
+from regbench.errors import UsageError, refuse
 
 if TYPE_CHECKING:
     from regbench.library import Results

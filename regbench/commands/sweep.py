@@ -17,9 +17,9 @@ from regbench.commands.options import (
     Trackers,
     Workers,
     again,
-    refuse,
     say,
 )
+from regbench.errors import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

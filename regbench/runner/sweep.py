@@ -14,7 +14,7 @@ from rich.console import Console
 
 from regbench import data, files
 from regbench.analysis.opened import Opened
-from regbench.errors import UsageError
+from regbench.errors import UsageError, refuse
 from regbench.planning.cells import load
 from regbench.planning.plan import Plan, shard, trials
 from regbench.results.ledger import planned
@@ -43,15 +43,6 @@ def say(text: str) -> None:
         print(text)
     else:
         print(f"regbench: {text}", file=sys.stderr)
-
-
-def refuse(*rules: tuple[bool, str]) -> None:
-    """Raise UsageError with the first sentence whose condition holds: options that can't be obeyed
-    together.
-    """
-    for holds, sentence in rules:
-        if holds:
-            raise UsageError(sentence)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,170 @@
+"""Check, plan and train a config, and open what was trained."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from regbench import files
+from regbench.errors import ConfigError, Problem
+from regbench.library.results import Results
+from regbench.planning.cells import load
+from regbench.planning.tuning import outlined, tried
+from regbench.runner.outline import outline
+from regbench.runner.sweep import Sweep, Voice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+"""A config: the YAML file, or what it would hold as a dict."""
+
+
+def check(config: Source, /, **overrides: Any) -> list[Problem]:
+    """Return all that is wrong with a config, each with its place; nothing where it can be trained.
+
+    Keywords override values, as in `sweep`.
+
+    >>> import regbench as rb
+    >>> rb.check("configs/quickstart.yaml")
+    []
+    >>> (problem,) = rb.check("configs/quickstart.yaml", combine="all")
+    >>> problem.message.split(";")[0]
+    "combine can't be the text 'all'"
+    """
+    try:
+        load(_source(config), overrides)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def plan(
+    config: Source, /, *, data_dir: str | os.PathLike[str] | None = None, **overrides: Any
+) -> pd.DataFrame:
+    """Return what a sweep would train, as a frame with a row a cell.
+
+    Columns: cell, condition, runs (how many; 0 where it is left out), parameters (trained, of one
+    run), operations (multiply-adds of one run's training), trials (runs that choose its settings
+    first; 0 unless the config is tuned) and left_out (the reason why, or ""). Keywords override
+    values of the config, as in `sweep`. Raises ConfigError with every problem.
+
+    >>> import regbench as rb
+    >>> cells = rb.plan("configs/quickstart.yaml", combine="one_at_a_time", seeds=3)
+    >>> print(cells[["cell", "runs", "parameters"]].to_string(index=False))
+                   cell  runs  parameters
+               baseline     3      269322
+         l1(strength=...
+    """
+    import pandas as pd
+
+    settings = load(_source(config), overrides)
+    whole = outlined(settings)
+    sizes = outline(settings, whole, _path(data_dir))
+    runs = Counter(run.cell.label for run in whole.runs)
+    first = {}
+    if settings.tune:
+        for name, _, cells, _ in tried(settings):
+            first[name] = len(cells) * settings.tune.seeds if len(cells) > 1 else 0
+    rows: list[dict[str, Any]] = []
+    for cell in whole.cells:
+        rows.append(
+            {
+                "cell": cell.label,
+                "condition": cell.condition,
+                "runs": runs[cell.label],
+                "parameters": sizes.parameters[cell.label],
+                "operations": sizes.operations[cell.label],
+                "trials": first.get(cell.label, 0),
+                "left_out": "",
+            }
+        )
+    for skip in whole.skips:
+        none = {"runs": 0, "parameters": 0, "operations": 0.0, "trials": 0}
+        about = {"cell": skip.label, "condition": skip.condition, "left_out": skip.reason}
+        rows.append(about | none)
+    return pd.DataFrame(rows)
+
+
+def sweep(
+    config: Source,
+    /,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    executor: Literal["serial", "processes", "ray"] = "processes",
+    address: str | None = None,
+    workers: int | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    patience: float | None = None,
+    fail_fast: bool = False,
+    extend: int | None = None,
+    until_decided: bool = False,
+    trackers: Iterable[str] = (),
+    progress: bool = True,
+    **overrides: Any,
+) -> Results:
+    """Train a config's grid and return its results; called again, it goes on where it stopped.
+
+    Arguments are the options of `regbench sweep`; `progress` is whether it shows how far it is. All
+    other keywords override values of the config, as --set does: `seeds=10`, or
+    `**{"train.epochs": 5}`. What it leaves in `out` (by default results/NAME) is what the command
+    leaves there.
+
+    A run that diverges or fails is a stated result. Ctrl-C and a kernel's interrupt raise
+    KeyboardInterrupt, with what is finished on the disk. Raises ConfigError with every problem of
+    the config, UsageError for arguments that make no sense together, DataError and RecordsError.
+
+    >>> import regbench as rb
+    >>> config = {
+    ...     "dataset": {"name": "mnist5k", "train_size": 200},
+    ...     "model": {"name": "mlp", "widths": [16]},
+    ...     "techniques": {"dropout": 0.5, "batch_norm": {}},
+    ... }
+    >>> small = {"seeds": 2, "train.epochs": 1}
+    >>> results = rb.sweep(config, out="tour", executor="serial", progress=False, **small)
+    >>> results.runs["status"].tolist()
+    ['ok', 'ok', 'ok', 'ok', 'ok', 'ok']
+    """
+    asked = Sweep(
+        _source(config),
+        overrides,
+        out=_path(out),
+        data_dir=_path(data_dir),
+        executor=executor,
+        address=address,
+        workers=workers,
+        device=device,
+        patience=patience,
+        fail_fast=fail_fast,
+        extend=extend,
+        until_decided=until_decided,
+        trackers=trackers,
+    )
+    asked.train(Voice() if progress else Voice.silent())
+    return Results(asked.directory)
+
+
+def open(directory: str | os.PathLike[str], /) -> Results:
+    """Return the results in a directory that a sweep has written.
+
+    Raises UnfinishedError where there are none.
+
+    >>> import regbench as rb
+    >>> results = rb.open("results/reference/quickstart")
+    >>> len(results.runs)
+    120
+    """
+    return Results(Path(directory))
+
+
+def _source(config: Source) -> Path | Mapping[str, Any]:
+    return config if isinstance(config, Mapping) else files.on_disk(Path(config))
+
+
+def _path(place: str | os.PathLike[str] | None) -> Path | None:
+    return None if place is None else Path(place)
