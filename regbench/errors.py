@@ -41,7 +41,13 @@ class Place(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Something that the user has to mend."""
+    """Something that the user has to mend.
+
+    >>> import regbench as rb
+    >>> (problem,) = rb.check({"model": {"name": "mlp"}, "techniques": {"dropout": 0.5}})
+    >>> problem.message.split(";")[0], problem.place.line
+    ('dataset is missing', 0)
+    """
 
     place: Place
     message: str

@@ -9,7 +9,7 @@ from typing import Literal
 from regbench.analysis.comparison import CellResult, Comparison, TechniqueResult
 from regbench.analysis.stats import FEWEST_SEEDS, Estimate
 
-Outcome = Literal["holds", "refuted", "undecided", "too_few", "number"]
+Support = Literal["holds", "refuted", "undecided", "too_few", "number"]
 """Whether the interval lies on the side that the point claims, on the other, on both; number:
 nothing is claimed.
 """
@@ -33,7 +33,7 @@ class Evidence:
 
     technique: str
     estimate: Estimate
-    outcome: Outcome
+    outcome: Support
 
 
 def _to_batch_norm(
@@ -81,7 +81,7 @@ def evidence(point: str, technique: TechniqueResult, comparison: Comparison) -> 
     )
 
 
-def outcome(estimate: Estimate, measure: Measure) -> Outcome:
+def outcome(estimate: Estimate, measure: Measure) -> Support:
     """Return what the interval says about the claim."""
     if measure.claims == "nothing":
         return "number"

@@ -40,8 +40,8 @@ from regbench.settings import Settings
 FEWEST_SEEDS = 10
 """Fewer paired seeds give no verdict on a claim."""
 
-Outcome = Literal["supported", "refuted", "qualified", "undecided", "too_few"]
-OUTCOMES: tuple[Outcome, ...] = ("supported", "refuted", "qualified")
+Ruling = Literal["supported", "refuted", "qualified", "undecided", "too_few"]
+RULINGS: tuple[Ruling, ...] = ("supported", "refuted", "qualified")
 Text = dict[str, str]
 """Language to words."""
 Formula = Annotated[str, Field(max_length=formula.LONGEST)]
@@ -131,7 +131,7 @@ class Claim:
 class Judgement:
     """What the records say of a claim."""
 
-    outcome: Outcome
+    outcome: Ruling
     statistics: Mapping[str, Estimate]
     seeds: int
     """Seeds over which all statistics are known."""
@@ -213,7 +213,7 @@ def claim_formulas(about: About) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield every formula of a claim with its keys."""
     for name, statistic in about.statistics.items():
         yield ("statistics", name, "value"), statistic.value
-    for name in OUTCOMES:
+    for name in RULINGS:
         if text := getattr(about.rule, name):
             yield ("rule", name), text
 
@@ -388,13 +388,13 @@ def judge(claim: Claim, records: Held, confidence: float = 0.95) -> Judgement:
             estimate = replace(estimate, low=estimate.mean, high=estimate.mean)
         statistics[name] = estimate
     seeds = min(estimate.n for estimate in statistics.values())
-    return Judgement(_outcome(claim.about.rule, statistics, seeds), statistics, seeds, values)
+    return Judgement(_ruling(claim.about.rule, statistics, seeds), statistics, seeds, values)
 
 
-def _outcome(rule: Rule, statistics: Mapping[str, Estimate], seeds: int) -> Outcome:
+def _ruling(rule: Rule, statistics: Mapping[str, Estimate], seeds: int) -> Ruling:
     if seeds < FEWEST_SEEDS:
         return "too_few"
-    for outcome in OUTCOMES:
+    for outcome in RULINGS:
         text = getattr(rule, outcome)
         if text and formula.holds(formula.parsed(text), statistics):
             return outcome

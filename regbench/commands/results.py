@@ -272,11 +272,11 @@ def track(directory: Directory, tracker: Trackers = None) -> None:
     """Show the runs of a results directory in trackers; what they have already is passed over."""
     from regbench.analysis.opened import Opened
     from regbench.results.write import lock
-    from regbench.trackers import chosen, trackers, tracking
+    from regbench.trackers import chosen, feed, trackers
 
     if not tracker:
         raise UsageError(f"which tracker? Name one with --tracker: {', '.join(trackers())}")
     kinds, opened = chosen(tracker), Opened(directory)
     with lock(directory):
         for kind in kinds:
-            print(tracking.track(kind, directory, opened.plan), flush=True)
+            print(feed.track(kind, directory, opened.plan), flush=True)

@@ -33,6 +33,10 @@ class Results:
     where the tables have points: an accuracy of 0.9, a difference of 0.01; unknown ones are NaN.
     `where` names one of the conditions of a sweep that varies settings. Each part of the directory
     is read once, when it is first asked for; damaged records raise RecordsError.
+
+    >>> import regbench as rb
+    >>> rb.Results("results/reference/quickstart").name
+    'quickstart'
     """
 
     def __init__(self, directory: str | os.PathLike[str], /) -> None:

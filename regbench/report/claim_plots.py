@@ -17,7 +17,11 @@ from regbench.claims.claims import Claim, Judgement, Rule
 from regbench.locale import Words
 from regbench.report.drawing import COLOURS, INK, Picture, labels, styled
 
-OUTCOMES: Mapping[str, str] = {"supported": "#009e73", "refuted": "#d55e00", "qualified": "#0072b2"}
+COLOUR_OF: Mapping[str, str] = {
+    "supported": "#009e73",
+    "refuted": "#d55e00",
+    "qualified": "#0072b2",
+}
 
 
 def claim(stated: Claim, judgement: Judgement, words: Words) -> Picture:
@@ -34,7 +38,7 @@ def claim(stated: Claim, judgement: Judgement, words: Words) -> Picture:
         panels = picture.subplots(len(statistics), 1, squeeze=False)[:, 0]
         shades = dict.fromkeys(outcome for outcome, *_ in sides(stated.about.rule))
         patches = [
-            Patch(color=OUTCOMES[outcome], alpha=0.3, label=say(f"claims.{outcome}"))
+            Patch(color=COLOUR_OF[outcome], alpha=0.3, label=say(f"claims.{outcome}"))
             for outcome in shades
         ]
         picture.legend(handles=patches, loc="outside upper right", ncols=len(patches))
@@ -56,7 +60,7 @@ def _statistic(
     low, high = min(ends) - room, max(ends) + room
     for outcome, _, above, threshold in reversed(asked):
         side = (threshold, high) if above else (low, threshold)
-        axes.axvspan(*side, color=OUTCOMES[outcome], alpha=0.13, lw=0)
+        axes.axvspan(*side, color=COLOUR_OF[outcome], alpha=0.13, lw=0)
         axes.axvline(threshold, color=INK, lw=0.7, ls="--")
     axes.plot(seeds, np.full(len(seeds), 0.0), "o", color=COLOURS[6], ms=4, alpha=0.6, mew=0)
     if math.isfinite(estimate.low):

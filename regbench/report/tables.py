@@ -14,7 +14,7 @@ from regbench.analysis.comparison import (
     TechniqueResult,
     short_names,
 )
-from regbench.analysis.evidence import MEASURES, Outcome, evidence
+from regbench.analysis.evidence import MEASURES, Support, evidence
 from regbench.analysis.factorial import Contrast
 from regbench.analysis.stats import MOST_SEEDS, Estimate, Verdict
 from regbench.claims.verdicts import cited
@@ -35,14 +35,14 @@ SYMBOLS: Mapping[Verdict, str] = {
     "no_spread": UNKNOWN,
 }
 TONES: Mapping[Verdict, Tone] = {"helps": "good", "hurts": "bad", "equivalent": "same"}
-MARKS: Mapping[Outcome, str] = {
+MARKS: Mapping[Support, str] = {
     "holds": "✓ ",
     "refuted": "✗ ",
     "undecided": "? ",
     "too_few": "",
     "number": "",
 }
-OUTCOMES: Mapping[Outcome, Tone] = {"holds": "good", "refuted": "bad"}
+SUPPORT_TONES: Mapping[Support, Tone] = {"holds": "good", "refuted": "bad"}
 CLAIMS: Mapping[str, tuple[str, Tone]] = {
     "supported": ("✓", "good"),
     "refuted": ("✗", "bad"),
@@ -106,7 +106,7 @@ def _points(
             lines.append(
                 Line(
                     f"{MARKS[measured.outcome]}{name}{said}",
-                    OUTCOMES.get(measured.outcome, "faint"),
+                    SUPPORT_TONES.get(measured.outcome, "faint"),
                 )
             )
         for _, verdict in claims:

@@ -25,7 +25,7 @@ from regbench.runner.job import Job, failed
 from regbench.runner.machine import THREADS, environment, prepare, prepared, versions
 from regbench.runner.progress import label
 from regbench.runner.worker import work
-from regbench.trackers import tracking
+from regbench.trackers import feed
 
 if TYPE_CHECKING:
     from regbench.config.config import Config
@@ -80,7 +80,7 @@ def run(config: Config, plan: Plan, directory: Path, how: How, progress: Progres
         progress.start(plan, pending, len(done & {run.id for run in plan.runs}))
         outcomes = persistently(_jobs(pending, directory, place, how), how, progress)
         with (
-            tracking.beside(how.trackers, directory, plan, progress.note) as track,
+            feed.beside(how.trackers, directory, plan, progress.note) as track,
             closing(outcomes),
         ):
             for outcome in outcomes:

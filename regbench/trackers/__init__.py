@@ -22,7 +22,7 @@ def trackers() -> dict[str, type[Tracker]]:
     """
     by_key: dict[str, type[Tracker]] = {}
     for module_info in pkgutil.iter_modules(__path__):
-        if module_info.name in ("base", "tracking"):
+        if module_info.name in ("base", "feed"):
             continue
         module = importlib.import_module(f"{__name__}.{module_info.name}")
         (tracker,) = (

@@ -22,7 +22,7 @@ from regbench.runner.job import failed
 from regbench.runner.machine import environment
 from regbench.runner.progress import Progress
 from regbench.runner.run import How, run
-from regbench.trackers import Entry, Tracker, chosen, trackers, tracking
+from regbench.trackers import Entry, Tracker, chosen, feed, trackers
 from tests.command import regbench
 
 TINY = """
@@ -100,7 +100,7 @@ def test_a_tracker_is_told_of_every_run_as_it_stands_on_the_disk(
     said = swept(settings, planned, tmp_path, Memory)
     assert "memory: 6 runs added, 0 were there; see them with: memory" in said
     told = {entry.id: entry for entry in Memory.store[tmp_path]}
-    recorded = tracking.recorded({run.id: run for run in planned.runs}, read(tmp_path))
+    recorded = feed.recorded({run.id: run for run in planned.runs}, read(tmp_path))
     assert told == {entry.id: entry for entry in recorded}
 
 
@@ -108,8 +108,7 @@ def test_an_entry_names_every_setting_and_number_and_leaves_out_what_is_unknown(
     _, planned, folder = tiny
     found = read(folder / "plain")
     entries = {
-        entry.name: entry
-        for entry in tracking.recorded({run.id: run for run in planned.runs}, found)
+        entry.name: entry for entry in feed.recorded({run.id: run for run in planned.runs}, found)
     }
     entry = entries["dropout(p=0.5), seed 1"]
     row = found.runs[(found.runs["cell"] == "dropout(p=0.5)") & (found.runs["seed"] == 1)].iloc[0]
@@ -151,7 +150,7 @@ def test_whatever_a_tracker_raises_is_one_line_and_touches_no_run(
     same(tmp_path, folder / "plain")
     assert len(Memory.store[tmp_path]) == 6 + (6 if place == "close" else 0)
     (line,) = (line for line in said if line.startswith("broken"))
-    assert f"left out from here on ({tracking.describe(error)})" in line
+    assert f"left out from here on ({feed.describe(error)})" in line
     assert f"regbench track {tmp_path} --tracker broken" in line
     assert "\n" not in line
 
@@ -172,7 +171,7 @@ def test_a_slow_tracker_gets_all_runs_and_the_user_is_told_what_is_waited_for(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, planned, folder = tiny
-    monkeypatch.setattr(tracking, "SOON", 0.01)
+    monkeypatch.setattr(feed, "SOON", 0.01)
     said = swept(settings, planned, tmp_path, Slow)
     same(tmp_path, folder / "plain")
     assert len(Memory.store[tmp_path]) == 6
@@ -183,8 +182,8 @@ def test_a_tracker_that_hangs_is_left_behind(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, planned, folder = tiny
-    monkeypatch.setattr(tracking, "SOON", 0.01)
-    monkeypatch.setattr(tracking, "PATIENCE", 0.05)
+    monkeypatch.setattr(feed, "SOON", 0.01)
+    monkeypatch.setattr(feed, "PATIENCE", 0.05)
     hanging = type("Hanging", (Slow,), {"delay": None, "gate": threading.Event()})
     said = swept(settings, planned, tmp_path, hanging)
     same(tmp_path, folder / "plain")
@@ -199,13 +198,13 @@ def test_a_sweep_that_is_stopped_waits_for_no_more_than_the_run_at_hand(tiny: Ti
     slow = type("Slower", (Slow,), {"delay": 1.0})
 
     def stopped() -> None:
-        with tracking.beside([slow], folder / "plain", planned, print):
+        with feed.beside([slow], folder / "plain", planned, print):
             time.sleep(0.3)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         stopped()
-    assert time.monotonic() - begun < tracking.SOON
+    assert time.monotonic() - begun < feed.SOON
     assert len(Memory.store[folder / "plain"]) == 1
 
 
@@ -213,7 +212,7 @@ def test_what_a_tracker_has_it_is_not_given_again_and_what_it_lacks_it_is(tiny: 
     settings, planned, folder = tiny
     out = folder / "plain"
     Memory.store.clear()
-    assert tracking.track(Memory, out, planned).startswith("memory: 6 runs added, 0 were there")
+    assert feed.track(Memory, out, planned).startswith("memory: 6 runs added, 0 were there")
     del Memory.store[out][4:]
     said = swept(settings, planned, out, Memory)
     assert "memory: 2 runs added, 4 were there; see them with: memory" in said
@@ -229,7 +228,7 @@ def test_a_run_that_failed_is_given_once_and_again_when_it_was_tried_again(
     with Writer(tmp_path, *common) as results:
         results.append(Rows(failed([run], "no memory", stack)))
         for _ in range(2):
-            tracking.track(Memory, tmp_path, planned)
+            feed.track(Memory, tmp_path, planned)
         row = run.identity() | {
             "status": "ok",
             "stack": stack.id,
@@ -238,7 +237,7 @@ def test_a_run_that_failed_is_given_once_and_again_when_it_was_tried_again(
             "test_accuracy": 0.5,
         }
         results.append(Rows([row]))
-        tracking.track(Memory, tmp_path, planned)
+        feed.track(Memory, tmp_path, planned)
     first, second = Memory.store[tmp_path]
     assert (first.status, first.reason, first.metrics, first.step) == ("failed", "no memory", {}, 0)
     assert (second.id, second.status, second.metrics) == (
@@ -263,7 +262,7 @@ def test_the_same_run_of_other_data_or_versions_is_another_entry(
         ]
         with Writer(out, *about) as results:
             results.append(Rows([row]))
-        tracking.track(Memory, out, planned)
+        feed.track(Memory, out, planned)
         ids |= {entry.id for entry in Memory.store[out]}
     assert len(ids) == 2
 
@@ -283,8 +282,8 @@ def test_a_tracker_that_fails_afterwards_is_an_error_that_says_what_it_keeps(tin
     with pytest.raises(
         TrackerError, match=r"full failed after 2 runs, which it keeps \(OSError.*mend that"
     ):
-        tracking.track(Full, folder / "plain", planned)
-    assert tracking.track(Memory, folder / "plain", planned).startswith(
+        feed.track(Full, folder / "plain", planned)
+    assert feed.track(Memory, folder / "plain", planned).startswith(
         "memory: 4 runs added, 2 were there"
     )
 
