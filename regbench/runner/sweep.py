@@ -26,6 +26,7 @@ from regbench.runner.machine import choose_device, cores
 from regbench.runner.notebook import in_notebook
 from regbench.runner.progress import Progress
 from regbench.runner.run import How, run
+from regbench.text import either
 from regbench.trackers import chosen
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from regbench.config.reader import Overrides
     from regbench.trackers import Tracker
 
+EXECUTORS = ("serial", "processes", "ray")
+DEVICES = ("auto", "cpu", "cuda")
 PATIENCE = 60.0
 """Minutes: more than an epoch of any stack should take, less than a night."""
 
@@ -161,7 +164,29 @@ class Sweep:
 
     def _contradictions(self, config: Config) -> list[tuple[bool, str]]:
         part, dataset = bool(self.part), config.dataset.name
+        file = self.source if isinstance(self.source, Path) else "the config"
         return [
+            (
+                self.executor not in EXECUTORS,
+                f"--executor {self.executor}: there is no such executor; there are "
+                f"{either(EXECUTORS)}",
+            ),
+            (
+                self.device not in DEVICES,
+                f"--device {self.device}: there is no such device; there are {either(DEVICES)}",
+            ),
+            (
+                self.workers is not None and self.workers < 1,
+                f"--workers {self.workers}: at least 1 process is needed",
+            ),
+            (
+                self.patience is not None and not self.patience > 0,
+                f"--patience {self.patience}: it has to be above 0 minutes",
+            ),
+            (
+                self.extend is not None and self.extend < 1,
+                f"--extend {self.extend}: at least 1 seed is to be added",
+            ),
             (
                 part and bool(self.extend or self.until_decided),
                 "--shard: seeds are added once the parts are joined; `regbench merge` them first",
@@ -173,7 +198,7 @@ class Sweep:
             ),
             (
                 self.until_decided and config.sequential is None,
-                f"--until-decided: {self.source} declares no rule for it, such as sequential: "
+                f"--until-decided: {file} declares no rule for it, such as sequential: "
                 "{step: 5, most: 20}; it has to stand there before the first run, since the "
                 "intervals depend on it",
             ),

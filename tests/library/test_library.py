@@ -180,6 +180,27 @@ def test_what_no_config_can_hold_is_a_problem_and_no_traceback(odd: dict[str, An
     assert rb.check(CONFIG, **odd)
 
 
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ({"executor": "gpu"}, "no such executor; there are serial, processes or ray"),
+        ({"device": "tpu"}, "no such device; there are auto, cpu or cuda"),
+        ({"workers": 0}, "at least 1 process is needed"),
+        ({"patience": 0}, "above 0 minutes"),
+        ({"extend": -1}, "at least 1 seed is to be added"),
+        ({"until_decided": True}, "the config declares no rule for it"),
+        ({"trackers": ["mlfow"]}, "there is no such tracker; did you mean 'mlflow'?"),
+    ],
+)
+def test_arguments_that_no_option_takes_are_a_sentence_too(
+    tmp_path: Path, odd: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        rb.sweep(CONFIG, out=tmp_path / "out", progress=False, **odd)
+    assert said in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_script_without_a_guard_trains_once_and_leaves_no_process(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
