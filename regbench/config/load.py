@@ -120,7 +120,7 @@ class ConfigReader(StrengthsReader):
             "seeds": seeds,
             "rounds": self.rounds(given["rounds"], seeds) if "rounds" in given else [len(seeds)],
             "sequential": self.optional(Sequential, given, "sequential"),
-            "vary": vary and self.vary(vary, dataset, model, train, techniques),
+            "vary": None if vary is None else self.vary(vary, dataset, model, train, techniques),
             "tune": self.tuned,
             "techniques": techniques,
             "combine": combine,

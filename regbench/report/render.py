@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -18,6 +19,8 @@ Format = Literal["rich", "markdown", "latex", "csv", "json"]
 
 WIDTH = 160
 """Columns of text that goes to no terminal."""
+PROMPT = 100
+"""Columns of an answer that goes to no terminal."""
 
 
 def render(
@@ -75,12 +78,14 @@ def svg(
 
 
 def answered(comparisons: Sequence[Comparison], lang: str = "en") -> str:
-    """Return the answer in sentences and the summary table, as wide as the terminal."""
+    """Return the answer in sentences and the summary table, as wide as the terminal, where there is
+    one, else `PROMPT` columns.
+    """
     from regbench.report import tables, terminal
     from regbench.report.page import lead
 
     spoken, parts = words(lang), []
-    width = shutil.get_terminal_size((WIDTH, 0)).columns
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PROMPT
     for comparison in comparisons:
         table = terminal.Single(tables.effects(comparison, spoken, grouped=False))
         parts += [*lead(comparison, spoken), terminal.text(table, width, color=False)]

@@ -258,7 +258,6 @@ def test_a_notebook_and_a_prompt_show_the_answer_and_the_summary_table(
     quickstart: rb.Results, monkeypatch: pytest.MonkeyPatch, lang: str
 ) -> None:
     monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8" if lang == "ko" else "C.UTF-8")
-    monkeypatch.setenv("COLUMNS", "100")
     shown, page = repr(quickstart), quickstart._repr_html_()
     for text in (shown, page):
         assert ("정확도" if lang == "ko" else "accuracy") in text

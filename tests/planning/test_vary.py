@@ -21,7 +21,7 @@ from regbench.config.yaml12 import dump
 from regbench.errors import ConfigError
 from regbench.planning.cells import load
 from regbench.planning.plan import plan, trials
-from regbench.report import data
+from regbench.report import data_schema
 from regbench.report import render as report
 from tests.command import several, sweep
 from tests.sample import records
@@ -124,7 +124,7 @@ def test_tables_follow_each_other_and_say_their_condition(tmp_path: Path) -> Non
         assert f"All 3 cells on mnist5k ({each.condition})" in text
     assert "| **baseline** |" in text, "what all cells have in common is not repeated in each"
     documents = json.loads(report.render(found, "json"))
-    jsonschema.validate(documents, data.schema())
+    jsonschema.validate(documents, data_schema.schema())
     assert [document["condition"] for document in documents] == [each.condition for each in found]
     lines = report.render(found, "csv").splitlines()
     assert len(lines) == 1 + 4 * 3
