@@ -63,11 +63,10 @@ def versus(
     tests = []
     for seed in seeds:
         if seed in bits_one and seed in bits_other:
-            counts = (
-                int((bits_one[seed] & ~bits_other[seed]).sum()),
-                int((bits_other[seed] & ~bits_one[seed]).sum()),
-            )
-            tests.append(McNemar(seed, *counts, float(stats.mcnemar(*counts))))
+            only_one = int((bits_one[seed] & ~bits_other[seed]).sum())
+            only_other = int((bits_other[seed] & ~bits_one[seed]).sum())
+            p = float(stats.mcnemar(only_one, only_other))
+            tests.append(McNemar(seed, only_one, only_other, p))
     return Versus(
         one=first,
         other=second,
@@ -84,11 +83,8 @@ def versus(
 
 def labelled(name: str, comparison: Comparison) -> str:
     """Return the label of the cell that a person names, in full or as the table shortens it."""
-    labels = [cell.label for cell in comparison.cells]
-    shortened = short_names(comparison.cells)
-    known = dict(zip([shortened[label] for label in labels], labels, strict=True)) | {
-        label: label for label in labels
-    }
+    known = {short: label for label, short in short_names(comparison.cells).items()}
+    known |= {cell.label: cell.label for cell in comparison.cells}
     wanted = " + ".join(re.split(r"\s*\+\s*(?=[a-z])", name.strip()))
     if wanted in known:
         return known[wanted]

@@ -88,8 +88,9 @@ def sweep(
     from regbench.runner.sweep import Sweep
 
     asked = Sweep(
-        config, overrides or (), out, data_dir, executor, address, workers, device, patience,
-        fail_fast, extend, until_decided, shard, tracker or (),
+        config, overrides or (), out=out, data_dir=data_dir, executor=executor, address=address,
+        workers=workers, device=device, patience=patience, fail_fast=fail_fast, extend=extend,
+        until_decided=until_decided, shard=shard, trackers=tracker or (),
     )  # fmt: skip
     asked.check()
     refuse(*without_a_table(bool(shard), dry_run, as_json, lang))

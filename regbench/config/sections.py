@@ -83,9 +83,9 @@ class Analysis(Settings):
 
 
 class Sequential(Settings):
-    """The rule by which `--until-decided` adds seeds.
+    """The rule by which `--until-decided` adds seeds, declared before the first run.
 
-    It is declared before the first run, since the intervals depend on it.
+    The intervals depend on it.
     """
 
     step: int = Field(5, ge=1, description="seeds added at a time, while any verdict is undecided")
