@@ -1,1 +1,1 @@
-"""The commands: thin callers of the library, and the only room that prints or exits."""
+"""The commands: thin callers of the library, and the only room that prints results or exits."""

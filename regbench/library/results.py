@@ -32,7 +32,8 @@ class Results:
     In a notebook and at a prompt it shows the answer and the summary table. Numbers are shares
     where the tables have points: an accuracy of 0.9, a difference of 0.01; unknown ones are NaN.
     `where` names one of the conditions of a sweep that varies settings. Each part of the directory
-    is read once, when it is first asked for; damaged records raise RecordsError.
+    is read once, when it is first asked for; damaged records raise RecordsError. Frames are copies,
+    yours to change.
 
     >>> import regbench as rb
     >>> rb.Results("results/reference/quickstart").name
@@ -67,17 +68,17 @@ class Results:
         >>> print(runs.groupby("cell")["test_accuracy"].mean().round(3)["baseline"])
         0.816
         """
-        return self._opened.records.runs
+        return self._opened.records.runs.copy()
 
     @property
     def epochs(self) -> pd.DataFrame:
         """A row a run and epoch, with the columns of epochs.csv."""
-        return self._opened.records.epochs
+        return self._opened.records.epochs.copy()
 
     @property
     def probes(self) -> pd.DataFrame:
         """A row a number that a probe measured, with the columns of probes.csv."""
-        return self._opened.records.probes
+        return self._opened.records.probes.copy()
 
     @property
     def conditions(self) -> list[str]:

@@ -241,6 +241,15 @@ def test_frames_hold_the_numbers_of_the_csv(quickstart: rb.Results) -> None:
         )  # fmt: skip
 
 
+def test_a_frame_is_a_copy_and_what_is_done_to_it_changes_no_result() -> None:
+    results = rb.open(QUICKSTART)
+    runs = results.runs
+    runs["test_accuracy"] = 0.0
+    runs.drop(runs.index, inplace=True)
+    assert len(results.runs) == 120
+    assert results.verdict("dropout") == "helps"
+
+
 def test_conditions_are_a_column_or_are_named(quickstart: rb.Results) -> None:
     results = rb.open(FIGURE_6)
     assert len(results.conditions) > 1
