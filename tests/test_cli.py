@@ -8,8 +8,9 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import typer.main
 
-from regbench import __version__
+from regbench import __version__, cli
 from tests.command import regbench
 
 ROOT = Path(__file__).parents[1]
@@ -165,3 +166,9 @@ def test_a_name_that_no_system_takes_is_one_sentence(command: list[object]) -> N
     done = regbench(*command, "가" * 100)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "File name too long" in done.stderr
+
+
+def test_what_a_command_does_is_one_line_which_help_can_wrap() -> None:
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    for command in [*commands.values(), *commands["claims"].commands.values()]:
+        assert "\n" not in (command.help or "").split("\n\n")[0], command.name

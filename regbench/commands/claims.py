@@ -55,9 +55,7 @@ def claims_(
     ] = None,
     lang: Language = None,
 ) -> None:
-    """List the claims with their verdicts, from your own results where there are any, else the
-    committed ones.
-    """
+    """List the claims with their verdicts: by your own results, else by the committed ones."""
     if command := context.invoked_subcommand:
         refuse(
             *(

@@ -197,9 +197,7 @@ def report(
 
 
 def audit(directory: Directory) -> None:
-    """Show that runs of one seed shared split, initial weights and batch order; exit with 3 where
-    they did not.
-    """
+    """Show that runs of one seed shared split, start and batch order; exit with 3 where not."""
     from regbench.analysis.audit import hashes
     from regbench.analysis.opened import Opened
     from regbench.report.grid import grid
@@ -239,9 +237,7 @@ def versus(
     lang: Language = None,
     where: Where = None,
 ) -> None:
-    """Compare any two cells: the paired difference, and McNemar's test on the test images, seed by
-    seed.
-    """
+    """Compare any two cells: the paired difference, and McNemar's test seed by seed."""
     from regbench.library import Results
     from regbench.locale import words
     from regbench.report import pairs
@@ -254,9 +250,7 @@ def diff(
     one: Annotated[Path, typer.Argument(metavar="A", help="a results directory")],
     other: Annotated[Path, typer.Argument(metavar="B", help="another")],
 ) -> None:
-    """Say what changed between two results directories: config, environment, data, metrics,
-    verdicts.
-    """
+    """Say what changed between two results directories, from config to verdicts."""
     from regbench.analysis.changes import changes
     from regbench.analysis.opened import Opened
 
