@@ -180,6 +180,17 @@ def test_what_no_config_can_hold_is_a_problem_and_no_traceback(odd: dict[str, An
     assert rb.check(CONFIG, **odd)
 
 
+def test_a_plan_counts_runs_trials_and_what_is_left_out() -> None:
+    norms = {"batch_norm": {}, "layer_norm": {}}
+    frame = rb.plan(CONFIG, techniques=norms, combine="factorial").set_index("cell")
+    assert frame["runs"].tolist() == [2, 2, 2, 0]
+    assert "normalize the same place" in frame["left_out"]["batch_norm + layer_norm"]
+    assert frame["parameters"]["batch_norm"] == frame["parameters"]["baseline"] + 16
+    tuned = rb.plan(CONFIG, tune={"trials": 4, "seeds": 3}, techniques={"l2": {}, **norms})
+    trials = tuned.set_index("cell")["trials"]
+    assert trials.to_dict() == {"baseline": 0, "l2": 12, "batch_norm": 0, "layer_norm": 0}
+
+
 @pytest.mark.parametrize(
     ("odd", "said"),
     [
