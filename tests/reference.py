@@ -209,8 +209,16 @@ def train_plainly(run: Any, images: data.Images) -> dict[str, float]:
                         for unit in w:
                             unit *= min(1, settings.c / unit.norm())
 
+    return measured(net, split, images, x, x_test)
+
+
+def measured(
+    net: Net, split: data.Split, images: data.Images, x: torch.Tensor, x_test: torch.Tensor
+) -> dict[str, float]:
+    """Return the metric columns of a trained network."""
     net.eval()
     result: dict[str, float] = {"penalty": net.penalty().item()}
+    y = torch.from_numpy(split.train_labels.astype(np.int64))
     y_all = torch.from_numpy(images.train_labels.astype(np.int64))
     y_test = torch.from_numpy(images.test_labels.astype(np.int64))
     with torch.no_grad():

@@ -84,7 +84,7 @@ def strengths(draw: st.DrawFn, key: str, places: bool = True) -> Any:
 
 @st.composite
 def configs(draw: st.DrawFn) -> dict[str, Any]:
-    """A config file's data, always valid."""
+    """A config file's data, always valid. Long, since it has a line for every section."""
     listed = draw(
         st.lists(st.sampled_from(list(techniques())), min_size=1, max_size=4, unique=True)
     )

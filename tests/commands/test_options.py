@@ -107,7 +107,7 @@ def test_of_two_options_of_sweep_none_is_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What reaches the training is its effect; a dry run trains nothing, and asks nothing of how it
-    would.
+    would. Long, since every pair of options is tried with the same fakes.
     """
     file = tmp_path / "a.yaml"
     file.write_text(

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.command import regbench
-from tests.runner.test_sweep import SLOW, TINY, assert_same, wait_for_rows, whole, written  # noqa: F401  # whole is a fixture
+from tests.runner.sweeps import SLOW, TINY, assert_same, wait_for_rows, written
+from tests.runner.test_interrupted import whole  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 

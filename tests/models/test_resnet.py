@@ -21,6 +21,8 @@ NORMS = [None, "batch_norm", "layer_norm"]
 def by_hand(
     block: str, norm: str | None, blocks: int = 1, rate: float = 0.0, activation: Any = F.relu
 ) -> Reference:
+    """The network written out. Long, since its blocks are closures over its settings."""
+
     def logits(p: Mapping[str, Tensor], images: Tensor, seed: int) -> Tensor:
         drops = Drops(seed, rate)
 

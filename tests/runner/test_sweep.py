@@ -2,26 +2,23 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.soak import workers_of
 from regbench import data
-from regbench.errors import ConfigError, TrainingError, UsageError
+from regbench.errors import TrainingError
 from regbench.planning.cells import load
-from regbench.planning.plan import Stack, plan
+from regbench.planning.plan import plan
 from regbench.results.read import read
 from regbench.results.schema import Rows
 from regbench.results.write import Writer
-from regbench.runner.images import check_fit, stored
+from regbench.runner.images import stored
 from regbench.runner.job import Job
 from regbench.runner.machine import environment
 from regbench.runner.progress import Progress
@@ -29,44 +26,7 @@ from regbench.runner.run import How, run, slowly
 from regbench.runner.worker import work
 from tests.command import regbench
 from tests.command import sweep as swept_alone
-
-TINY = """
-name: tiny
-dataset: {name: mnist5k, train_size: 300, validation_share: 0.1, label_noise: 0.1}
-model: {name: mlp, widths: [16]}
-train: {epochs: 2, batch_size: 64, optimizer: {name: adam, lr: 0.003}}
-seeds: 2
-techniques: {l2: 0.01, dropout: 0.5, batch_norm: {}, layer_norm: {}}
-combine: factorial
-"""
-SLOW = TINY.replace("epochs: 2", "epochs: 60").replace("widths: [16]", "widths: [64]")
-TIMES = ["seconds"]
-
-
-def written(folder: Path, text: str, name: str = "tiny.yaml") -> Path:
-    (folder / name).write_text(text)
-    return folder / name
-
-
-def metrics(directory: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    found = read(directory)
-    runs, epochs = found.runs.sort_values("run"), found.epochs.sort_values(["run", "epoch"])
-    return runs.drop(columns=TIMES).reset_index(drop=True), epochs.drop(columns=TIMES).reset_index(
-        drop=True
-    )
-
-
-@pytest.fixture(scope="module")
-def swept(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Path, Path, subprocess.CompletedProcess[str]]:
-    """A finished sweep: its config, its results directory, and what the command said."""
-    folder = tmp_path_factory.mktemp("sweep")
-    file = written(folder, TINY)
-    return file, folder / "results/tiny", regbench("sweep", file, cwd=folder)
-
-
-Swept = tuple[Path, Path, subprocess.CompletedProcess[str]]
+from tests.runner.sweeps import TINY, Swept, metrics, written
 
 
 def test_a_sweep_trains_every_planned_run_and_prints_the_table(swept: Swept) -> None:
@@ -230,99 +190,6 @@ def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way
     assert float("5e-324") > 0, "the process trains no more, and small numbers are numbers again"
 
 
-def started(file: Path, out: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "regbench", "sweep", str(file), "--out", str(out), "--workers", "2"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("the sweep came to nothing")
-
-
-def wait_for_rows(directory: Path, rows: int) -> None:
-    file = directory / "runs.csv"
-    wait_for(lambda: file.exists() and file.read_bytes().count(b"\n") > rows)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A config that trains for some seconds, and the results of a sweep that was never stopped."""
-    folder = tmp_path_factory.mktemp("whole")
-    file = written(folder, SLOW)
-    assert regbench("sweep", file, "--out", folder / "whole").returncode == 0
-    return file, folder / "whole"
-
-
-def assert_same(ours: Path, theirs: Path) -> None:
-    for mine, other in zip(metrics(ours), metrics(theirs), strict=True):
-        pd.testing.assert_frame_equal(mine, other, check_exact=True)
-
-
-def test_a_killed_sweep_resumes_to_the_metrics_of_one_never_stopped(
-    whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REGBENCH_CHECKPOINT_SECONDS", "0")
-    file, untouched = whole
-    out = tmp_path / "killed"
-    for rows in (0, 8):
-        process = started(file, out)
-        wait_for_rows(out, rows)
-        wait_for(lambda: list((out / "checkpoints").glob("*.safetensors")))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    done = regbench("sweep", file, "--out", out)
-    assert done.returncode == 0, done.stderr
-    assert_same(out, untouched)
-    assert not (out / "checkpoints").exists(), "a finished sweep needs none"
-
-
-@pytest.mark.skipif(not Path("/proc").exists(), reason="the workers are found in /proc")
-def test_a_worker_that_is_killed_costs_nothing(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    file, untouched = whole
-    process = started(file, tmp_path / "out")
-    wait_for(lambda: len(workers_of(process)) == 2)
-    wait_for_rows(tmp_path / "out", 1)
-    os.kill(workers_of(process)[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert "the worker process was killed by SIGKILL" in errors
-    assert "is tried again later" in errors
-    assert_same(tmp_path / "out", untouched)
-
-
-def test_a_stack_whose_process_ends_is_tried_whole_then_in_halves_then_given_up(
-    tmp_path: Path,
-) -> None:
-    runs = plan(load(written(tmp_path, TINY))).runs[:3]
-    job = Job(Stack("s", tuple(runs), 3.0), tmp_path, "cpu", tmp_path, 60)
-    (again,) = job.after_death()
-    assert again.stack == job.stack
-    halves = again.after_death()
-    assert [half.stack.runs for half in halves] == [tuple(runs[:1]), tuple(runs[1:])]
-    assert len({half.checkpoint for half in [job, *halves]}) == 3
-    assert halves[0].after_death() == []
-    assert [part.stack.runs for part in halves[1].after_death()] == [(runs[1],), (runs[2],)]
-
-
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
-    file = written(tmp_path, SLOW)
-    process = started(file, tmp_path / "out")
-    wait_for_rows(tmp_path / "out", 1)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "Go on with: regbench sweep" in errors
-    assert "Traceback" not in errors
-    assert len(read(tmp_path / "out").runs) > 0
-
-
 @pytest.mark.skipif(
     "REGBENCH_DATA" not in os.environ,
     reason="full MNIST is needed: set REGBENCH_DATA to its folder",
@@ -442,212 +309,3 @@ def test_what_takes_long_is_told_and_what_does_not_is_not(monkeypatch: pytest.Mo
         pass
     time.sleep(0.7)
     assert told == ["slow"]
-
-
-@pytest.fixture(scope="module")
-def shards(swept: Swept) -> list[Path]:
-    """The two halves of the finished sweep, each trained by itself."""
-    file, _, _ = swept
-    for part in ("1/2", "2/2"):
-        done = swept_alone(file, "--shard", part, cwd=file.parent)
-        assert done.returncode == 0, done.stderr
-        assert not done.stdout
-        assert f"part {part} is in results/tiny-{part.replace('/', '-of-')}" in done.stderr
-    return [file.parent / f"results/tiny-{part}-of-2" for part in (1, 2)]
-
-
-def test_merged_shards_are_the_whole_sweep(
-    swept: Swept, shards: list[Path], tmp_path: Path
-) -> None:
-    _, whole, _ = swept
-    done = regbench("merge", *shards, "--out", tmp_path / "all")
-    assert done.returncode == 0, done.stderr
-    assert "24 of 24 runs" in done.stdout
-    for ours, theirs in zip(metrics(tmp_path / "all"), metrics(whole), strict=True):
-        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
-    assert (tmp_path / "all/config.yaml").read_bytes() == (whole / "config.yaml").read_bytes()
-
-
-def test_what_a_merge_lacks_is_said_and_trained_by_the_command_it_names(
-    shards: list[Path], tmp_path: Path
-) -> None:
-    done = regbench("merge", shards[0], "--out", "part", cwd=tmp_path)
-    assert done.returncode == 4
-    command = done.stderr.partition("this trains them: regbench ")[2].split()
-    assert regbench(*command, cwd=tmp_path).returncode == 0
-    assert len(read(tmp_path / "part").runs) == 24
-
-
-def test_a_merge_of_other_configs_is_refused_and_writes_nothing(
-    shards: list[Path], tmp_path: Path
-) -> None:
-    file = written(tmp_path, TINY)
-    assert (
-        swept_alone(file, "--set", "train.epochs=1", "--set", "seeds=1", cwd=tmp_path).returncode
-        == 0
-    )
-    done = regbench("merge", shards[0], tmp_path / "results/tiny", "--out", tmp_path / "all")
-    assert done.returncode == 1
-    assert "has another config than" in done.stderr
-    assert "train.epochs was 2, now 1" in done.stderr
-    assert not (tmp_path / "all").exists()
-
-
-@pytest.mark.parametrize("part", ["0/2", "3/2", "1/0", "half", "1/2/3", "-1/2", "1.0/2"])
-def test_a_shard_that_is_none_is_a_usage_error(swept: Swept, part: str) -> None:
-    file, _, _ = swept
-    done = swept_alone(file, "--shard", part, cwd=file.parent)
-    assert done.returncode == 2
-    assert (
-        done.stderr
-        == f"regbench: --shard {part}: it names one of N parts, from 1/N to N/N, such as 2/5\n"
-    )
-
-
-@pytest.mark.parametrize(("part", "runs"), [("1/2", 12), ("99/99", 0)])
-def test_a_dry_run_shows_what_a_shard_trains_which_may_be_nothing(
-    swept: Swept, part: str, runs: int
-) -> None:
-    file, _, _ = swept
-    done = regbench("sweep", file, "--shard", part, "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert f"{runs} runs" in done.stdout
-
-
-def test_a_shard_of_nothing_is_a_part_like_any_other(swept: Swept, tmp_path: Path) -> None:
-    file, whole, _ = swept
-    assert swept_alone(file, "--shard", "99/99", "--out", tmp_path / "none").returncode == 0
-    done = regbench("merge", tmp_path / "none", whole, "--out", tmp_path / "all")
-    assert done.returncode == 0, done.stderr
-    assert len(read(tmp_path / "all").runs) == 24
-
-
-def test_a_shard_neither_grows_nor_tunes(swept: Swept, tmp_path: Path) -> None:
-    file, _, _ = swept
-    assert "merge` them first" in regbench("sweep", file, "--shard", "1/2", "--extend", "1").stderr
-    tuned = written(
-        tmp_path,
-        TINY.replace("l2: 0.01", "l2: [0.01, 0.1]").replace(
-            "seeds: 2", "seeds: 2\ntune: {trials: 2, seeds: 1}"
-        ),
-    )
-    done = regbench("sweep", tuned, "--shard", "1/2")
-    assert done.returncode == 2
-    assert "a tuned config" in done.stderr
-
-
-def own_images(size: tuple[int, int, int]) -> data.Images:
-    rng = np.random.default_rng(0)
-    train, test = (rng.integers(0, 256, (n, *size), dtype=np.uint8) for n in (40, 9))
-    return data.Images(
-        train,
-        np.arange(40, dtype=np.uint8) % 3,
-        test,
-        np.arange(9, dtype=np.uint8) % 3,
-        ("a", "b", "c"),
-    )
-
-
-OWN_MODELS = [
-    "{name: mlp, widths: [4]}",
-    "{name: cnn, channels: [3]}",
-    "{name: cnn, channels: [3, 3, 3]}",
-    "{name: rnn, cell: gru, widths: [4], lengths: [2, 5]}",
-    "{name: transformer, patch: 2, heads: 1, head_width: 4, hidden: 4, layers: 1}",
-    "{name: resnet, channels: [3, 3]}",
-]
-
-
-@pytest.mark.parametrize("size", [(1, 1, 1), (2, 2, 3), (5, 5, 1), (8, 8, 1)])
-def test_what_is_let_through_before_training_fails_no_run(
-    tmp_path: Path, size: tuple[int, int, int]
-) -> None:
-    """Each model, share and size is a condition: one that can't be trained is refused for
-    itself.
-    """
-    images, trained = own_images(size), 0
-    settings = [f"{{model: {model}}}" for model in OWN_MODELS]
-    settings += [f"{{dataset.validation_share: {share}}}" for share in (0.04, 0.2, 0.95)]
-    settings += [f"{{dataset.train_size: {n}}}" for n in (1, 3, 39)]
-    for condition in settings:
-        file = written(
-            tmp_path,
-            "dataset: {name: npz, path: own.npz, validation_share: 0.25}\nmodel: {name: "
-            "mlp, widths: [3]}\n"
-            f"train: {{epochs: 1, batch_size: 16}}\nseeds: 1\nvary: [{condition}]\n"
-            "techniques: {dropout: 0.5, batch_norm: , max_norm: 3}\nprobes: {noise: {}}\n",
-        )
-        loaded = load(file)
-        try:
-            check_fit(loaded, images)
-        except UsageError:
-            continue
-        trained += 1
-        for stack in plan(loaded).stacks:
-            assert {row["status"] for row in train_stack(stack, images).runs} == {"ok"}, condition
-    assert 0 < trained < len(settings)
-
-
-def train_stack(stack: Stack, images: data.Images) -> Rows:
-    from regbench.engine.pixels import Dataset
-    from regbench.engine.train import train
-
-    return train(stack.runs, Dataset(images), stack.id)
-
-
-def test_a_condition_that_does_not_fit_is_refused_before_anything_is_recorded(
-    tmp_path: Path,
-) -> None:
-    images = own_images((4, 4, 1))
-    np.savez(
-        tmp_path / "own.npz",
-        x_train=images.train_images, y_train=images.train_labels, x_test=images.test_images,
-        y_test=images.test_labels,
-    )  # fmt: skip
-    text = (
-        "dataset: {name: npz, path: own.npz}\nmodel: {name: cnn, channels: [4]}\ntechniques: "
-        "{dropout: 0.5}\nseeds: 1\n"
-    )
-    file = written(tmp_path, text + "vary: {model.channels: [[4], [4, 4, 4]]}\n")
-    for more in ([], ["--dry-run"]):
-        done = regbench("sweep", file, "--out", tmp_path / "out", *more)
-        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-        assert "use at most 2 (with channels=4-4-4)" in done.stderr
-        assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("section", "said"),
-    [
-        (
-            "{name: mnist5k, validation_share: 0.002}",
-            "validation_share 0.002 of 3000 images is 6 for validation",
-        ),
-        ("{name: cifar100, validation_share: 0.001}", "it takes at least 0.002"),
-        ("{name: mnist, validation_share: 0.9999}", "leaves 6 to train on"),
-    ],
-)
-def test_a_share_that_is_too_small_is_known_from_the_config(
-    tmp_path: Path, section: str, said: str
-) -> None:
-    file = written(
-        tmp_path,
-        TINY.replace(
-            "{name: mnist5k, train_size: 300, validation_share: 0.1, label_noise: 0.1}", section
-        ),
-    )
-    with pytest.raises(ConfigError, match=said):
-        load(file)
-
-
-def test_the_users_images_say_what_was_left_alone(tmp_path: Path) -> None:
-    images = own_images((4, 4, 1))
-    np.savez(
-        tmp_path / "own.npz", x_val=images.test_images,
-        x_train=images.train_images, y_train=images.train_labels, x_test=images.test_images,
-        y_test=images.test_labels,
-    )  # fmt: skip
-    assert data.load("npz", tmp_path / "own.npz").notes == (
-        f"left alone in {tmp_path / 'own.npz'}, since only x_train, y_train, x_test, "
-        "y_test are read: x_val",
-    )
