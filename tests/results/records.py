@@ -10,10 +10,7 @@ from pathlib import Path
 
 import regbench
 from regbench.results.read import read
-from regbench.results.schema import (
-    BESIDE,
-    Rows,
-)
+from regbench.results.schema import BESIDE, Rows
 from regbench.results.write import Writer
 
 CONFIG = {

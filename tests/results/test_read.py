@@ -17,12 +17,7 @@ from regbench.errors import RecordsError
 from regbench.results import read as read_module
 from regbench.results.read import Records, read
 from regbench.results.same import differences
-from regbench.results.schema import (
-    BESIDE,
-    PROBES,
-    RUNS,
-    Kind,
-)
+from regbench.results.schema import BESIDE, PROBES, RUNS, Kind
 from regbench.results.write import Writer
 from tests.results.records import (
     CONFIG,

@@ -15,15 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regbench.results.read import read
-from regbench.results.schema import (
-    DTYPES,
-    EPOCHS,
-    RUNS,
-    STATUSES,
-    Rows,
-    pack,
-    unpack,
-)
+from regbench.results.schema import DTYPES, EPOCHS, RUNS, STATUSES, Rows, pack, unpack
 from regbench.text import as_text, one_line
 from tests.results.records import (
     commit,

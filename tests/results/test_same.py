@@ -7,9 +7,7 @@ import yaml
 
 from regbench.errors import RecordsError
 from regbench.results.read import check_same, read
-from regbench.results.schema import (
-    Rows,
-)
+from regbench.results.schema import Rows
 from tests.results.records import (
     CONFIG,
     DATASET,

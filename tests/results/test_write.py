@@ -15,13 +15,7 @@ import pytest
 from regbench.errors import RecordsError
 from regbench.results.lock import OWNER
 from regbench.results.read import finished, read
-from regbench.results.schema import (
-    BESIDE,
-    PROBED,
-    PROBES,
-    STATUSES,
-    Rows,
-)
+from regbench.results.schema import BESIDE, PROBED, PROBES, STATUSES, Rows
 from regbench.results.write import Writer
 from tests.results.records import (
     CONFIG,
