@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(READY) ## train the quickstart (at most 90 s on 2 cores) and print its table
+demo: $(READY) ## train the quickstart (about 90 s on 2 cores) and print its table
 	$(BIN)/regbench sweep configs/quickstart.yaml
 
 test: $(READY) ## run the tests

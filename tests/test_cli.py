@@ -37,7 +37,7 @@ def test_the_version_is_the_packages() -> None:
 def test_check_says_what_a_config_asks_for_without_loading_torch() -> None:
     done = regbench("check", QUICKSTART)
     assert done.returncode == 0
-    assert done.stdout.endswith("fine: 24 cells, 120 runs, 8 skipped\n")
+    assert done.stdout.endswith("fine: 24 cells, 144 runs, 8 skipped\n")
 
 
 def test_a_bad_config_is_every_problem_a_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_cuda_without_a_gpu_is_one_sentence(tmp_path: Path) -> None:
 def test_the_dry_run_shows_cells_runs_stacks_parameters_time_and_reasons(tmp_path: Path) -> None:
     done = regbench("sweep", QUICKSTART, "--dry-run", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "24 cells x 5 seeds = 120 runs" in done.stdout
-    assert "12 stacks of 10 runs" in done.stdout
+    assert "24 cells x 6 seeds = 144 runs" in done.stdout
+    assert "12 stacks of 12 runs" in done.stdout
     assert "269,322" in done.stdout  # 784 x 256 + 256 + 256 x 256 + 256 + 256 x 10 + 10
     assert "skipped: batch_norm + layer_norm:" in done.stdout
     assert "about" in done.stdout

@@ -16,9 +16,18 @@ SAME_IN_KOREAN = {
     "cells.rank",
     "cells.n",
     "cells.p",
-    "cells.difference",
+    "metric.difference",
+    "metric.accuracy.amount",
+    "metric.nll.short",
+    "metric.nll.head",
+    "metric.nll.amount",
+    "metric.nll.told",
+    "metric.ece.short",
+    "metric.ece.head",
+    "metric.ece.amount",
+    "metric.ece.told",
     "verdict.more",
-    "verdict.more_than",
+    "verdict.more_range",
 }
 
 

@@ -77,12 +77,14 @@ def test_columns_stand_below_their_titles(comparison: list[Comparison], encoding
     """Signs are exchanged before columns get their widths: +/- takes three places where ± took
     one.
     """
-    text = signs.spelt(report.render(comparison, "rich", "en", 120, encoding=encoding), encoding)
+    text = signs.spelt(report.render(comparison, "rich", "en", 200, encoding=encoding), encoding)
     lines = text.splitlines()
-    title = next(i for i, line in enumerate(lines) if "p (Holm)" in line)
+    title = next(i for i, line in enumerate(lines) if "p (adjusted)" in line)
     verdict = lines[title].index("verdict")
     rows = [
-        line for line in lines[title + 2 :] if line[:4].strip().isdigit()
+        line
+        for line in lines[title + 2 :]
+        if line[:4].strip(" =").isdigit() and line[3:5].isspace()
     ]  # a long name goes on below
     assert all(row[verdict - 2 : verdict].isspace() and not row[verdict].isspace() for row in rows)
     assert len(rows) >= 24

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from regbench.analysis import stats
+from regbench.analysis import levels, stats
 from regbench.analysis.factorial import Factorial
+from regbench.analysis.metrics import METRICS, Metric
 from regbench.analysis.stats import Estimate, NoiseParts, Verdict
+from regbench.config.sections import MetricKey
 from regbench.planning.plan import label
 from regbench.regularizers import techniques
 
@@ -32,23 +34,27 @@ NOTE = {
 
 @dataclass(frozen=True)
 class Effect:
-    """A cell against the baseline, over the seeds that both have.
+    """A cell against the baseline, over the seeds in which both finished.
 
-    Accuracies are shares: 0.01 is one point.
+    Shares: 0.01 is one point.
     """
 
-    accuracy: Estimate
-    """Difference of test accuracy; of the test error it is the same with the other sign."""
-    nll: Estimate
-    """Difference of the test NLL, nats."""
+    metric: Metric
+    """What the verdict is about."""
+    differences: Mapping[MetricKey, Estimate]
+    """Of each metric the cell's less the baseline's."""
     gap: Estimate
     """Difference of the gap between train and test accuracy."""
+    clean_gap: Estimate
+    """Difference of that gap over the training images whose labels are right."""
+    memorised: Estimate
+    """Difference of the share of wrong labels that the network learnt."""
     near_zeros: Estimate
     """Difference of the share of weights near 0."""
     weight_norm: Estimate
-    """Ratio of the weights' norms, like `time`."""
+    """Ratio of the weights' norms: geometric mean, the ends of the logarithms' interval, no sd."""
     time: Estimate
-    """Ratio of seconds: geometric mean, the ends of the logarithms' interval, no sd.
+    """Ratio of seconds a run, over independent pairs of stacks (`pace.time`).
 
     Unknown where `time_shared`.
     """
@@ -56,23 +62,50 @@ class Effect:
     """Whether a run of this cell and one of the baseline trained in a stack that charged both the
     same: then nothing tells their times apart.
     """
+    steps: Estimate
+    """Ratio of epochs to the target (`pace.steps`)."""
+    never: int
+    """Runs that never reached it."""
+    pairs: int
+    """Seeds that the verdict is about: those in which both finished or diverged."""
+    gain: float
+    """On which side of 0 it lies, above for better: the mean difference; where a run diverged, the
+    mean signed rank.
+    """
     standardized: float
-    """Mean over standard deviation of the accuracy's differences, corrected for few seeds."""
+    """Mean over standard deviation of the differences, corrected for few seeds."""
     correlation: float
-    """Correlation of the two accuracies over the seeds: what pairing rests on."""
+    """Correlation of the two scores over the seeds: what pairing rests on."""
     pairing: float
     """Variance of the differences over that of two unpaired runs: under 1 where pairing pays."""
+    superiority: float
+    """The chance that a run of the cell beats one of the baseline, whatever their seeds; a run that
+    diverged beats none.
+    """
     p: float
-    p_holm: float
+    """Of the paired t test; where a run diverged, of the signed-rank test, in which it ranks
+    worst.
+    """
+    p_adjusted: float
     sign_flip_p: float
     """The p of the sign-flip permutation test, which asks for no normal differences."""
     equivalence_p: float
-    equivalence_p_holm: float
+    equivalence_p_adjusted: float
     verdict: Verdict
-    more_seeds: int | None
-    """Further seeds that would bring a verdict; None where there is one, or where
-    `stats.MOST_SEEDS` aren't enough.
+    more_seeds: tuple[int | None, int | None] | None
+    """Between which numbers of further seeds the one lies that would bring a verdict
+    (`levels.seeds_to_verdict`); None where there is one, or nothing to tell it by.
     """
+
+    @property
+    def primary(self) -> Estimate:
+        """The difference that the verdict is about."""
+        return self.differences[self.metric.key]
+
+    @property
+    def accuracy(self) -> Estimate:
+        """The difference of test accuracy."""
+        return self.differences["accuracy"]
 
     def tests_disagree(self, alpha: float) -> bool:
         """Whether the t test and the sign-flip test fall on two sides of `alpha`, before any
@@ -81,8 +114,31 @@ class Effect:
         With n pairs the sign-flip p is never under 2 / 2^n: where that is above alpha already, it
         says nothing.
         """
-        able = 2.0 ** (1 - self.accuracy.n) < alpha
-        return able and math.isfinite(self.p) and (self.p < alpha) != (self.sign_flip_p < alpha)
+        able = 2.0 ** (1 - self.primary.n) < alpha
+        known = math.isfinite(self.p) and math.isfinite(self.sign_flip_p)
+        return able and known and (self.p < alpha) != (self.sign_flip_p < alpha)
+
+    @property
+    def only_alone(self) -> bool:
+        """Whether it is undecided though the interval leaves out 0: among so many comparisons that
+        is not enough.
+        """
+        e = self.primary
+        decisive = self.pairs == e.n and (e.low > 0 or e.high < 0)
+        return self.verdict == "undecided" and decisive
+
+    @property
+    def against(self) -> tuple[MetricKey, ...]:
+        """The other metrics that go against the verdict, by their whole interval: worse where it
+        says helps or equivalent, better where it says hurts.
+        """
+        side = {"helps": -1, "equivalent": -1, "hurts": 1}.get(self.verdict, 0)
+        found: list[MetricKey] = []
+        for key, e in self.differences.items():
+            towards = side * METRICS[key].sign
+            if key != self.metric.key and (towards * e.low > 0 and towards * e.high > 0):
+                found.append(key)
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -98,16 +154,33 @@ class CellResult:
     """
     planned: int
     finished: int
-    accuracy: Estimate
-    """Test accuracy."""
+    diverged: int
+    scores: Mapping[MetricKey, Estimate]
+    """Of the test images."""
     validation: float
     """Mean validation accuracy, NaN where unknown."""
+    merit: float
+    """What it is chosen by: the mean validation accuracy, or NLL with the other sign; NaN where
+    unknown.
+    """
     gap: Estimate
+    """Training less test accuracy, with the labels that were trained on."""
+    clean_gap: Estimate
+    """The same over the training images whose labels are right."""
     seconds: Estimate
     rank: int | None
-    """Rank by mean test accuracy, from 1; equal means share one. None without a finished run."""
+    """Rank by the mean of the metric, from 1; equal means share one, and cells in which runs
+    diverged come after all others. None without a finished run.
+    """
+    near_best: bool
+    """Whether it can't be told from the best (`levels.near_best`)."""
     effect: Effect | None
     """The difference to the baseline, None for the baseline itself."""
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Test accuracy."""
+        return self.scores["accuracy"]
 
 
 @dataclass(frozen=True)
@@ -151,15 +224,22 @@ class Comparison:
     model: Any
     train: Any
     """Settings, as in the config."""
+    metric: Metric
+    """What verdicts, ranks, effects and interactions are about."""
     margin: float
-    """The margin of equivalence, as a share of the test set."""
+    """The margin of equivalence, in the metric's unit in the records."""
+    alpha: float
+    """The level of all verdicts together."""
     confidence: float
     """The confidence of each interval, at each of `looks`."""
-    looks: int
+    looks: tuple[int, ...]
+    """The seeds at each look that is declared beforehand and can bring a verdict, or (1,)."""
+    generalize: Literal["seeds", "images"]
+    """Whether intervals and verdicts are about other test images too."""
     planned: int
     """Seeds of the plan."""
     family: int
-    """How many comparisons Holm's correction is over."""
+    """How many cells are compared, and corrected for, together."""
     cells: tuple[CellResult, ...]
     """Ranked; equal means, and cells without a finished run at the end, in the plan's order."""
     summary: Mapping[str, tuple[TechniqueResult, ...]]
@@ -169,7 +249,7 @@ class Comparison:
     foreign: int
     """Records that belong to no run of the plan; they are left out."""
     by_seed: Mapping[str, Mapping[int, float]]
-    """Cell to seed to test accuracy, of the finished runs."""
+    """Cell to seed to the metric, of the finished runs."""
     factorial: Factorial | None
     """Main effects and interactions, where the cells are enough of a factorial to have any."""
     noise: NoiseParts | None
@@ -178,6 +258,10 @@ class Comparison:
     """
     images: int
     """Test images, 0 where unknown."""
+    pool: int
+    """Images from which each seed draws its own for training and validation, 0 where unknown."""
+    target: float
+    """The validation accuracy to which training time is told, NaN where unknown."""
     condition: str = ""
     """The condition in which all its cells trained, where the config varies something."""
     digest: str = ""
@@ -186,8 +270,8 @@ class Comparison:
     """What each cell of a tuned sweep tried, the baseline first."""
 
     def difference(self, label: str, other: str) -> Estimate:
-        """Return the paired difference of the test accuracies of two cells, over the seeds that
-        both have.
+        """Return the paired difference of the metric of two cells, over the seeds that both
+        have.
         """
         one, two = self.by_seed[label], self.by_seed[other]
         differences = [one[seed] - two[seed] for seed in one if seed in two]
@@ -198,17 +282,29 @@ class Comparison:
         """The smallest true difference that would get a verdict with probability `POWER`, by the
         cells' median spread.
 
-        At the level that Holm's correction asks of the first comparison.
+        At the level that is asked of the first comparison.
         """
         known = [
-            cell.effect.accuracy
-            for cell in self.cells
-            if cell.effect and cell.effect.accuracy.sd > 0
+            cell.effect.primary for cell in self.cells if cell.effect and cell.effect.primary.sd > 0
         ]
         if not known:
             return math.nan
         n, sd = (float(np.median([getattr(e, name) for e in known])) for name in ("n", "sd"))
-        return stats.detectable(int(n), sd, (1 - self.confidence) / max(1, self.family))
+        level = levels.nominal(self.alpha / max(1, self.family), self.looks)
+        return stats.detectable(int(n), sd, level)
+
+    @property
+    def overlap(self) -> float:
+        """The share of a seed's training images that another seed's hold too, as is to be expected;
+        NaN where unknown.
+        """
+        left = self.pool - round(self.pool * self.dataset.validation_share)
+        return (self.dataset.train_size or left) / self.pool if self.pool else math.nan
+
+    def outcomes(self, label: str) -> list[float]:
+        """Return a cell's scores, of which more is better; a run that diverged has the worst."""
+        scores = [self.metric.sign * score for score in self.by_seed[label].values()]
+        return [*scores, *[-math.inf] * self.cell(label).diverged]
 
     def cell(self, label: str) -> CellResult:
         """Return the cell of a label."""

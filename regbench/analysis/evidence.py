@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from regbench.analysis.comparison import CellResult, Comparison, TechniqueResult
+from regbench.analysis.comparison import CellResult, Comparison, Effect, TechniqueResult
+from regbench.analysis.metrics import METRICS
 from regbench.analysis.stats import FEWEST_SEEDS, Estimate
+from regbench.config.sections import MetricKey
 
 Support = Literal["holds", "refuted", "undecided", "too_few", "number"]
 """Whether the interval lies on the side that the point claims, on the other, on both; number:
@@ -34,6 +37,8 @@ class Evidence:
     technique: str
     estimate: Estimate
     outcome: Support
+    beside: Mapping[str, Estimate] = field(default_factory=dict)
+    """What else has to be known to read it, by name."""
 
 
 def _to_batch_norm(
@@ -49,19 +54,20 @@ def _of_strengths(
     alone = [c for c in comparison.cells if set(c.techniques) == {technique.key} and c.finished]
     if len(alone) < 2:
         return None
-    ranked = sorted(alone, key=lambda c: c.accuracy.mean)
-    return comparison.difference(ranked[-1].label, ranked[0].label)
+    sign = comparison.metric.sign
+    order = sorted(alone, key=lambda c: sign * c.scores[comparison.metric.key].mean)
+    return comparison.difference(order[-1].label, order[0].label)
+
+
+def _of_effect(take: Callable[[Effect], Estimate]) -> Callable[..., Estimate | None]:
+    return lambda cell, *_: take(cell.effect) if cell.effect else None
 
 
 MEASURES: Mapping[str, Measure] = {
-    "overfitting": Measure(lambda cell, *_: cell.effect.gap if cell.effect else None, "less"),
-    "time": Measure(
-        lambda cell, *_: cell.effect.time if cell.effect else None, "more", neutral=1.0
-    ),
-    "sparsity": Measure(lambda cell, *_: cell.effect.near_zeros if cell.effect else None, "more"),
-    "small_weights": Measure(
-        lambda cell, *_: cell.effect.weight_norm if cell.effect else None, "less", neutral=1.0
-    ),
+    "overfitting": Measure(_of_effect(lambda e: e.clean_gap), "less"),
+    "time": Measure(_of_effect(lambda e: e.steps), "more", neutral=1.0),
+    "sparsity": Measure(_of_effect(lambda e: e.near_zeros), "more"),
+    "small_weights": Measure(_of_effect(lambda e: e.weight_norm), "less", neutral=1.0),
     "behind_batch_norm": Measure(_to_batch_norm, "less"),
     "tuning": Measure(_of_strengths, "nothing"),
 }
@@ -74,11 +80,20 @@ def evidence(point: str, technique: TechniqueResult, comparison: Comparison) -> 
     if measure is None or technique.cell is None:
         return None
     estimate = measure.estimate(technique.cell, technique, comparison)
-    return (
-        Evidence(technique.key, estimate, outcome(estimate, measure))
-        if estimate and estimate.n
-        else None
-    )
+    if estimate is None or not estimate.n:
+        return None
+    found = outcome(estimate, measure)
+    beside: dict[str, Estimate] = {}
+    effect = technique.cell.effect
+    if point == "behind_batch_norm" and comparison.metric.sign < 0:
+        found = outcome(estimate, Measure(measure.estimate, "more"))
+    if point == "overfitting" and effect:
+        found = overfitting(effect, comparison)
+        beside = {"memorised": effect.memorised}
+        beside |= {str(key): e for key, e in effect.differences.items()}
+    if point == "time" and effect:
+        beside = {"seconds": effect.time}
+    return Evidence(technique.key, estimate, found, beside)
 
 
 def outcome(estimate: Estimate, measure: Measure) -> Support:
@@ -91,3 +106,37 @@ def outcome(estimate: Estimate, measure: Measure) -> Support:
     if not (more or less):
         return "undecided"
     return "holds" if more == (measure.claims == "more") else "refuted"
+
+
+def overfitting(effect: Effect, comparison: Comparison) -> Support:
+    """Return whether a technique is shown to lower overfitting, by whole intervals.
+
+    It holds where the gap over rightly labelled images falls, no more of the wrong labels is
+    learnt, and neither accuracy nor NLL is worse beyond its margin: a network that learns nothing
+    has no gap either. It is refuted where the gap or that share rises, or one of the two is worse
+    beyond its margin, or a run diverged.
+    """
+    gap, learnt = effect.clean_gap, effect.memorised
+    if gap.n < FEWEST_SEEDS:
+        return "too_few"
+    losses = [loss(effect, key) for key in ("accuracy", "nll")]
+    margins = [margin_of(comparison, key) for key in ("accuracy", "nll")]
+    worse = any(low > m for (low, _), m in zip(losses, margins, strict=True))
+    kept = all(high < m for (_, high), m in zip(losses, margins, strict=True))
+    if gap.low > 0 or learnt.low > 0 or worse or effect.pairs > effect.primary.n:
+        return "refuted"
+    return "holds" if gap.high < 0 and kept else "undecided"
+
+
+def loss(effect: Effect, key: MetricKey) -> tuple[float, float]:
+    """Return the interval of what is lost in a metric, above 0 for worse."""
+    e, sign = effect.differences[key], METRICS[key].sign
+    if math.isnan(e.low):  # no spread: all differences are the mean
+        return -sign * e.mean, -sign * e.mean
+    return (-e.high, -e.low) if sign > 0 else (e.low, e.high)
+
+
+def margin_of(comparison: Comparison, key: MetricKey) -> float:
+    """Return a metric's margin in its unit in the records: the config's own, or the usual one."""
+    own = key == comparison.metric.key
+    return comparison.margin if own else METRICS[key].margin / METRICS[key].scale

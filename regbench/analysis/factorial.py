@@ -10,8 +10,8 @@ contexts that are there.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,13 +24,13 @@ Combination = Mapping[str, Hashable]
 
 @dataclass(frozen=True)
 class Contrast:
-    """A main effect (one technique) or an interaction (two). Differences are shares of accuracy."""
+    """A main effect (one technique) or an interaction (two), in the metric's unit."""
 
     techniques: tuple[str, ...]
     estimate: Estimate
     p: float
-    p_holm: float
-    """Adjusted among the main effects, or among the interactions."""
+    p_adjusted: float
+    """Adjusted among the main effects, or among the interactions, of all conditions."""
     contexts: int
     """Pairs of cells (of an interaction: groups of four) that are averaged within a seed."""
 
@@ -56,15 +56,17 @@ class Factorial:
     main: tuple[Contrast, ...]
     interactions: tuple[Contrast, ...]
     given: tuple[Given, ...]
+    family: tuple[int, int] = (0, 0)
+    """How many main effects, and interactions, their p values are adjusted over."""
 
 
 def factorial(
-    cells: Sequence[Combination], accuracy: Array, confidence: float = 0.95
+    cells: Sequence[Combination], scores: Array, confidence: float = 0.95
 ) -> Factorial | None:
     """Return the effects of the techniques in `cells`, or None where no two of them have an
-    interaction.
+    interaction; p values are adjusted later.
 
-    accuracy: (cells, seeds), NaN where a run is missing. A main effect averages, within a seed,
+    scores: (cells, seeds), NaN where a run is missing. A main effect averages, within a seed,
     over each cell that holds the technique and the same cell without it. An interaction averages
     over each cell that holds both what the one adds beside the other less what it adds alone. A
     seed counts for a contrast if it finished all cells of it, so that every seed averages the same
@@ -75,12 +77,12 @@ def factorial(
     main, interactions, given = [], [], []
     for key in keys:
         if pairs := _groups(cells, key):
-            both, without = (accuracy[list(rows)] for rows in zip(*pairs, strict=True))
+            both, without = (scores[list(rows)] for rows in zip(*pairs, strict=True))
             main.append(_contrast((key,), (both - without).mean(0), len(pairs), confidence))
     for one, other in itertools.combinations(keys, 2):
         if fours := _groups(cells, one, other):
             both, without_one, without_other, neither = (
-                accuracy[list(rows)] for rows in zip(*fours, strict=True)
+                scores[list(rows)] for rows in zip(*fours, strict=True)
             )
             change = (both - without_one - without_other + neither).mean(0)
             # The same seeds for all that is said of the pair.
@@ -96,7 +98,7 @@ def factorial(
                 given.append(Given(first, second, off, on))
     if not interactions:
         return None
-    return Factorial(tuple(_adjusted(main)), tuple(_adjusted(interactions)), tuple(given))
+    return Factorial(tuple(main), tuple(interactions), tuple(given))
 
 
 def _groups(cells: Sequence[Combination], *techniques: str) -> list[tuple[int, ...]]:
@@ -125,11 +127,3 @@ def _contrast(
     finite = values[np.isfinite(values)]
     p = float(stats.difference_p(finite))
     return Contrast(techniques, stats.estimate(finite, confidence), p, np.nan, contexts)
-
-
-def _adjusted(contrasts: Iterable[Contrast]) -> list[Contrast]:
-    contrasts = list(contrasts)
-    adjusted = stats.holm([contrast.p for contrast in contrasts])
-    return [
-        replace(contrast, p_holm=float(p)) for contrast, p in zip(contrasts, adjusted, strict=True)
-    ]

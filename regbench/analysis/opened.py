@@ -56,12 +56,13 @@ class Opened:
     @cached_property
     def comparisons(self) -> list[Comparison]:
         """The comparison of each condition, of the cells that the directory's config asks for."""
-        from regbench.analysis.compare import comparisons
+        from regbench.analysis.compare import Beside, comparisons
 
         records, config = self.records, self.config
-        compared = comparisons(
-            records.runs, self.plan, config.analysis, records.details, records.tested, config.looks
+        beside = Beside(
+            records.details, lambda: records.epochs, records.tested, records.pool, config.looks
         )
+        compared = comparisons(records.runs, self.plan, config.analysis, beside)
         return [
             replace(
                 comparison,

@@ -8,13 +8,13 @@ give the same). Leading axes are comparisons, the last axis is the seeds.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, gammaln, nctdtr, nctdtrinc, stdtr, stdtrit
+from scipy.special import bdtr, gammaln, nctdtrinc, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 Verdict = Literal["helps", "hurts", "equivalent", "undecided", "too_few", "no_spread"]
@@ -24,11 +24,9 @@ FEWEST_SEEDS = 5
 all.
 """
 POWER = 0.8
-"""The chance of a verdict that `more_seeds` plans for."""
+"""The chance of a verdict that is planned for."""
 FLIPS = 1 << 13
 """Sign patterns that `sign_flip_p` goes through at most; of more it draws so many."""
-MOST_SEEDS = 1000
-"""`more_seeds` looks no further."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,15 @@ class Estimate:
     def half_width(self) -> float:
         """Half the interval's length."""
         return (self.high - self.low) / 2
+
+    def within(self, least: float, most: float) -> Estimate:
+        """Return the estimate of what can't lie beyond `least` and `most`: nor does its interval.
+
+        An interval is as sure without the part in which the truth can't be.
+        """
+        if math.isnan(self.low):
+            return self
+        return replace(self, low=max(self.low, least), high=min(self.high, most))
 
 
 def moments(values: ArrayLike) -> tuple[Array, Array]:
@@ -112,23 +119,11 @@ def equivalence_p(differences: ArrayLike, margin: float) -> Array:
     return np.asarray(stdtr(max(n - 1, 1), (np.abs(mean) - margin) / standard_error(sd, n)))
 
 
-def holm(p: ArrayLike) -> Array:
-    """Return the p values (m,) adjusted by Holm (1979), in their order; a NaN stays NaN and isn't
-    in the family.
-    """
-    p = np.asarray(p, dtype=float)
-    adjusted = np.full(p.shape, np.nan)
-    order = np.argsort(p, kind="stable")[: int(np.isfinite(p).sum())]
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * factors))
-    return adjusted
-
-
 def verdict(
     n: int, mean: float, sd: float, difference_p: float, equivalence_p: float, alpha: float = 0.05
 ) -> Verdict:
     """Return what n pairs say about a difference (more is better), from its two p values, both
-    adjusted by Holm.
+    adjusted (`levels.stepdown`).
 
     - too_few: n is under `FEWEST_SEEDS`
     - no_spread: all differences are equal, so that there is nothing to judge the next seed by
@@ -146,49 +141,6 @@ def verdict(
     if difference_p < alpha:
         return "helps" if mean > 0 else "hurts"
     return "undecided"
-
-
-def chance_of_verdict(n: int, mean: float, sd: float, margin: float, alpha: float) -> float:
-    """Return the greater power of the two tests at `alpha`, for n > 1 pairs from N(mean, sd > 0).
-
-    A verdict is at least that probable. Difference test: 1 - F(t; n - 1, |mean| sqrt(n) / sd), with
-    F the noncentral t and t its critical value (Cohen 1988). Equivalence test: Phillips' (1990)
-    difference of two noncentral t probabilities.
-    """
-    df, root = n - 1, math.sqrt(n) / sd
-    different = 1 - _noncentral(df, abs(mean) * root, stdtrit(df, 1 - alpha / 2))
-    critical = stdtrit(df, 1 - alpha)
-    below = _noncentral(df, (abs(mean) - margin) * root, -critical)
-    return max(different, below - _noncentral(df, (abs(mean) + margin) * root, critical))
-
-
-def _noncentral(df: float, shift: float, t: float) -> float:
-    """Return P(T <= t) of the noncentral t distribution; far from its middle SciPy may have lost
-    the 0 or 1.
-    """
-    p = float(nctdtr(df, shift, t))
-    return float(t > shift) if math.isnan(p) else p
-
-
-def more_seeds(n: int, mean: float, sd: float, margin: float, alpha: float) -> int | None:
-    """Return how many pairs beyond n bring a verdict with probability `POWER`, if mean and sd stay
-    as observed.
-
-    At least 1; None where `MOST_SEEDS` pairs would not be enough.
-    """
-
-    def enough(pairs: int) -> bool:
-        return chance_of_verdict(pairs, mean, sd, margin, alpha) >= POWER
-
-    too_few, many = n, n + 1
-    while not enough(many):
-        if many >= MOST_SEEDS:
-            return None
-        too_few, many = many, min(2 * many, MOST_SEEDS)
-    while many - too_few > 1:
-        middle = (too_few + many) // 2
-        too_few, many = (too_few, middle) if enough(middle) else (middle, many)
-    return many - n
 
 
 def standardized(differences: ArrayLike) -> Array:
@@ -246,6 +198,31 @@ def _signs(n: int) -> NDArray[np.float32]:
     return (1 - 2 * ones).astype(np.float32)
 
 
+def signed_ranks(differences: ArrayLike) -> Array:
+    """Return the ranks, from 1, of the sizes of `differences` (n,), with their signs, ties in the
+    middle: (n,).
+
+    `sign_flip_p` of them is the p of the signed-rank test (Wilcoxon 1945). Infinite ones are the
+    greatest: outcomes worse (or better) than any number, such as a run that diverged (worst-rank
+    analysis, Lachin 1999). Zeros count for neither side (Pratt 1959).
+    """
+    d = np.asarray(differences, dtype=float)
+    size = np.sort(np.abs(d))
+    below, upto = (np.searchsorted(size, np.abs(d), side) for side in ("left", "right"))
+    return np.asarray(np.sign(d) * (below + upto + 1) / 2)
+
+
+def superiority(a: ArrayLike, b: ArrayLike) -> float:
+    """Return the chance that a run of `a` (n,) scores above one of `b` (m,), ties counted as half;
+    NaN for none.
+
+    Over all pairs, whatever their seeds: Vargha & Delaney's (2000) A.
+    """
+    x, y = np.asarray(a, dtype=float)[:, None], np.asarray(b, dtype=float)
+    wins = (x > y) + (x == y) / 2
+    return float(wins.mean()) if wins.size else math.nan
+
+
 def mcnemar(only_one: int, only_other: int) -> float:
     """Return the two-sided p of McNemar's (1947) exact test, from the counts of what one side alone
     got right.
@@ -259,9 +236,10 @@ def detectable(n: int, sd: float, alpha: float, power: float = POWER) -> float:
     `power`.
 
     The noncentrality at which the noncentral t exceeds its critical value that often, times sd /
-    sqrt(n) (Cohen 1988). NaN for n < 2 or without a spread.
+    sqrt(n) (Cohen 1988). NaN without a spread, or with so few pairs (`FEWEST_SEEDS`) that there is
+    no verdict.
     """
-    if n < 2 or not sd > 0:
+    if n < FEWEST_SEEDS or not sd > 0:
         return math.nan
     shift = nctdtrinc(n - 1, 1 - power, stdtrit(n - 1, 1 - alpha / 2))
     return float(shift) * sd / math.sqrt(n)
@@ -302,6 +280,8 @@ class NoiseParts:
     seeds: float
     images: float
     both: float
+    df: float
+    """Degrees of freedom of `both` (Satterthwaite 1946)."""
 
 
 def noise_parts(differences: ArrayLike) -> NoiseParts:
@@ -311,13 +291,13 @@ def noise_parts(differences: ArrayLike) -> NoiseParts:
     the reverse. The model is mean + seed + image + rest, all random (Searle, Casella & McCulloch
     1992, chapter 4). `seeds` is the standard deviation of the rows' means over sqrt(seeds),
     `images` that of the columns' means over sqrt(images). The square of each holds the rest's
-    variance / (seeds * images), which `both` counts once. With one seed `seeds` and `both` are NaN,
-    with one image `images` and `both`.
+    variance / (seeds * images), which `both` counts once; it is never less than `seeds`. With one
+    seed `seeds` and `both` are NaN, with one image `images` and `both`.
     """
     d = np.asarray(differences)
     seeds, images = d.shape
     if not d.size:
-        return NoiseParts(math.nan, math.nan, math.nan)
+        return NoiseParts(math.nan, math.nan, math.nan, math.nan)
     wide = np.int32 if d.dtype.kind in "iu" else float
     rows, columns = d.sum(1, dtype=wide) / images, d.sum(0, dtype=wide) / seeds
     of_seeds = rows.var(ddof=1) / seeds if seeds > 1 else math.nan
@@ -326,14 +306,9 @@ def noise_parts(differences: ArrayLike) -> NoiseParts:
         float(np.square(d).sum(dtype=wide)) - images * (rows @ rows) - seeds * (columns @ columns)
     )
     rest = (squares + d.size * rows.mean() ** 2) / max((seeds - 1) * (images - 1), 1) / d.size
-    both = np.maximum(of_seeds + of_images - rest, 0)  # max() would take NaN for 0
-    return NoiseParts(math.sqrt(of_seeds), math.sqrt(of_images), math.sqrt(both))
-
-
-def look_alpha(alpha: float, looks: int) -> float:
-    """Return the level of each of `looks` looks at growing data such that all together keep `alpha`
-    (Bonferroni).
-
-    It holds however the looks depend on each other.
-    """
-    return alpha / looks
+    both = np.maximum(of_seeds + of_images - rest, of_seeds)  # max() would take NaN for a number
+    with np.errstate(invalid="ignore"):
+        shares = np.array([of_seeds, of_images, rest]) / both
+    freedom = np.maximum([seeds - 1, images - 1, (seeds - 1) * (images - 1)], 1)
+    df = 1 / float((shares**2 / freedom).sum())
+    return NoiseParts(math.sqrt(of_seeds), math.sqrt(of_images), math.sqrt(both), df)

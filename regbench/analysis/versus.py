@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from regbench.analysis import stats
-from regbench.analysis.compare import correct
 from regbench.analysis.comparison import Comparison, short_names
+from regbench.analysis.effect import of_images
+from regbench.analysis.measured import correct
+from regbench.analysis.metrics import Metric
 from regbench.analysis.stats import Estimate
 from regbench.errors import UsageError
 from regbench.planning.plan import Plan
@@ -34,12 +36,17 @@ class Versus:
 
     one: str
     other: str
+    metric: Metric
     difference: Estimate
-    """The difference of test accuracies, paired by seed."""
+    """The difference of the metric, paired by seed."""
     p: float
     sign_flip_p: float
     standardized: float
     correlation: float
+    superiority: float
+    """The chance that a run of the first beats one of the second, whatever their seeds; a run that
+    diverged beats none.
+    """
     by_seed: tuple[McNemar, ...]
     images: int
     confidence: float
@@ -55,26 +62,36 @@ def versus(
     first, second = (labelled(name, comparison) for name in (one, other))
     if first == second:
         raise UsageError(f"{one} and {other} are the same cell; name two")
-    accuracies = comparison.by_seed[first], comparison.by_seed[second]
-    seeds = [seed for seed in accuracies[0] if seed in accuracies[1]]
-    a, b = (np.array([by_seed[seed] for seed in seeds]) for by_seed in accuracies)
+    scores = comparison.by_seed[first], comparison.by_seed[second]
+    seeds = [seed for seed in scores[0] if seed in scores[1]]
+    a, b = (np.array([by_seed[seed] for seed in seeds]) for by_seed in scores)
     bits = correct(details, plan, comparison.images)
     bits_one, bits_other = (bits.get(label, dict)() for label in (first, second))
+    difference, p = stats.estimate(a - b, comparison.confidence), stats.difference_p(a - b)
+    if comparison.generalize == "images":
+        known = [seed for seed in seeds if seed in bits_one and seed in bits_other]
+        if len(known) > 1:
+            right = [bits_one[s].view(np.int8) - bits_other[s].view(np.int8) for s in known]
+            difference, p, _ = of_images(
+                difference, stats.noise_parts(np.array(right)), 0.0, comparison.confidence
+            )
     tests = []
     for seed in seeds:
         if seed in bits_one and seed in bits_other:
             only_one = int((bits_one[seed] & ~bits_other[seed]).sum())
             only_other = int((bits_other[seed] & ~bits_one[seed]).sum())
-            p = float(stats.mcnemar(only_one, only_other))
-            tests.append(McNemar(seed, only_one, only_other, p))
+            differ = stats.mcnemar(only_one, only_other)
+            tests.append(McNemar(seed, only_one, only_other, differ))
     return Versus(
         one=first,
         other=second,
-        difference=stats.estimate(a - b, comparison.confidence),
-        p=float(stats.difference_p(a - b)),
+        metric=comparison.metric,
+        difference=difference,
+        p=float(p),
         sign_flip_p=float(stats.sign_flip_p(a - b)),
         standardized=float(stats.standardized(a - b)),
         correlation=float(stats.correlation(a, b)),
+        superiority=stats.superiority(*(comparison.outcomes(label) for label in (first, second))),
         by_seed=tuple(tests),
         images=comparison.images,
         confidence=comparison.confidence,

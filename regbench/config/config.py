@@ -74,13 +74,14 @@ class Config(Settings):
         return data
 
     @property
-    def looks(self) -> int:
-        """How often the verdicts may be looked at while seeds are added: once without a sequential
-        rule.
+    def looks(self) -> tuple[int, ...]:
+        """The seeds at each look at the verdicts while seeds are added; nothing without a
+        sequential rule.
         """
         if self.sequential is None:
-            return 1
-        return 1 + -(-max(0, self.sequential.most - self.rounds[0]) // self.sequential.step)
+            return ()
+        first, most = self.rounds[0], self.sequential.most
+        return (*range(first, most, self.sequential.step), max(first, most))
 
     def next_look(self) -> int:
         """Return how many seeds the sequential rule would add now, 0 where it has come to its

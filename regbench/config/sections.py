@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from regbench.config.optimizer import Adam, Constant, Optimizer, Schedule
 from regbench.settings import Settings
@@ -73,13 +73,45 @@ class Train(Settings):
     )
 
 
+MetricKey = Literal["accuracy", "nll", "ece"]
+
+
 class Analysis(Settings):
     """What the comparison calls a difference."""
 
-    margin: float = Field(
-        0.2, ge=0, description="points of accuracy within which two cells count as equivalent"
+    metric: MetricKey = Field(
+        "accuracy",
+        description="what verdicts are about, on the test images: accuracy, nll (negative "
+        "log-likelihood) or ece (calibration error)",
+    )
+    margin: float | None = Field(
+        None,
+        ge=0,
+        description="within which two cells count as equivalent: 0.2 points of accuracy, 0.01 nats "
+        "of NLL or 1 point of ECE where none is given",
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="confidence of the intervals")
+    generalize: Literal["seeds", "images"] = Field(
+        "seeds",
+        description="what intervals and verdicts are about: other seeds on this test set, or other "
+        "test images as well",
+    )
+    target: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="validation accuracy to which training time is told; none: 0.95 of the best "
+        "mean that the baseline reaches",
+    )
+
+    @model_validator(mode="after")
+    def _images_are_right_or_wrong(self) -> Analysis:
+        if self.generalize == "images" and self.metric != "accuracy":
+            raise ValueError(
+                "generalize: images needs metric: accuracy, since of each test image it is known "
+                "whether it was right, and no more"
+            )
+        return self
 
 
 class Sequential(Settings):

@@ -34,6 +34,7 @@ def run_rows(
     runs: Sequence[Run],
     step: Step,
     scored: Mapping[str, evaluate.Scores],
+    wrong: NDArray[np.bool_],
     penalties: Sequence[Mapping[str, float]],
     epochs: NDArray[np.int_],
     diverged_in: NDArray[np.int_],
@@ -42,7 +43,8 @@ def run_rows(
 ) -> list[Row]:
     """Return the rows for runs.csv, but for their seconds.
 
-    scored: scores on "train", "validation" and "test". penalties: each run's own. epochs,
+    scored: scores on "train", "validation" and "test". wrong: which training labels are wrong on
+    purpose, (M, n). penalties: each run's own. epochs,
     diverged_in: (M,) the epoch that was tested, and that in which the loss was lost (0: never);
     lost: (M,) whether that was seen in the trained network alone.
     """
@@ -63,7 +65,7 @@ def run_rows(
             rows.append(row)
             continue
         row |= {"status": "ok", "epochs": run.train.epochs, "epoch": int(epochs[m])}
-        row |= measures(scored, m) | weights[m]
+        row |= measures(scored, m, wrong[m]) | weights[m]
         penalty = sum(penalties[m].values())
         loss = row["train_nll"] + penalty
         row |= {"penalty": penalty, "train_loss": loss}
@@ -132,9 +134,9 @@ def epoch_rows(runs: Sequence[Run], history: Sequence[Epoch], shares: Sequence[f
     return rows
 
 
-def measures(scored: Mapping[str, evaluate.Scores], m: int) -> Row:
+def measures(scored: Mapping[str, evaluate.Scores], m: int, wrong: NDArray[np.bool_]) -> Row:
     """Return run m's columns of NLL, accuracy, calibration and gap from its scores on "train",
-    "validation", "test".
+    "validation", "test", and what it learnt of the training labels that are `wrong`, (n,).
 
     Without test scores, as of a trial, what needs them is left out.
     """
@@ -142,5 +144,10 @@ def measures(scored: Mapping[str, evaluate.Scores], m: int) -> Row:
     row |= {f"{part}_accuracy": float(scores.accuracy[m]) for part, scores in scored.items()}
     if "test" in scored:
         row["test_ece"] = float(scored["test"].ece[m])
-        row["gap"] = float(scored["train"].accuracy[m] - scored["test"].accuracy[m])
+        right, tested = scored["train"].correct[m], scored["test"].accuracy[m]
+        row["gap"] = float(scored["train"].accuracy[m] - tested)
+        if not wrong.all():
+            row["clean_gap"] = float(right[~wrong].mean() - tested)
+        if wrong.any():
+            row["memorised"] = float(right[wrong].mean())
     return row

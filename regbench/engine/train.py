@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from regbench.engine import checkpoint, optim, rows
@@ -163,6 +164,12 @@ class Training:
             penalties.append(own)
         return penalties
 
+    def _wrong(self) -> NDArray[np.bool_]:
+        """Return which of each run's training labels are wrong on purpose, (M, n)."""
+        given, true = self.training.labels, self.dataset.train_labels[self.training.index]
+        of_runs: NDArray[np.bool_] = self.stack.by_run(given != true).cpu().numpy()
+        return of_runs
+
     @property
     def key(self) -> str:
         """What a checkpoint is known by: the runs' ids, and the code and versions that train."""
@@ -219,7 +226,15 @@ class Training:
         self.history[-1]["alive"] = alive.tolist()
         epochs = self.best.epoch if self.best else np.full(self.stack.size, self.settings.epochs)
         of_runs = rows.run_rows(
-            self.runs, self.step, scored, penalties, epochs, self.diverged_in, lost, stack_id
+            self.runs,
+            self.step,
+            scored,
+            self._wrong(),
+            penalties,
+            epochs,
+            self.diverged_in,
+            lost,
+            stack_id,
         )
         shares = self.step.shares(
             now_on(self.dataset.device) - self.began - self.clock.seconds,

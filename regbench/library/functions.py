@@ -157,7 +157,7 @@ def open(directory: str | os.PathLike[str], /) -> Results:
     >>> import regbench as rb
     >>> results = rb.open("results/reference/quickstart")
     >>> len(results.runs)
-    120
+    144
     """
     return Results(Path(directory))
 

@@ -66,7 +66,7 @@ class Results:
         >>> import regbench as rb
         >>> runs = rb.open("results/reference/quickstart").runs
         >>> print(runs.groupby("cell")["test_accuracy"].mean().round(3)["baseline"])
-        0.816
+        0.814
         """
         return self._opened.records.runs.copy()
 
@@ -131,11 +131,11 @@ class Results:
         return frames.joined(frames.summary, self.comparisons(where))
 
     def cells(self, where: str | None = None) -> pd.DataFrame:
-        """Return all cells, a row each, ranked by mean test accuracy.
+        """Return all cells, a row each, ranked by the mean of the metric.
 
         An estimate such as the paired `difference` to the baseline comes with its n, sd, low and
-        high, as columns `difference_n` and so on; `p_holm` is corrected over all cells, and
-        `verdict` is one of helps, hurts, equivalent, undecided, too_few, no_spread, baseline.
+        high, as columns `difference_n` and so on; `p_adjusted` is corrected over all cells,
+        and `verdict` is one of helps, hurts, equivalent, undecided, too_few, no_spread, baseline.
 
         >>> import regbench as rb
         >>> cells = rb.open("results/reference/quickstart").cells()
@@ -181,7 +181,7 @@ class Results:
         >>> import regbench as rb
         >>> found = rb.open("results/reference/quickstart").versus("dropout", "l2")
         >>> found.difference.n, round(found.difference.mean, 3)
-        (5, 0.019)
+        (6, 0.022)
         """
         from regbench.analysis.versus import versus
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from regbench.analysis.comparison import Comparison
 from regbench.errors import UsageError
 from regbench.locale import languages, words
-from regbench.report import lost, markdown, tables
+from regbench.report import lost, markdown, said, tables
 
 PARTS = {
     "summary": tables.summary_with_sentences,
@@ -166,12 +166,12 @@ def difference(old: str, new: str, name: str) -> str:
 
 def _verdicts(text: str) -> list[tuple[str, ...]]:
     """Return the verdicts of each line, as they follow each other."""
-    said = {lang: _words(lang) for lang in languages()}
-    pattern = "|".join(re.escape(word) for spoken in said.values() for word in spoken)
+    spoken_in = {lang: _words(lang) for lang in languages()}
+    pattern = "|".join(re.escape(word) for spoken in spoken_in.values() for word in spoken)
     return [verdict for line in text.splitlines() if (verdict := tuple(re.findall(pattern, line)))]
 
 
 def _words(language: str) -> Iterator[str]:
     spoken = words(language)
-    for verdict, symbol in tables.SYMBOLS.items():
+    for verdict, symbol in said.SYMBOLS.items():
         yield f"{symbol} {spoken(f'verdict.{verdict}')}"

@@ -13,8 +13,8 @@ from regbench.locale import Words
 from regbench.report import markdown, numbers
 from regbench.report.markdown import escaped
 from regbench.report.numbers import UNKNOWN
+from regbench.report.said import CLAIMS
 from regbench.report.table import Cell, Column, Line, Table, cell
-from regbench.report.tables import CLAIMS
 from regbench.report.template import rendered
 
 Found = Sequence[tuple[Claim, Judgement | None]]

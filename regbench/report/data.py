@@ -16,6 +16,7 @@ from typing import Any
 from regbench.analysis.comparison import CellResult, Comparison, TechniqueResult
 from regbench.analysis.evidence import evidence
 from regbench.analysis.factorial import Contrast, Given
+from regbench.analysis.metrics import METRICS
 from regbench.analysis.stats import FEWEST_SEEDS, POWER, Estimate, estimate
 from regbench.claims.verdicts import cited
 from regbench.locale import Words
@@ -24,7 +25,7 @@ from regbench.planning.tuning import Choice, numbers
 from regbench.report import tables
 from regbench.text import as_text
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def document(comparison: Comparison, words: Words) -> dict[str, Any]:
@@ -42,11 +43,18 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
         "model": comparison.model.model_dump(mode="json"),
         "train": comparison.train.model_dump(mode="json"),
         "analysis": {
-            "interval": "paired t",
+            "metric": comparison.metric.key,
+            "interval": "two-way random effects"
+            if comparison.generalize == "images"
+            else "paired t",
+            "generalize": comparison.generalize,
+            "level": comparison.alpha,
             "confidence": comparison.confidence,
-            "correction": "holm",
+            "looks": list(comparison.looks),
+            "correction": "step-down over difference and equivalence (Holm, Shaffer)",
             "comparisons": comparison.family,
             "margin": comparison.margin,
+            "target_accuracy": _known(comparison.target),
             "equivalence_test": "two one-sided t tests",
             "fewest_pairs": FEWEST_SEEDS,
             "power": POWER,
@@ -78,6 +86,8 @@ def _noise(comparison: Comparison) -> Any:
             "error_from_seeds": noise.seeds if noise else math.nan,
             "error_from_test_images": noise.images if noise else math.nan,
             "test_images": comparison.images,
+            "pool": comparison.pool,
+            "training_images_shared_by_two_seeds": comparison.overlap,
         }
     )
 
@@ -159,7 +169,7 @@ def _contrast(contrast: Contrast) -> dict[str, Any]:
     }
     return {
         key: _known(value)
-        for key, value in (said | {"p": contrast.p, "p_holm": contrast.p_holm}).items()
+        for key, value in (said | {"p": contrast.p, "p_adjusted": contrast.p_adjusted}).items()
     }
 
 
@@ -230,27 +240,36 @@ def cell_numbers(cell: CellResult) -> dict[str, Any]:
         },
         "planned": cell.planned,
         "finished": cell.finished,
-        "test_accuracy": _estimate(cell.accuracy),
+        "diverged": cell.diverged,
+        "near_best": cell.near_best,
+        **{METRICS[key].column: _estimate(score) for key, score in cell.scores.items()},
         "validation_accuracy": cell.validation,
         "gap": _estimate(cell.gap),
+        "clean_gap": _estimate(cell.clean_gap),
         "seconds": _estimate(cell.seconds),
-        "difference": _estimate(e.accuracy if e else none),
+        "difference": _estimate(e.primary if e else none),
+        **{f"{key}_difference": _estimate(e.differences[key] if e else none) for key in METRICS},
         "gap_difference": _estimate(e.gap if e else none),
+        "clean_gap_difference": _estimate(e.clean_gap if e else none),
+        "memorised_difference": _estimate(e.memorised if e else none),
         "time_ratio": _estimate(e.time if e else none),
         "time_shared": e.time_shared if e else None,
-        "nll_difference": _estimate(e.nll if e else none),
+        "steps_ratio": _estimate(e.steps if e else none),
         "near_zeros_difference": _estimate(e.near_zeros if e else none),
         "weight_norm_ratio": _estimate(e.weight_norm if e else none),
         "standardized": e.standardized if e else math.nan,
         "correlation": e.correlation if e else math.nan,
         "pairing": e.pairing if e else math.nan,
+        "superiority": e.superiority if e else math.nan,
         "sign_flip_p": e.sign_flip_p if e else math.nan,
         "p": e.p if e else math.nan,
-        "p_holm": e.p_holm if e else math.nan,
+        "p_adjusted": e.p_adjusted if e else math.nan,
         "equivalence_p": e.equivalence_p if e else math.nan,
-        "equivalence_p_holm": e.equivalence_p_holm if e else math.nan,
+        "equivalence_p_adjusted": e.equivalence_p_adjusted if e else math.nan,
         "verdict": e.verdict if e else "baseline",
-        "more_seeds": e.more_seeds if e else None,
+        "verdict_against": " ".join(e.against) if e and e.against else None,
+        "more_seeds": e.more_seeds[0] if e and e.more_seeds else None,
+        "more_seeds_most": e.more_seeds[1] if e and e.more_seeds else None,
     }
 
 

@@ -6,19 +6,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from regbench.report import tables
+from regbench.report import said
 from regbench.report.data import SCHEMA_VERSION
 
 NUMBER, TEXT = {"type": ["number", "null"]}, {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}
 ESTIMATES = (
     "test_accuracy",
+    "test_nll",
+    "test_ece",
     "gap",
+    "clean_gap",
     "seconds",
     "difference",
-    "gap_difference",
-    "time_ratio",
+    "accuracy_difference",
     "nll_difference",
+    "ece_difference",
+    "gap_difference",
+    "clean_gap_difference",
+    "memorised_difference",
+    "time_ratio",
+    "steps_ratio",
     "near_zeros_difference",
     "weight_norm_ratio",
 )
@@ -27,11 +35,12 @@ FIGURES = (
     "standardized",
     "correlation",
     "pairing",
+    "superiority",
     "sign_flip_p",
     "p",
-    "p_holm",
+    "p_adjusted",
     "equivalence_p",
-    "equivalence_p_holm",
+    "equivalence_p_adjusted",
 )
 INTERVAL = {"n": COUNT} | dict.fromkeys(("mean", "sd", "low", "high"), NUMBER)
 
@@ -65,7 +74,7 @@ def _listed(items: Any) -> dict[str, Any]:
 
 def _document() -> dict[str, Any]:
     contrast = _record(
-        techniques=_listed(TEXT), contexts=COUNT, **INTERVAL, p=NUMBER, p_holm=NUMBER
+        techniques=_listed(TEXT), contexts=COUNT, **INTERVAL, p=NUMBER, p_adjusted=NUMBER
     )
     estimate = _record(**INTERVAL)
     trial = _record(settings={"type": "object"}, validation_accuracy=estimate, seconds=NUMBER)
@@ -80,6 +89,8 @@ def _document() -> dict[str, Any]:
             error_from_seeds=NUMBER,
             error_from_test_images=NUMBER,
             test_images=COUNT,
+            pool=COUNT,
+            training_images_shared_by_two_seeds=NUMBER,
         ),
         digest=TEXT,
         summary=_listed(_row()),
@@ -99,8 +110,8 @@ def _document() -> dict[str, Any]:
 
 def _row() -> dict[str, Any]:
     """Return the schema of a row of the summary table."""
-    measured = _record(technique=TEXT, outcome={"enum": list(tables.MARKS)}, **INTERVAL)
-    claim = _record(claim=TEXT, outcome={"enum": list(tables.CLAIMS)}, **INTERVAL)
+    measured = _record(technique=TEXT, outcome={"enum": list(said.MARKS)}, **INTERVAL)
+    claim = _record(claim=TEXT, outcome={"enum": list(said.CLAIMS)}, **INTERVAL)
     point = _record(point=TEXT, text=TEXT, measured=_listed(measured), claims=_listed(claim))
     shown = _record(technique=TEXT, status=TEXT, strengths=COUNT, cell={"type": ["string", "null"]})
     return _record(
@@ -121,9 +132,13 @@ def _cell() -> dict[str, Any]:
         techniques={"type": "object"},
         planned=COUNT,
         finished=COUNT,
+        diverged=COUNT,
+        near_best={"type": "boolean"},
         **dict.fromkeys(ESTIMATES, _record(**INTERVAL)),
         **dict.fromkeys(FIGURES, NUMBER),
         time_shared={"type": ["boolean", "null"]},
-        verdict={"enum": ["baseline", *tables.SYMBOLS]},
+        verdict={"enum": ["baseline", *said.SYMBOLS]},
+        verdict_against={"type": ["string", "null"]},
         more_seeds={"type": ["integer", "null"]},
+        more_seeds_most={"type": ["integer", "null"]},
     )

@@ -45,7 +45,7 @@ def summary(comparison: Comparison) -> pd.DataFrame:
 
 
 def effects(comparison: Comparison) -> pd.DataFrame:
-    """Return a row a technique: its main effect on test accuracy."""
+    """Return a row a technique: its main effect on the metric."""
     contrasts = comparison.factorial.main if comparison.factorial else ()
     rows = [{"technique": c.techniques[0]} | _contrast(c) for c in contrasts]
     return pd.DataFrame(rows, columns=["technique", *CONTRAST])
@@ -66,10 +66,10 @@ def interactions(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["technique", "other", *CONTRAST, "without", "beside"])
 
 
-CONTRAST = ("effect", "n", "sd", "low", "high", "p", "p_holm", "contexts")
+CONTRAST = ("effect", "n", "sd", "low", "high", "p", "p_adjusted", "contexts")
 
 
 def _contrast(contrast: Contrast) -> dict[str, Any]:
     e = contrast.estimate
-    numbers = (e.mean, e.n, e.sd, e.low, e.high, contrast.p, contrast.p_holm, contrast.contexts)
+    numbers = (e.mean, e.n, e.sd, e.low, e.high, contrast.p, contrast.p_adjusted, contrast.contexts)
     return dict(zip(CONTRAST, numbers, strict=True))

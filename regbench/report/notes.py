@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regbench.analysis.comparison import Comparison, single_strengths
+from regbench.analysis.comparison import Comparison, Effect, single_strengths
+from regbench.analysis.levels import WITHIN
 from regbench.analysis.stats import FEWEST_SEEDS, POWER
 from regbench.claims.verdicts import cited
 from regbench.config.sections import LR
@@ -26,6 +27,7 @@ def summary_notes(
         words("notes.pairs", confidence=numbers.percent(comparison.confidence)),
         _verdict_note(comparison, words),
     ]
+    notes += _marks(comparison, words, effects)
     notes.append(f"{words('notes.gap')} {words('notes.time')}")
     if any(e.time_shared for e in effects):
         notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
@@ -53,6 +55,11 @@ def ranking_notes(comparison: Comparison, words: Words) -> list[str]:
         words("notes.means", confidence=numbers.percent(comparison.confidence)),
         _verdict_note(comparison, words),
     ]
+    notes += _marks(comparison, words, effects)
+    if sum(c.near_best for c in comparison.cells) > 1:
+        level = numbers.percent(comparison.confidence)
+        notes.append(words("notes.near_best", confidence=level))
+    notes.append(words("notes.beats"))
     notes.append(f"{words('notes.gap')} {words(f'notes.{comparison.train.select}')}")
     fixed = [
         strength for strength, key in single_strengths(comparison.cells).items() if strength != key
@@ -66,13 +73,42 @@ def ranking_notes(comparison: Comparison, words: Words) -> list[str]:
     ]
 
 
+def _marks(comparison: Comparison, words: Words, effects: Sequence[Effect]) -> list[str]:
+    """Return what stands behind a verdict, where one of the shown has it."""
+    seen = {
+        "alone": any(e.only_alone for e in effects),
+        "against": any(e.against for e in effects),
+        "diverged": any(c.diverged for c in comparison.cells),
+    }
+    return [words(f"notes.{key}", family=comparison.family) for key, there in seen.items() if there]
+
+
+def _scope(comparison: Comparison, words: Words) -> str:
+    """Return what the numbers generalize over: seeds, test images, training images."""
+    images = words(
+        f"scope.{comparison.generalize}",
+        n=f"{comparison.images:,}" if comparison.images else UNKNOWN,
+    )
+    said = words("scope.over", seeds=comparison.planned, images=images)
+    if math.isfinite(comparison.overlap):
+        pool, share = f"{comparison.pool:,}", f"{100 * comparison.overlap:.0f}"
+        said += " " + words("scope.pool", pool=pool, share=share)
+    return said
+
+
 def _verdict_note(comparison: Comparison, words: Words) -> str:
+    if not comparison.family:
+        return words("notes.no_tests")
     return words(
         "notes.verdicts",
-        alpha=numbers.level(comparison.confidence),
-        margin=numbers.plain(comparison.margin * 100),
+        alpha=numbers.level(comparison.alpha),
+        margin=words(
+            f"metric.{comparison.metric.key}.amount",
+            x=numbers.plain(float(f"{comparison.margin * comparison.metric.scale:.6g}")),
+        ),
         family=comparison.family,
         power=numbers.percent(POWER),
+        within=numbers.percent(WITHIN),
         fewest=FEWEST_SEEDS,
     )
 
@@ -80,12 +116,12 @@ def _verdict_note(comparison: Comparison, words: Words) -> str:
 def _sign_flip_note(comparison: Comparison, words: Words) -> str:
     """Return how the sign-flip test compares with the t test."""
     effects = [
-        cell.effect for cell in comparison.cells if cell.effect and cell.effect.accuracy.n > 1
+        cell.effect for cell in comparison.cells if cell.effect and cell.effect.primary.n > 1
     ]
     alpha = 1 - comparison.confidence
-    able = [e for e in effects if 2.0 ** (1 - e.accuracy.n) < alpha]
+    able = [e for e in effects if 2.0 ** (1 - e.primary.n) < alpha]
     if not able:
-        most = max((e.accuracy.n for e in effects), default=0)
+        most = max((e.primary.n for e in effects), default=0)
         return (
             words("notes.sign_flip_unable", n=most, least=numbers.p_value(2.0 ** (1 - most)))
             if most
@@ -96,7 +132,7 @@ def _sign_flip_note(comparison: Comparison, words: Words) -> str:
         "notes.sign_flip",
         disagree=disagree,
         n=len(able),
-        alpha=numbers.level(comparison.confidence),
+        alpha=numbers.level(1 - comparison.confidence),
     )
 
 
@@ -107,8 +143,9 @@ def _power_note(comparison: Comparison, words: Words) -> str:
     effects = [cell.effect for cell in comparison.cells if cell.effect]
     parts = []
     if math.isfinite(comparison.detectable):
-        x = numbers.number(100 * comparison.detectable, 2)
-        parts.append(words("notes.detectable", x=x, power=numbers.percent(POWER)))
+        x = numbers.number(comparison.metric.scale * comparison.detectable, 2)
+        amount = words(f"metric.{comparison.metric.key}.amount", x=x)
+        parts.append(words("notes.detectable", x=amount, power=numbers.percent(POWER)))
     gains = [e.pairing for e in effects if math.isfinite(e.pairing)]
     correlations = [e.correlation for e in effects if math.isfinite(e.correlation)]
     if gains and correlations:
@@ -137,10 +174,10 @@ def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list
         notes.append(counted)
     if comparison.foreign:
         notes.append(words("notes.foreign", n=comparison.foreign))
-    if comparison.looks > 1:
-        notes.append(
-            words("notes.looks", looks=comparison.looks, level=numbers.level(comparison.confidence))
-        )
+    if len(comparison.looks) > 1:
+        level = numbers.level(1 - comparison.confidence)
+        notes.append(words("notes.looks", looks=len(comparison.looks), level=level))
+    notes.append(_scope(comparison, words))
     train = _train(comparison, words)
     if comparison.digest:
         notes.append(words("notes.digest", digest=comparison.digest))

@@ -48,7 +48,7 @@ def plus_minus(
     """Return a column of "+5.1 ± 1.0", padded so that right-aligned lines stand under each other.
 
     None (nothing to say) becomes "", an unknown mean `UNKNOWN`; a mean whose interval is unknown
-    stands alone.
+    stands alone. An interval that ends where the values do is no ± any more: "99.9 (99.8–100.0)".
     """
     digits = decimals(e.half_width * scale for e in estimates if e)
     halves = [
@@ -58,8 +58,18 @@ def plus_minus(
     column = []
     for e, half in zip(estimates, halves, strict=True):
         tail = f" ± {half:>{width}}" if half else " " * (width + 3 if width else 0)
+        if e and half and abs(e.high + e.low - 2 * e.mean) > 1e-9 * max(1, abs(e.mean)):
+            tail = " " + between(e, scale, digits, sign)
         column.append("" if e is None else number(e.mean * scale, digits, sign) + tail)
-    return column
+    widest = max(map(len, column), default=0)
+    shifted = any("(" in text for text in column)
+    return [f"{text:>{widest}}" if shifted and text else text for text in column]
+
+
+def between(e: Estimate, scale: float, digits: int, sign: bool = False) -> str:
+    """Return the ends of an interval, "(99.8–100.0)"."""
+    low, high = (number(x * scale, digits, sign) for x in (e.low, e.high))
+    return f"({low}–{high})"
 
 
 def p_value(p: float) -> str:
@@ -83,9 +93,9 @@ def percent(share: float) -> str:
     return f"{share * 100:.4g}"
 
 
-def level(confidence: float) -> str:
-    """Return the level of a test beside an interval of this confidence: "0.05", "0.0167"."""
-    return plain(float(f"{1 - confidence:.3g}"))
+def level(alpha: float) -> str:
+    """Return the level of a test: "0.05", "0.0167"."""
+    return plain(float(f"{alpha:.3g}"))
 
 
 def plain(x: float) -> str:

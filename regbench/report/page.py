@@ -18,6 +18,9 @@ from regbench.report import lost, numbers, plots, probe_plots, tables
 from regbench.report.drawing import MOST
 from regbench.report.template import rendered
 
+TIED = 6
+"""Of the cells that can't be told from the best, so many are named."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -107,24 +110,29 @@ def lead(comparison: Comparison, words: Words) -> list[str]:
     """Return the page's first sentences: what helps most, and how the comparisons came out."""
     judged = [(cell, cell.effect) for cell in comparison.cells if cell.effect]
     counts = Counter(effect.verdict for _, effect in judged)
-    helping = [(cell, effect.accuracy) for cell, effect in judged if effect.verdict == "helps"]
-    said = words("page.lead_none")
+    metric, short = comparison.metric, short_names(comparison.cells)
+    helping = [(cell, effect.primary) for cell, effect in judged if effect.verdict == "helps"]
+    said = [words("page.lead_none")]
     if helping:
-        best, difference = max(helping, key=lambda pair: pair[1].mean)
-        digits = numbers.decimals([100 * difference.half_width])
+        best, difference = max(helping, key=lambda pair: metric.sign * pair[1].mean)
+        digits = numbers.decimals([metric.scale * difference.half_width])
         mean, low, high = (
-            numbers.number(100 * x, digits, sign=True)
+            numbers.number(metric.scale * x, digits, sign=True)
             for x in (difference.mean, difference.low, difference.high)
         )
-        cell = short_names(comparison.cells)[best.label]
-        said = words(
-            "page.lead_best", cell=cell, difference=mean, low=low, high=high, n=difference.n
+        told = {"difference": words(f"metric.{metric.key}.told", x=mean), "low": low, "high": high}
+        said = [words("page.lead_best", cell=short[best.label], n=difference.n, **told)]
+    tied = [short[cell.label] for cell in comparison.cells if cell.near_best]
+    if len(tied) > 1:
+        known = {"n": len(tied), "all": len(comparison.cells), "cells": ", ".join(tied[:TIED])}
+        said.append(
+            words("page.lead_tied" if len(tied) <= TIED else "page.lead_tied_many", **known)
         )
     named = {verdict: counts[verdict] for verdict in ("helps", "hurts", "equivalent")}
     unknown = counts["too_few"] + counts["no_spread"]
     said_counts = words("page.lead_counts", all=len(judged), undecided=counts["undecided"], **named)
     return [
-        said,
+        " ".join(said),
         " ".join([said_counts, *([words("page.lead_unknown", n=unknown)] if unknown else [])]),
     ]
 

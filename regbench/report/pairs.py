@@ -13,7 +13,9 @@ from regbench.report.grid import grid
 
 def rich(versus: Versus, words: Words) -> Group:
     """Return the paired difference in a sentence, and McNemar's test a seed."""
-    difference = " ".join(numbers.plus_minus([versus.difference], sign=True)[0].split())
+    metric = versus.metric
+    shown = numbers.plus_minus([versus.difference], metric.scale, sign=True)[0]
+    difference = words(f"metric.{metric.key}.told", x=" ".join(shown.split()))
     head = words(
         "versus.difference",
         one=versus.one,
@@ -23,6 +25,7 @@ def rich(versus: Versus, words: Words) -> Group:
         p=numbers.p_value(versus.p),
         sign_flip=numbers.p_value(versus.sign_flip_p),
         standardized=numbers.number(versus.standardized, 2, sign=True),
+        superiority=f"{100 * versus.superiority:.0f}",
         correlation=numbers.number(versus.correlation, 2, sign=True),
     )
     if not versus.by_seed:

@@ -69,15 +69,20 @@ def forest(comparison: Comparison, words: Words) -> Picture | None:
     """Return each cell's difference to the baseline with its interval, the margin of equivalence as
     a band.
     """
-    cells = [cell for cell in comparison.cells if cell.effect and cell.effect.accuracy.n]
+    cells = [cell for cell in comparison.cells if cell.effect and cell.effect.primary.n]
     if not cells:
         return None
     say, short = labels(words), short_names(comparison.cells)
+    metric, scale = comparison.metric, comparison.metric.scale
     with styled("forest", say):
         picture = Picture(1.1 + 0.24 * len(cells), "forest", words("page.forest"), say)
         axes = picture.subplots()
         axes.axvspan(
-            -100 * comparison.margin, 100 * comparison.margin, color=COLOURS[0], alpha=0.15, lw=0
+            -scale * comparison.margin,
+            scale * comparison.margin,
+            color=COLOURS[0],
+            alpha=0.15,
+            lw=0,
         )
         axes.axvline(0, color=INK, lw=0.8)
         drawn: dict[str, Any] = {}
@@ -85,15 +90,15 @@ def forest(comparison: Comparison, words: Words) -> Picture | None:
             effect = cell.effect
             assert effect is not None
             colour, marker = VERDICTS[effect.verdict]
-            low, high = 100 * effect.accuracy.low, 100 * effect.accuracy.high
+            low, high = scale * effect.primary.low, scale * effect.primary.high
             if math.isfinite(low):
                 axes.plot([low, high], [y, y], color=colour, lw=1.6, solid_capstyle="butt")
-            (point,) = axes.plot([100 * effect.accuracy.mean], [y], marker, color=colour, ms=6)
+            (point,) = axes.plot([scale * effect.primary.mean], [y], marker, color=colour, ms=6)
             drawn.setdefault(say(f"verdict.{effect.verdict}"), point)
         axes.set_yticks(range(len(cells)), [short[cell.label] for cell in cells])
         axes.set_ylim(len(cells) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(say("page.points_to_baseline"))
+        axes.set_xlabel(say("page.to_baseline", metric=say(f"metric.{metric.key}.unit")))
         picture.legend(
             list(drawn.values()), list(drawn), loc="outside upper right", ncols=len(drawn)
         )
@@ -221,7 +226,7 @@ def interactions(comparison: Comparison, words: Words) -> Picture | None:
     factorial = comparison.factorial
     if factorial is None:
         return None
-    say = labels(words)
+    say, scale = labels(words), comparison.metric.scale
     given = {(g.technique, g.other): g for g in factorial.given}
     pairs = [given[c.techniques[0], c.techniques[1]] for c in factorial.interactions]
 
@@ -234,24 +239,23 @@ def interactions(comparison: Comparison, words: Words) -> Picture | None:
         axes.axvline(0, color=INK, lw=0.8)
         handles: dict[str, Any] = {}
         for row, pair in enumerate(reversed(pairs)):
-            ends = []
+            marks = []
             for shift, colour, marker, estimate, side in (
                 (0.14, COLOURS[0], "o", pair.off, "effects.without"),
                 (-0.14, COLOURS[1], "D", pair.on, "effects.beside"),
             ):
-                y, x = row + shift, 100 * estimate.mean
+                y, x = row + shift, scale * estimate.mean
                 if math.isfinite(estimate.low):
-                    axes.plot(
-                        [100 * estimate.low, 100 * estimate.high], [y, y], color=colour, lw=1.4
-                    )
+                    ends = [scale * estimate.low, scale * estimate.high]
+                    axes.plot(ends, [y, y], color=colour, lw=1.4)
                 (handles[say(side)],) = axes.plot([x], [y], marker, color=colour, ms=5.5)
-                ends.append((x, y))
-            axes.plot(*zip(*ends, strict=True), color=INK, lw=0.7, alpha=0.6)
+                marks.append((x, y))
+            axes.plot(*zip(*marks, strict=True), color=INK, lw=0.7, alpha=0.6)
         axes.set_yticks(
             range(len(pairs)), [f"{name(p.technique)} × {name(p.other)}" for p in pairs[::-1]]
         )
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(say("page.points_added"))
+        axes.set_xlabel(say("page.added", metric=say(f"metric.{comparison.metric.key}.unit")))
         picture.legend(list(handles.values()), list(handles), loc="outside upper right", ncols=2)
         return picture
 

@@ -88,5 +88,6 @@ def answered(comparisons: Sequence[Comparison], lang: str = "en") -> str:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PROMPT
     for comparison in comparisons:
         table = terminal.Single(tables.effects(comparison, spoken, grouped=False))
-        parts += [*lead(comparison, spoken), terminal.text(table, width, color=False)]
+        said = [terminal.wrapped(line, width) for line in lead(comparison, spoken)]
+        parts += [*said, terminal.text(table, width, color=False)]
     return "\n".join(parts)

@@ -31,8 +31,10 @@ class Column:
 
     title: str
     kind: Literal["text", "fixed", "figure"] = "text"
-    below: bool = False
-    """Where there is little room, it stands below the column before it."""
+    below: Literal[0, 1, 2] = 0
+    """Where there is little room (1), or very little (2), it stands below the column before it; 0:
+    never.
+    """
 
 
 @dataclass(frozen=True)

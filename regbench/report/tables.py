@@ -5,51 +5,27 @@ Every format renders these.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from regbench.analysis.comparison import (
-    CellResult,
     Comparison,
     TechniqueResult,
     short_names,
 )
-from regbench.analysis.evidence import MEASURES, Support, evidence
+from regbench.analysis.evidence import evidence
 from regbench.analysis.factorial import Contrast
-from regbench.analysis.stats import MOST_SEEDS, Estimate, Verdict
+from regbench.analysis.metrics import METRICS
 from regbench.claims.verdicts import cited
-from regbench.config.sections import LR
+from regbench.config.sections import LR, MetricKey
 from regbench.locale import Words
 from regbench.planning.plan import label
 from regbench.regularizers import Card, techniques
-from regbench.report import lost, notes, numbers
+from regbench.report import lost, notes, numbers, said
 from regbench.report.numbers import UNKNOWN
 from regbench.report.table import Cell, Column, Line, Table, Tone, cell
 
-SYMBOLS: Mapping[Verdict, str] = {
-    "helps": "▲",
-    "hurts": "▼",
-    "equivalent": "=",
-    "undecided": "?",
-    "too_few": UNKNOWN,
-    "no_spread": UNKNOWN,
-}
-TONES: Mapping[Verdict, Tone] = {"helps": "good", "hurts": "bad", "equivalent": "same"}
-MARKS: Mapping[Support, str] = {
-    "holds": "✓ ",
-    "refuted": "✗ ",
-    "undecided": "? ",
-    "too_few": "",
-    "number": "",
-}
-SUPPORT_TONES: Mapping[Support, Tone] = {"holds": "good", "refuted": "bad"}
-CLAIMS: Mapping[str, tuple[str, Tone]] = {
-    "supported": ("✓", "good"),
-    "refuted": ("✗", "bad"),
-    "qualified": ("±", "same"),
-    "undecided": ("?", "faint"),
-    "too_few": (UNKNOWN, "faint"),
-}
 TEXTS = ("key_idea", "applied_to", "strengths", "weaknesses")
 
 
@@ -102,17 +78,17 @@ def _points(
                 if len(group) > 1
                 else ""
             )
-            said = words(f"evidence.{key}", x=_evidence_figure(key, measured.estimate))
+            told = said.evidence(key, measured, comparison, words)
             lines.append(
                 Line(
-                    f"{MARKS[measured.outcome]}{name}{said}",
-                    SUPPORT_TONES.get(measured.outcome, "faint"),
+                    f"{said.MARKS[measured.outcome]}{name}{told}",
+                    said.SUPPORT_TONES.get(measured.outcome, "faint"),
                 )
             )
         for _, verdict in claims:
-            mark, tone = CLAIMS[verdict["outcome"]]
-            said = verdict["text"].get(words.language, verdict["text"]["en"])
-            lines.append(Line(f"{mark} {words('evidence.claim', text=said)}", tone))
+            mark, tone = said.CLAIMS[verdict["outcome"]]
+            text = verdict["text"].get(words.language, verdict["text"]["en"])
+            lines.append(Line(f"{mark} {words('evidence.claim', text=text)}", tone))
     return tuple(lines)
 
 
@@ -122,26 +98,23 @@ def _keys(row: str, words: Words) -> list[str]:
     return [*points.strengths, *points.weaknesses]
 
 
-def _evidence_figure(key: str, estimate: Estimate) -> str:
-    if MEASURES[key].neutral:
-        return numbers.ratio_interval(estimate)
-    return "".join(numbers.plus_minus([estimate], sign=True)[0].split())  # no line breaks within
-
-
 def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table:
     """Return what the summary table's techniques measured: a row of several lines each where
     `grouped`.
     """
     lines = list(_effect_lines(comparison, words))
+    second, third = _others(comparison)
     columns = (
         Column(words("summary.measured"), "fixed")
         if grouped
         else Column(words("summary.technique")),
+        Column(words("cells.verdict"), "fixed", below=1),
         Column(words("cells.n"), "figure"),
-        Column(words("summary.accuracy"), "figure"),
-        Column(words("cells.verdict"), "fixed"),
+        Column(_difference(comparison.metric.key, words), "figure"),
+        Column(_difference(second, words), "figure"),
+        Column(_difference(third, words), "figure", below=1),
         Column(words("summary.gap"), "figure"),
-        Column(words("summary.time"), "figure"),
+        Column(words("summary.time"), "figure", below=1),
     )
     rows: list[tuple[Cell, ...]] = []
     for row in comparison.summary:
@@ -175,11 +148,18 @@ def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
     technique.
     """
     sentences: dict[str, list[Line]] = {row: [] for row in comparison.summary}
-    for row, (name, n, accuracy, verdict, gap, time) in _effect_lines(comparison, words):
+    metrics = [comparison.metric.key, *_others(comparison)]
+    for row, (name, verdict, n, first, second, third, gap, time) in _effect_lines(
+        comparison, words
+    ):
         if n.text:
-            figures = {"accuracy": accuracy.text, "gap": gap.text, "time": time.text, "n": n.text}
+            figures = {"gap": gap.text, "time": time.text, "n": n.text}
             tight = {key: " ".join(text.split()) for key, text in figures.items()}
-            text = words("summary.line", verdict=verdict.text, **tight)
+            told = ", ".join(
+                words(f"metric.{key}.told", x=" ".join(line.text.split()))
+                for key, line in zip(metrics, (first, second, third), strict=True)
+            )
+            text = words("summary.line", verdict=verdict.text, metrics=told, **tight)
         else:
             text = verdict.text
         sentences[row] += [Line(name.text, "strong"), Line(text)]
@@ -198,45 +178,75 @@ def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
 
 
 def ranking(comparison: Comparison, words: Words) -> Table:
-    """Return all cells by mean test accuracy."""
-    results = comparison.cells
+    """Return all cells by the mean of the metric."""
+    results, metric = comparison.cells, comparison.metric
     short = short_names(results)
-    accuracy = numbers.plus_minus([c.accuracy for c in results])
-    difference = numbers.plus_minus(
-        [c.effect.accuracy if c.effect else None for c in results], sign=True
-    )
-    gap = numbers.plus_minus([c.gap for c in results])
+    scores = numbers.plus_minus([c.scores[metric.key] for c in results], metric.scale)
+    differences = {
+        key: numbers.plus_minus(
+            [c.effect.differences[key] if c.effect else None for c in results],
+            METRICS[key].scale,
+            sign=True,
+        )
+        for key in METRICS
+    }
+    gap = numbers.plus_minus([c.clean_gap for c in results])
     fastest = min((c.seconds.mean for c in results if c.seconds.n), default=0.0)
     digits = 2 if fastest < 10 else 1
     rows = []
     for i, result in enumerate(results):
-        known = result.finished > 0
+        effect, known = result.effect, result.finished > 0
         rows.append(
             (
-                cell(str(result.rank) if result.rank else UNKNOWN),
+                cell(f"{result.rank or UNKNOWN}{'=' * result.near_best}"),
                 cell(short[result.label], "plain" if result.techniques else "strong"),
-                cell(_count(result)),
-                cell(accuracy[i]),
-                cell(difference[i]),
-                cell(numbers.p_value(result.effect.p_holm) if result.effect else ""),
-                (_verdict(result, words, comparison.confidence),),
+                (said.verdict(result, words, comparison.confidence),),
+                cell(said.count(result)),
+                cell(scores[i]),
+                cell(differences[metric.key][i]),
+                cell(numbers.p_value(effect.p_adjusted) if effect else ""),
+                cell(_percent(effect.superiority) if effect else ""),
+                *(cell(differences[key][i]) for key in _others(comparison)),
                 cell(gap[i]),
                 cell(numbers.number(result.seconds.mean, digits) if known else UNKNOWN),
             )
         )
+    second, third = _others(comparison)
     columns = (
         Column(words("cells.rank"), "figure"),
         Column(words("cells.cell")),
+        Column(words("cells.verdict"), "fixed", below=1),
         Column(words("cells.n"), "figure"),
-        Column(words("cells.accuracy"), "figure"),
-        Column(words("cells.difference"), "figure", below=True),
+        Column(words(f"metric.{metric.key}.head"), "figure"),
+        Column(_difference(metric.key, words), "figure", below=1),
         Column(words("cells.p"), "figure"),
-        Column(words("cells.verdict"), "fixed", below=True),
-        Column(words("cells.gap"), "figure"),
-        Column(words("cells.seconds"), "figure", below=True),
+        Column(words("cells.beats"), "figure", below=1),
+        Column(_difference(second, words), "figure"),
+        Column(_difference(third, words), "figure", below=1),
+        Column(words("cells.gap"), "figure", below=2),
+        Column(words("cells.seconds"), "figure", below=1),
     )
-    title = words("cells.title", n=len(results), dataset=_where(comparison))
+    title = words(
+        "cells.title",
+        n=len(results),
+        dataset=_where(comparison),
+        metric=words(f"metric.{metric.key}.name"),
+    )
     return Table(title, columns, tuple(rows), tuple(notes.ranking_notes(comparison, words)))
+
+
+def _others(comparison: Comparison) -> list[MetricKey]:
+    """Return the metrics that verdicts are not about."""
+    return [key for key in METRICS if key != comparison.metric.key]
+
+
+def _difference(key: MetricKey, words: Words) -> str:
+    """Return the head of a column of differences: "Δ accuracy"."""
+    return words("metric.difference", metric=words(f"metric.{key}.short"))
+
+
+def _percent(share: float) -> str:
+    return UNKNOWN if math.isnan(share) else f"{100 * share:.0f}"
 
 
 def main_effects(comparison: Comparison, words: Words) -> Table | None:
@@ -246,12 +256,13 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
     factorial = comparison.factorial
     if factorial is None:
         return None
-    shown = numbers.plus_minus([c.estimate for c in factorial.main], sign=True)
+    scale = comparison.metric.scale
+    shown = numbers.plus_minus([c.estimate for c in factorial.main], scale, sign=True)
     columns = (
         Column(words("effects.technique")),
         Column(words("effects.contexts"), "figure"),
         Column(words("cells.n"), "figure"),
-        Column(words("effects.effect"), "figure"),
+        Column(_difference(comparison.metric.key, words), "figure"),
         Column(words("cells.p"), "figure"),
     )
     rows = [
@@ -259,21 +270,17 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
             cell(str(techniques()[c.techniques[0]].card(words.language).name)),
             cell(str(c.contexts)),
             cell(str(c.estimate.n)),
-            cell(figure, _tone(c)),
-            cell(numbers.p_value(c.p_holm)),
+            cell(figure, _tone(c, comparison)),
+            cell(numbers.p_value(c.p_adjusted)),
         )
         for c, figure in zip(factorial.main, shown, strict=True)
     ]
-    notes = (
-        words(
-            "effects.main_note",
-            confidence=numbers.percent(comparison.confidence),
-            family=len(factorial.main),
-        ),
-    )
-    return Table(
-        words("effects.main_title", dataset=_where(comparison)), columns, tuple(rows), notes
-    )
+    confidence = numbers.percent(comparison.confidence)
+    notes = [words("effects.main_note", confidence=confidence, family=factorial.family[0])]
+    if comparison.generalize == "images":
+        notes.append(words("scope.effects"))
+    title = words("effects.main_title", dataset=_where(comparison))
+    return Table(title, columns, tuple(rows), tuple(notes))
 
 
 def interactions(comparison: Comparison, words: Words) -> Table | None:
@@ -283,9 +290,11 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
         return None
     given = {(g.technique, g.other): g for g in factorial.given}
     pairs = [given[c.techniques[0], c.techniques[1]] for c in factorial.interactions]
-    changes = numbers.plus_minus([c.estimate for c in factorial.interactions], sign=True)
+    scale = comparison.metric.scale
+    changes = numbers.plus_minus([c.estimate for c in factorial.interactions], scale, sign=True)
     off, on = (
-        numbers.plus_minus([getattr(g, side) for g in pairs], sign=True) for side in ("off", "on")
+        numbers.plus_minus([getattr(g, side) for g in pairs], scale, sign=True)
+        for side in ("off", "on")
     )
     columns = (
         Column(words("effects.technique")),
@@ -301,26 +310,23 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
         figures = [
             cell(off[i]),
             cell(on[i]),
-            cell(changes[i], _tone(c)),
-            cell(numbers.p_value(c.p_holm)),
+            cell(changes[i], _tone(c, comparison)),
+            cell(numbers.p_value(c.p_adjusted)),
         ]
         rows.append((*names, *figures))
     confidence = numbers.percent(comparison.confidence)
-    notes = (
-        words(
-            "effects.interactions_note", confidence=confidence, family=len(factorial.interactions)
-        ),
-    )
-    return Table(
-        words("effects.interactions_title", dataset=_where(comparison)), columns, tuple(rows), notes
-    )
+    notes = [words("effects.interactions_note", confidence=confidence, family=factorial.family[1])]
+    if comparison.generalize == "images":
+        notes.append(words("scope.effects"))
+    title = words("effects.interactions_title", dataset=_where(comparison))
+    return Table(title, columns, tuple(rows), tuple(notes))
 
 
-def _tone(contrast: Contrast) -> Tone:
-    """Return the tone of an effect whose adjusted p is under 0.05."""
-    return (
-        "plain" if not contrast.p_holm < 0.05 else "good" if contrast.estimate.mean > 0 else "bad"
-    )
+def _tone(contrast: Contrast, comparison: Comparison) -> Tone:
+    """Return the tone of an effect whose adjusted p is under the level."""
+    if not contrast.p_adjusted < comparison.alpha:
+        return "plain"
+    return "good" if comparison.metric.sign * contrast.estimate.mean > 0 else "bad"
 
 
 def everything(comparison: Comparison, words: Words) -> list[Table]:
@@ -340,36 +346,39 @@ def everything(comparison: Comparison, words: Words) -> list[Table]:
 
 
 def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple[Line, ...]]]:
-    """Return (row, (technique, n, accuracy, verdict, gap, time)) for each technique of the
-    summary.
+    """Return (row, (technique, verdict, n, the metric's difference, the other metrics', gap, time))
+    for each technique of the summary.
     """
     techniques_of = [
         (row, technique) for row, group in comparison.summary.items() for technique in group
     ]
     effects_of = [t.cell.effect if t.cell else None for _, t in techniques_of]
-    accuracy = numbers.plus_minus([e.accuracy if e else None for e in effects_of], sign=True)
-    gap = numbers.plus_minus([e.gap if e else None for e in effects_of], sign=True)
+    differences = [
+        numbers.plus_minus(
+            [e.differences[key] if e else None for e in effects_of], METRICS[key].scale, sign=True
+        )
+        for key in (comparison.metric.key, *_others(comparison))
+    ]
+    gap = numbers.plus_minus([e.clean_gap if e else None for e in effects_of], sign=True)
     lines: list[tuple[str, tuple[Line, ...]]] = []
     for i, (row, technique) in enumerate(techniques_of):
         name, effect = Line(_name(technique, comparison, words)), effects_of[i]
         if effect is None or technique.cell is None:
-            empty = Line("")
             why = Line(words(f"summary.{technique.status}"), "faint")
-            lines.append((row, (name, empty, empty, why, empty, empty)))
+            lines.append((row, (name, why, *[Line("")] * 6)))
             continue
-        lines.append(
-            (
-                row,
-                (
-                    name,
-                    Line(_count(technique.cell)),
-                    Line(accuracy[i]),
-                    _verdict(technique.cell, words, comparison.confidence),
-                    Line(gap[i]),
-                    Line(numbers.ratio(effect.time.mean)),
-                ),
-            )
+        first, second, third = (Line(column[i]) for column in differences)
+        figures = (
+            name,
+            said.verdict(technique.cell, words, comparison.confidence),
+            Line(said.count(technique.cell)),
+            first,
+            second,
+            third,
+            Line(gap[i]),
+            Line(numbers.ratio(effect.time.mean)),
         )
+        lines.append((row, figures))
     return lines
 
 
@@ -400,32 +409,6 @@ def _name(technique: TechniqueResult, comparison: Comparison, words: Words) -> s
             parts.append(words("summary.best_of", n=technique.strengths))
     name = str(techniques()[technique.key].card(words.language).name)
     return f"{name} ({', '.join(parts)})" if parts else name
-
-
-def _count(result: CellResult) -> str:
-    """Return n: finished runs, of how many if some are not, and pairs if there are fewer."""
-    n = (
-        str(result.finished)
-        if result.finished == result.planned
-        else f"{result.finished}/{result.planned}"
-    )
-    pairs = result.effect.accuracy.n if result.effect else result.finished
-    return n if pairs == result.finished else f"{n} ({pairs})"
-
-
-def _verdict(result: CellResult, words: Words, confidence: float) -> Line:
-    """Return symbol and word, with the seeds that are wanting, and † where the two tests
-    disagree.
-    """
-    effect = result.effect
-    if effect is None:
-        return Line(words("verdict.baseline"), "faint")
-    text = f"{SYMBOLS[effect.verdict]} {words(f'verdict.{effect.verdict}')}"
-    if effect.verdict in ("undecided", "too_few"):
-        more, limit = effect.more_seeds, words("verdict.more_than", n=MOST_SEEDS)
-        text += f" ({limit if more is None else words('verdict.more', n=more)})"
-    text += " †" if effect.tests_disagree(1 - confidence) else ""
-    return Line(text, TONES.get(effect.verdict, "faint"))
 
 
 def _where(comparison: Comparison) -> str:

@@ -78,10 +78,8 @@ class Report:
             yield summary
         else:
             yield tables.cards(comparison, words)
-            yield tables.effects(comparison, words, grouped=False)
-        ranking = tables.ranking(comparison, words)
-        labels = min(ROOM_FOR_LABELS, _natural_width(ranking, 1)) + GAP
-        yield ranking if width >= _fixed_width(ranking) + EDGES + labels else _stacked(ranking)
+            yield fitted(tables.effects(comparison, words, grouped=False), width)
+        yield fitted(tables.ranking(comparison, words), width)
         rest = (
             tables.main_effects,
             tables.interactions,
@@ -104,7 +102,8 @@ class Single:
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
         """Yield title, table and notes."""
-        yield from drawn(_spelt(self.table, self.encoding), options.max_width)
+        table = fitted(_spelt(self.table, self.encoding), options.max_width)
+        yield from drawn(table, options.max_width)
 
 
 def _spelt(table: Table, encoding: str) -> Table:
@@ -148,6 +147,12 @@ def text(report: Report | Single, width: int, color: bool = False) -> str:
         console.print(report)
     lines = capture.get().split("\n")
     return "\n".join(line if color else line.rstrip() for line in lines).strip("\n") + "\n"
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return a text in lines of at most `width` columns."""
+    console = Console(file=io.StringIO(), width=width, force_jupyter=False)
+    return "\n".join(str(line) for line in Text(text).wrap(console, width))
 
 
 def svg(report: Report, width: int, title: str) -> str:
@@ -276,13 +281,25 @@ def _fixed_width(table: Table) -> int:
     return sum(_natural_width(table, i) + GAP for i in figures)
 
 
-def _stacked(table: Table) -> Table:
+def fitted(table: Table, width: int) -> Table:
+    """Return the table, stacked where its figures leave too little room for the names of cells."""
+    names = [i for i in (0, 1) if table.columns[i].kind == "text"]
+    room = min(ROOM_FOR_LABELS, max((_natural_width(table, i) for i in names), default=0)) + GAP
+    shown = table
+    for level in (1, 2):
+        if width < _fixed_width(shown) + EDGES + room:
+            shown = _stacked(table, level)
+            room = min(room, LONGEST_WORD + GAP)
+    return shown
+
+
+def _stacked(table: Table, level: int) -> Table:
     """Return the table with every column that may stand below the one before it there."""
     columns: list[Column] = []
     rows: list[list[Cell]] = [[] for _ in table.rows]
     for i, column in enumerate(table.columns):
-        if column.below:
-            columns[-1] = replace(column, title=f"{columns[-1].title}\n{column.title}")
+        if 0 < column.below <= level:
+            columns[-1] = replace(columns[-1], title=f"{columns[-1].title}\n{column.title}")
             for stacked, row in zip(rows, table.rows, strict=True):
                 stacked[-1] = (*stacked[-1], *row[i])
         else:

@@ -26,6 +26,7 @@ from regbench.results.schema import (
     BESIDE,
     DTYPES,
     FINISHED,
+    LATER,
     PROBED,
     PROBES,
     RUNS,
@@ -83,7 +84,15 @@ class Records:
     @property
     def tested(self) -> int:
         """The number of test images, 0 where dataset.json doesn't say."""
-        number = self.dataset.get("test")
+        return self._images("test")
+
+    @property
+    def pool(self) -> int:
+        """The number of images for training and validation, 0 where dataset.json doesn't say."""
+        return self._images("train")
+
+    def _images(self, part: str) -> int:
+        number = self.dataset.get(part)
         return number if type(number) is int and number > 0 else 0
 
     def digest(self) -> str:
@@ -158,6 +167,9 @@ class Records:
     def _table(self, path: Path, columns: Mapping[str, Kind]) -> pd.DataFrame:
         import pandas as pd
 
+        if lacking := _lacking(path, columns):
+            there = {name: kind for name, kind in columns.items() if name not in lacking}
+            return self._table(path, there).reindex(columns=list(columns))
         if (whole := _at_once(path, columns)) is not None:
             return whole
         # Arrays of numbers and shared strings: three million epochs fit into a few hundred
@@ -195,6 +207,14 @@ class Records:
                 for (name, kind), column in zip(columns.items(), data, strict=True)
             }
         )
+
+
+def _lacking(path: Path, columns: Mapping[str, Kind]) -> list[str]:
+    """Return the columns that a file of an earlier version lacks."""
+    with readable(path), path.open("rb") as file:
+        names = file.readline().decode("utf-8", "replace").strip("\r\n").split(",")
+    later = [name for name in LATER if name in columns]
+    return later if names == [name for name in columns if name not in later] else []
 
 
 def _at_once(path: Path, columns: Mapping[str, Kind]) -> pd.DataFrame | None:

@@ -67,8 +67,9 @@ def header(columns: Iterable[str]) -> bytes:
     return ",".join(columns).encode() + b"\n"
 
 
-def check_header(path: Path, line: bytes, columns: Mapping[str, Kind]) -> None:
+def check_header(path: Path, line: bytes, columns: Iterable[str]) -> None:
     """Raise RecordsError unless `line` names `columns`, in their order."""
+    columns = list(columns)
     if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise RecordsError(
             f"{path}:1: this is UTF-16, as some spreadsheets save text; save it as CSV in UTF-8"
@@ -76,7 +77,7 @@ def check_header(path: Path, line: bytes, columns: Mapping[str, Kind]) -> None:
     # A spreadsheet puts a byte-order mark in front, and quotes around names.
     text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").strip("\r\n")
     names = text.replace('"', "").split(",") if text.strip() else []
-    if names == list(columns):
+    if names == columns:
         return
     for separator in (";", "\t"):
         if len(names) == 1 and names[0].count(separator) == len(columns) - 1:
@@ -85,7 +86,7 @@ def check_header(path: Path, line: bytes, columns: Mapping[str, Kind]) -> None:
                 "spreadsheets save a CSV; "
                 "put the file back as it was, or save it with commas"
             )
-    if names[1:] == list(columns):
+    if names[1:] == columns:
         raise RecordsError(
             f"{path}:1: a column too many stands in front, as pandas writes an index; save "
             "with index=False"

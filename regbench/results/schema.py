@@ -39,6 +39,8 @@ RUNS: dict[str, Kind] = {
     "test_accuracy": "number",
     "test_ece": "number",
     "gap": "number",
+    "clean_gap": "number",
+    "memorised": "number",
     "weight_norm": "number",
     "exact_zeros": "number",
     "near_zeros": "number",
@@ -51,6 +53,10 @@ RUNS: dict[str, Kind] = {
     "order_hash": "text",
     "proof": "json",
 }
+
+
+LATER = ("clean_gap", "memorised")
+"""Columns that records of earlier versions lack: unknown there."""
 
 
 EPOCHS: dict[str, Kind] = {

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from regbench.analysis import stats
+from regbench.analysis import levels
 from regbench.analysis.compare import compare
 from regbench.analysis.comparison import CellResult, Comparison
 from regbench.config.sections import Analysis
@@ -69,18 +69,15 @@ def test_gap_and_time_are_paired_too(folder: Path) -> None:
     seconds = runs.pivot(index="seed", columns="cell", values="seconds")
     ratios = seconds["batch_norm"] / seconds["baseline"]
     assert effect.time.mean == pytest.approx(scipy.stats.gmean(ratios))
-    assert effect.time.low < effect.time.mean < effect.time.high
 
 
-def test_holm_is_over_all_cells_but_the_baseline(folder: Path) -> None:
+def test_the_family_is_all_cells_but_the_baseline(folder: Path) -> None:
     plan, runs = small(folder)
     comparison = compared(plan, runs)
     effects = [cell.effect for cell in comparison.cells if cell.effect]
     assert comparison.family == len(effects) == 4
-    assert [e.p_holm for e in effects] == pytest.approx(stats.holm([e.p for e in effects]))
-    assert [e.equivalence_p_holm for e in effects] == pytest.approx(
-        stats.holm([e.equivalence_p for e in effects])
-    )
+    adjusted = levels.stepdown([[e.p, e.equivalence_p] for e in effects])
+    assert [[e.p_adjusted, e.equivalence_p_adjusted] for e in effects] == pytest.approx(adjusted)
 
 
 def test_order_of_rows_changes_nothing(folder: Path) -> None:
@@ -156,7 +153,7 @@ def test_a_lost_run_takes_its_pair_along_and_is_listed(folder: Path) -> None:
     assert batch_norm.effect is not None
     assert l2.effect is not None
     assert (batch_norm.planned, batch_norm.finished, batch_norm.effect.accuracy.n) == (6, 3, 2)
-    assert (batch_norm.effect.verdict, batch_norm.effect.more_seeds) == ("too_few", 3)
+    assert (batch_norm.effect.verdict, batch_norm.effect.more_seeds) == ("too_few", (1, 1))
     assert (l2.finished, l2.effect.accuracy.n) == (6, 5)
     assert [(f.label, f.status, f.seeds, f.reason) for f in comparison.failures] == [
         ("baseline", "failed", (1,), "out of memory"),
@@ -184,11 +181,8 @@ def test_an_unknown_gap_or_time_leaves_accuracy_alone(folder: Path) -> None:
     runs.loc[(runs.cell == "batch_norm") & (runs.seed == 2), ["gap", "seconds"]] = np.nan
     batch_norm = of(compared(plan, runs), "batch_norm")
     assert batch_norm.effect is not None
-    assert (batch_norm.effect.accuracy.n, batch_norm.effect.gap.n, batch_norm.effect.time.n) == (
-        6,
-        5,
-        5,
-    )
+    assert (batch_norm.effect.accuracy.n, batch_norm.effect.gap.n) == (6, 5)
+    assert batch_norm.effect.time.mean > 0
 
 
 def test_records_of_other_configs_are_left_out_and_counted(folder: Path) -> None:
@@ -235,7 +229,7 @@ def test_few_seeds_bring_no_verdict(folder: Path, seeds: int) -> None:
     plan, runs = small(folder, seeds)
     for cell in compared(plan, runs).cells:
         if cell.effect:
-            assert (cell.effect.verdict, cell.effect.more_seeds) == ("too_few", 5 - seeds)
+            assert (cell.effect.verdict, cell.effect.more_seeds) == ("too_few", (5 - seeds,) * 2)
             assert math.isnan(cell.effect.p) == (seeds == 1)
 
 
@@ -259,7 +253,7 @@ def test_time_is_unknown_where_one_stack_charged_both_alike(folder: Path) -> Non
     assert l2.time_shared
     assert math.isnan(l2.time.mean)
     assert not batch_norm.time_shared
-    assert batch_norm.time.n == 6
+    assert batch_norm.time.mean > 0
 
 
 def test_an_undecided_cell_says_how_many_more_seeds_and_a_decided_one_does_not(
@@ -277,9 +271,8 @@ def test_an_undecided_cell_says_how_many_more_seeds_and_a_decided_one_does_not(
     }
     undecided = effects["batch_norm"]
     d = undecided.accuracy
-    assert undecided.more_seeds == stats.more_seeds(
-        6, d.mean, d.sd, 0.002, 0.05 / 1
-    )  # three of four are rejected
+    # Three differences of four are rejected, but all four cells still have a null.
+    assert undecided.more_seeds == levels.seeds_to_verdict(6, d.mean, d.sd, 0.002, 0.05 / 4)
     assert effects["dropout(p=0.5)"].more_seeds is None
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from regbench.analysis.compare import compare
+from regbench.analysis.compare import Beside, compare
 from regbench.analysis.comparison import Comparison, TechniqueResult
 from regbench.analysis.evidence import MEASURES, Evidence, Measure, evidence, outcome
 from regbench.analysis.stats import Estimate
@@ -31,7 +32,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, pd.DataF
     found = records(plan)
     found.loc[found.cell.str.startswith("l1"), "near_zeros"] = 0.6 + 0.01 * found.seed
     found.loc[found.cell == "l2(strength=0.01)", "weight_norm"] = 10 + 0.1 * found.seed
-    return compare(found, plan, config.analysis), found
+    return compare(found, plan, config.analysis, Beside(epochs=lambda: curves(found))), found
+
+
+def curves(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return validation accuracies that rise to 0.9: dropout's a third as fast, other by luck."""
+    rows = []
+    for run in runs.itertuples():
+        pace = (1 if "dropout" in run.cell else 3) * (1 + 0.05 * run.seed)
+        rows += [(run.run, e, 0.9 * (1 - math.exp(-0.1 * pace * e))) for e in range(1, 41)]
+    return pd.DataFrame(rows, columns=["run", "epoch", "validation_accuracy"])
 
 
 def of(comparison: Comparison, key: str) -> TechniqueResult:
@@ -50,12 +60,14 @@ def test_each_point_is_the_paired_comparison_of_its_measure(
     comparison, frame = runs
     table = {name: frame.pivot(index="seed", columns="cell", values=name) for name in frame}
     dropout, ln, bn = "dropout(p=0.5)", "layer_norm", "batch_norm"
-    gap = table["gap"][dropout] - table["gap"]["baseline"]
+    gap = table["gap"][dropout] - table["gap"]["baseline"]  # all labels are right here
     assert measured(comparison, "overfitting", "dropout").estimate.mean == pytest.approx(gap.mean())
+    time = measured(comparison, "time", "dropout")
+    assert 2.5 < time.estimate.low < time.estimate.high < 3.5
+    assert (time.outcome, time.estimate.n) == ("holds", 6)
+    assert comparison.target == pytest.approx(0.95 * 0.9, abs=1e-3)
     ratio = np.log(table["seconds"][dropout] / table["seconds"]["baseline"])
-    assert measured(comparison, "time", "dropout").estimate.mean == pytest.approx(
-        math.exp(ratio.mean())
-    )
+    assert time.beside["seconds"].mean == pytest.approx(math.exp(ratio.mean()))
     zeros = table["near_zeros"]["l1(strength=0.001)"] - table["near_zeros"]["baseline"]
     assert measured(comparison, "sparsity", "l1").estimate.mean == pytest.approx(zeros.mean())
     norms = np.log(table["weight_norm"]["l2(strength=0.01)"] / table["weight_norm"]["baseline"])
@@ -139,4 +151,79 @@ def test_the_summary_says_of_each_point_what_was_measured_or_that_it_was_not(
         "(from the literature, not tested)",
     ]
     penalties = [line.text for line in rows["L1/L2"][3]]
-    assert [text.split(":")[0] for text in penalties[3:]] == ["✓ L1", "✓ L2"]
+    assert [text.split(":")[0] for text in penalties[3:5]] == ["? L1", "✓ L2"]
+
+
+# Overfitting
+
+ACCURATE = {"clean_gap": -0.05, "test_accuracy": 0.03, "test_nll": -0.1}
+LEARNS_NOTHING = {"clean_gap": -0.15, "test_accuracy": -0.7, "test_nll": 1.8}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (ACCURATE, "holds"),
+        (LEARNS_NOTHING, "refuted"),
+        (ACCURATE | {"test_nll": 0.3}, "refuted"),
+        (ACCURATE | {"clean_gap": 0.05}, "refuted"),
+        (ACCURATE | {"memorised": 0.3}, "refuted"),
+        (ACCURATE | {"clean_gap": 0.0}, "undecided"),
+        (ACCURATE | {"test_accuracy": -0.001}, "undecided"),
+        ({"gap": -0.3} | dict.fromkeys(ACCURATE, 0.0), "undecided"),
+    ],
+    ids=[
+        "fits less and tests better",
+        "predicts one class",
+        "is worse in NLL",
+        "fits more",
+        "learns more wrong labels",
+        "leaves the gap",
+        "may be worse beyond the margin",
+        "only the gap on wrong labels falls",
+    ],
+)
+def test_overfitting_falls_where_the_gap_on_right_labels_does_and_nothing_is_lost(
+    tmp_path: Path, changed: dict[str, float], said: str
+) -> None:
+    plan, config = sweep(
+        tmp_path, YAML.replace("{name: mnist5k}", "{name: mnist5k, label_noise: 0.2}")
+    )
+    found = records(plan)
+    base, mine = found.cell == "baseline", found.cell == "dropout(p=0.5)"
+    random = np.random.default_rng(0)
+    for name in (*ACCURATE, "memorised", "gap"):
+        found.loc[mine, name] = (
+            found[base].set_index("seed")[name].reindex(found[mine].seed).to_numpy()
+            + changed.get(name, 0.0)
+            + random.normal(0, 0.002, mine.sum())
+        )
+    found["memorised"] *= 0.5  # room above
+    comparison = compare(found, plan, config.analysis)
+    evidence_of = measured(comparison, "overfitting", "dropout")
+    assert evidence_of.outcome == said
+    points = {row[0][0].text: row for row in tables.cards(comparison, words("en")).rows}
+    line = points["dropout"][3][1].text
+    assert line.startswith({"holds": "✓ gap", "refuted": "✗ gap", "undecided": "? gap"}[said])
+    assert ("accuracy" in line) == (said != "holds")
+    assert "wrong labels learnt" in line
+
+
+def test_a_run_that_diverged_kept_nothing_from_overfitting(tmp_path: Path) -> None:
+    plan, config = sweep(tmp_path, YAML)
+    found = records(plan)
+    found.loc[(found.cell == "dropout(p=0.5)") & (found.seed == 0), "status"] = "diverged"
+    assert measured(compare(found, plan, config.analysis), "overfitting", "dropout").outcome == (
+        "refuted"
+    )
+
+
+def test_records_from_before_the_gap_on_right_labels_say_nothing_of_overfitting_under_noise(
+    tmp_path: Path,
+) -> None:
+    for noise, known in (("0", True), ("0.2", False)):
+        yaml = YAML.replace("{name: mnist5k}", f"{{name: mnist5k, label_noise: {noise}}}")
+        plan, config = sweep(tmp_path, yaml)
+        found = records(plan).assign(clean_gap=math.nan, memorised=math.nan)
+        comparison = compare(found, plan, config.analysis)
+        assert (evidence("overfitting", of(comparison, "dropout"), comparison) is not None) == known

@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 
 from regbench.analysis.audit import hashes
-from regbench.analysis.compare import compare
+from regbench.analysis.compare import Beside, compare
 from regbench.analysis.comparison import Comparison
 from regbench.analysis.versus import versus
 from regbench.errors import RecordsError, UsageError
@@ -37,7 +37,7 @@ def found(
     }
     runs["test_accuracy"] = [bits[run].mean() for run in runs.run]
     details = pd.DataFrame({"run": list(bits), "correct": [pack(b) for b in bits.values()]})
-    return compare(runs, plan, config.analysis, details, IMAGES), details, plan, runs
+    return compare(runs, plan, config.analysis, Beside(details, images=IMAGES)), details, plan, runs
 
 
 def test_runs_of_a_seed_have_one_hash_each(
@@ -105,7 +105,7 @@ def test_the_error_from_the_test_set_is_that_of_as_many_images(
 def test_the_commands_print_what_was_found() -> None:
     audited = regbench("audit", QUICKSTART)
     assert (audited.returncode, audited.stderr) == (0, "")
-    assert audited.stdout.count("✓") == 15
+    assert audited.stdout.count("✓") == 18
     compared = regbench("versus", QUICKSTART, "dropout", "l2", "--lang", "en")
     assert (compared.returncode, compared.stderr) == (0, "")
     assert "McNemar" in compared.stdout

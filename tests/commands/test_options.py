@@ -227,8 +227,8 @@ def test_an_extension_that_is_not_finished_is_finished_first_and_that_is_said(
     quickstart = shutil.copytree(REFERENCE.parent / "quickstart", tmp_path / "out")
     file = REFERENCE.parents[2] / "configs/quickstart.yaml"
     config = (quickstart / "config.yaml").read_text()
-    config = config.replace("seeds: [0, 1, 2, 3, 4]", "seeds: [0, 1, 2, 3, 4, 5, 6]").replace(
-        "rounds: [5]", "rounds: [5, 2]"
+    config = config.replace("seeds: [0, 1, 2, 3, 4, 5]", "seeds: [0, 1, 2, 3, 4, 5, 6, 7]").replace(
+        "rounds: [6]", "rounds: [6, 2]"
     )
     (quickstart / "config.yaml").write_text(config)
     said = outcome(
@@ -239,4 +239,4 @@ def test_an_extension_that_is_not_finished_is_finished_first_and_that_is_said(
     assert (
         "the 2 seeds that were added last are not finished; they come first, and alone" in said[2]
     )
-    assert "x 7 seeds" in said[1]
+    assert "x 8 seeds" in said[1]

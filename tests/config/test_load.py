@@ -43,7 +43,7 @@ def test_a_minimal_config_gets_every_default(folder: Path) -> None:
         optimizer.Constant(),
     )
     assert (config.train.select, config.train.evaluate_every) == ("last", 1)
-    assert (config.analysis.margin, config.analysis.confidence) == (0.2, 0.95)
+    assert (config.analysis.margin, config.analysis.confidence) == (None, 0.95)
     assert config.seeds == [0, 1, 2, 3, 4]
     assert config.techniques == {"dropout": [techniques()["dropout"].Settings(p=0.5)]}
 

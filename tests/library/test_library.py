@@ -247,8 +247,8 @@ def test_frames_hold_the_numbers_of_the_csv(quickstart: rb.Results) -> None:
     assert summary["technique"].tolist() == ["l1", "l2", "dropout", "batch_norm", "layer_norm"]
     for row in summary.itertuples():
         cell = cells.set_index("cell").loc[row.cell]
-        assert (row.difference, row.p_holm, row.verdict) == (
-            cell["difference"], cell["p_holm"], cell["verdict"],
+        assert (row.difference, row.p_adjusted, row.verdict) == (
+            cell["difference"], cell["p_adjusted"], cell["verdict"],
         )  # fmt: skip
 
 
@@ -257,7 +257,7 @@ def test_a_frame_is_a_copy_and_what_is_done_to_it_changes_no_result() -> None:
     runs = results.runs
     runs["test_accuracy"] = 0.0
     runs.loc[:, "cell"] = "another"
-    assert len(results.runs) == 120
+    assert len(results.runs) == 144
     assert results.verdict("dropout") == "helps"
 
 

@@ -55,9 +55,9 @@ def ids(runs: tuple[Run, ...]) -> dict[tuple[str, int], str]:
     return {(run.cell.label, run.seed): run.id for run in runs}
 
 
-def test_the_quickstart_is_24_cells_of_5_seeds_and_8_skips() -> None:
+def test_the_quickstart_is_24_cells_of_6_seeds_and_8_skips() -> None:
     quickstart = plan(load(ROOT / "configs" / "quickstart.yaml"))
-    assert (len(quickstart.cells), len(quickstart.runs), len(quickstart.skips)) == (24, 120, 8)
+    assert (len(quickstart.cells), len(quickstart.runs), len(quickstart.skips)) == (24, 144, 8)
     assert {skip.reason for skip in quickstart.skips} == {
         techniques()["batch_norm"].conflicts["layer_norm"]
     }

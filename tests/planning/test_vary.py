@@ -105,12 +105,12 @@ def test_each_condition_is_compared_with_its_own_baseline_and_holm_is_over_all(
         for mine, its in zip(each.cells, alone.cells, strict=True):
             if mine.effect and its.effect:
                 assert mine.effect.accuracy == its.effect.accuracy
-                assert mine.effect.p_holm >= its.effect.p_holm
+                assert mine.effect.p_adjusted >= its.effect.p_adjusted
     assert {each.family for each in found} == {8}
     smallest = min(
         (c.effect for each in found for c in each.cells if c.effect), key=lambda effect: effect.p
     )
-    assert smallest.p_holm == pytest.approx(min(1, 8 * smallest.p))
+    assert smallest.p_adjusted == pytest.approx(min(1, 8 * smallest.p))
 
 
 def test_tables_follow_each_other_and_say_their_condition(tmp_path: Path) -> None:

@@ -42,15 +42,15 @@ def sweep_of(folder: Path, techniques: str, combine: str, seeds: int = 5) -> Com
 
 def test_json_holds_every_number_as_it_was_computed(rough: Comparison) -> None:
     document = json.loads(report.render(rough, "json"))
-    assert document["schema_version"] == 3
+    assert document["schema_version"] == 4
     assert [c["cell"] for c in document["cells"]] == [c.label for c in rough.cells]
     for written, result in zip(document["cells"], rough.cells, strict=True):
         assert written["test_accuracy"]["mean"] == result.accuracy.mean
         if result.effect:
             assert written["verdict"] == result.effect.verdict
             assert written["difference"]["n"] == result.effect.accuracy.n
-            p = result.effect.p_holm
-            assert written["p_holm"] == (p if math.isfinite(p) else None)
+            p = result.effect.p_adjusted
+            assert written["p_adjusted"] == (p if math.isfinite(p) else None)
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
@@ -166,10 +166,10 @@ def test_the_summary_mirrors_the_notes_columns_and_rows(rough: Comparison) -> No
 
 def test_each_row_carries_what_was_measured_or_says_why_not(rough: Comparison) -> None:
     table = tables.effects(rough, words("en"), grouped=False)
-    lines = {row[0][0].text: row[3][0].text for row in table.rows}
+    lines = {row[0][0].text: row[1][0].text for row in table.rows}
     assert lines == {
         "L1": "not measured here",
-        "L2 (strength=0.0001, best of 3)": "▲ helps",
+        "L2 (strength=0.0001, best of 3)": "? undecided* (+1 to 12)",
         "weight decay (strength=0.1)": "– no verdict (+4)",
         "dropout (p=0.2, input=0.1, best of 2)": "▲ helps",
         "batch norm": "not measured here",
@@ -197,8 +197,8 @@ def test_notes_say_n_method_correction_margin_and_selection(rough: Comparison) -
             "over n seeds",
             "95%",
             "t interval",
-            "p < 0.05",
-            "Holm's correction over 7 comparisons",
+            "tests of 7 comparisons are one family",
+            "chance of at most 0.05",
             "within 0.2 points",
             "Fewer than 5 pairs: no verdict",
             "epoch with the best validation accuracy",

@@ -64,7 +64,9 @@ def test_it_begins_with_what_was_found() -> None:
     comparison = Opened(QUICKSTART).comparison()
     first, second = page.lead(comparison, words("en"))
     assert re.fullmatch(
-        r"dropout helps most: \+\d\.\d points .* \(\+\d\.\d to \+\d\.\d, n = 5\)\.", first
+        r"dropout helps most: accuracy \+\d\.\d points .* \(\+\d\.\d to \+\d\.\d, n = 6\)\. "
+        r"\d+ of 24 cells can't be told from the best.*",
+        first,
     )
     counts = [int(n) for n in re.findall(r"\d+", second)]
     assert counts[0] == sum(counts[1:]) == len(comparison.cells) - 1

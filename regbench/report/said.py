@@ -1,0 +1,112 @@
+"""Verdicts and evidence in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from regbench.analysis.comparison import CellResult, Comparison
+from regbench.analysis.evidence import MEASURES, Evidence, Support
+from regbench.analysis.levels import MORE
+from regbench.analysis.metrics import METRICS
+from regbench.analysis.stats import Estimate, Verdict
+from regbench.config.sections import MetricKey
+from regbench.locale import Words
+from regbench.report import numbers
+from regbench.report.numbers import UNKNOWN
+from regbench.report.table import Line, Tone
+
+SYMBOLS: Mapping[Verdict, str] = {
+    "helps": "▲",
+    "hurts": "▼",
+    "equivalent": "=",
+    "undecided": "?",
+    "too_few": UNKNOWN,
+    "no_spread": UNKNOWN,
+}
+TONES: Mapping[Verdict, Tone] = {"helps": "good", "hurts": "bad", "equivalent": "same"}
+MARKS: Mapping[Support, str] = {
+    "holds": "✓ ",
+    "refuted": "✗ ",
+    "undecided": "? ",
+    "too_few": "",
+    "number": "",
+}
+SUPPORT_TONES: Mapping[Support, Tone] = {"holds": "good", "refuted": "bad"}
+CLAIMS: Mapping[str, tuple[str, Tone]] = {
+    "supported": ("✓", "good"),
+    "refuted": ("✗", "bad"),
+    "qualified": ("±", "same"),
+    "undecided": ("?", "faint"),
+    "too_few": (UNKNOWN, "faint"),
+}
+KEPT: tuple[MetricKey, ...] = ("accuracy", "nll")
+"""What must not be lost where overfitting falls."""
+
+
+def evidence(key: str, found: Evidence, comparison: Comparison, words: Words) -> str:
+    """Return what was measured of a point, in words, with what has to be known to read it."""
+    metric = comparison.metric
+    if MEASURES[key].neutral:
+        x = numbers.ratio_interval(found.estimate)
+    elif key in ("behind_batch_norm", "tuning"):
+        x = words(f"metric.{metric.key}.told", x=_tight(found.estimate, metric.scale))
+    else:
+        x = _tight(found.estimate)
+    said = words(f"evidence.{key}", x=x, target=numbers.percent(round(comparison.target, 3)))
+    learnt, seconds = found.beside.get("memorised"), found.beside.get("seconds")
+    if learnt and learnt.n:
+        said += words("evidence.memorised", x=_tight(learnt))
+    if seconds and seconds.n:
+        said += words("evidence.seconds", x=numbers.ratio(seconds.mean))
+    if key == "overfitting" and found.outcome in ("refuted", "undecided"):
+        shown = {name: _tight(found.beside[name], METRICS[name].scale) for name in KEPT}
+        said += words("evidence.kept", **shown)
+    return said
+
+
+def _tight(estimate: Estimate, scale: float = numbers.POINTS) -> str:
+    """Return a difference with its interval, without a place to break the line."""
+    return "".join(numbers.plus_minus([estimate], scale, sign=True)[0].split())
+
+
+def count(result: CellResult) -> str:
+    """Return n: finished runs, of how many if some are not, and pairs if there are fewer."""
+    n = (
+        str(result.finished)
+        if result.finished == result.planned
+        else f"{result.finished}/{result.planned}"
+    )
+    pairs = result.effect.primary.n if result.effect else result.finished
+    return n if pairs == result.finished else f"{n} ({pairs})"
+
+
+def verdict(result: CellResult, words: Words, confidence: float) -> Line:
+    """Return symbol and word, with the seeds that are wanting; * where the row alone would have a
+    verdict, † where the two tests disagree, and what else has to be known.
+    """
+    effect = result.effect
+    if effect is None:
+        return Line(words("verdict.baseline"), "faint")
+    text = f"{SYMBOLS[effect.verdict]} {words(f'verdict.{effect.verdict}')}"
+    text += "*" * effect.only_alone
+    if effect.more_seeds:
+        text += f" ({_wanting(*effect.more_seeds, words)})"
+    text += " †" if effect.tests_disagree(1 - confidence) else ""
+    side = "better" if effect.verdict == "hurts" else "worse"
+    caveats = [words(f"verdict.{side}", metric=words(f"metric.{k}.short")) for k in effect.against]
+    if result.diverged:
+        caveats.append(words("verdict.diverged", n=result.diverged, of=result.planned))
+    return Line(", ".join([text, *caveats]), TONES.get(effect.verdict, "faint"))
+
+
+def _wanting(low: int | None, high: int | None, words: Words) -> str:
+    """Return how many more seeds would decide: "+2", "+3 to 60", ">200"."""
+    if low is None:
+        return words("verdict.more_than", n=MORE[-1])
+    if high is None:
+        return words("verdict.more_or_over", low=low, n=MORE[-1])
+    return (
+        words("verdict.more", n=low)
+        if low == high
+        else words("verdict.more_range", low=low, high=high)
+    )
