@@ -148,7 +148,7 @@ def records(plan: Plan, key: int = 1) -> pd.DataFrame:
 TUNED = """
 dataset: {name: mnist5k, train_size: 2000, label_noise: 0.2}
 model: {name: mlp, widths: [64]}
-tune: {trials: 4, seeds: 2, lr: {low: 3e-4, high: 1e-2}}
+tune: {trials: 4, seeds: 2, repeat: false, lr: {low: 3e-4, high: 1e-2}}
 techniques: {l2: , dropout: , batch_norm: }
 seeds: 5
 """
@@ -160,7 +160,7 @@ def tuned_sweep(folder: Path) -> Comparison:
     path.write_text(TUNED, encoding="utf-8")
     settings = load(path)
     ledger = tuning.choose(settings, records(trials(settings)))
-    planned = plan(settings, [choice.chosen for choice in ledger])
+    planned = plan(settings, [(choice.chosen, choice.seed) for choice in ledger])
     return replace(compare(records(planned), planned, settings.analysis), ledger=tuple(ledger))
 
 

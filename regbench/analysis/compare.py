@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -123,9 +123,7 @@ def _one(records: Measured, analysis: Analysis, beside: Beside) -> Comparison:
         failures=_failures(records),
         foreign=records.foreign,
         by_seed=by_seed,
-        factorial=factorial(
-            [_hashable(cell.techniques) for cell in plan.cells], scores, by.confidence
-        ),
+        factorial=factorial([_combination(cell) for cell in plan.cells], scores, by.confidence),
         noise=_median(noise),
         images=beside.images,
         pool=beside.pool,
@@ -155,6 +153,7 @@ def _cell(
         label=cell.label,
         techniques=cell.techniques,
         settings=cell.settings,
+        retuned=cell.retuned,
         planned=planned,
         finished=len(rows),
         diverged=len(records.lost[cell.label]),
@@ -170,8 +169,12 @@ def _cell(
     )
 
 
-def _hashable(combination: Mapping[str, Any]) -> dict[str, Hashable]:
-    return {key: settings.model_dump_json() for key, settings in combination.items()}
+def _combination(cell: Cell) -> dict[str, Hashable]:
+    """Return what a cell is in a factorial: techniques at strengths, or each tuned for the cell."""
+    return {
+        key: "" if cell.retuned else settings.model_dump_json()
+        for key, settings in cell.techniques.items()
+    }
 
 
 def _noise(plan: Plan, beside: Beside, other: str) -> dict[str, NoiseParts]:

@@ -152,6 +152,8 @@ class CellResult:
     """Settings of dataset, model or training that replace the config's, a tuned learning rate
     too.
     """
+    retuned: bool
+    """Whether each seed has settings of its own; those above are one seed's."""
     planned: int
     finished: int
     diverged: int
@@ -322,6 +324,8 @@ def single_strengths(cells: Sequence[CellResult]) -> dict[str, str]:
     """
     used: dict[str, set[str]] = {}
     for cell in cells:
+        if cell.retuned:
+            continue
         for key, settings in cell.techniques.items():
             used.setdefault(key, set()).add(label({key: settings}))
     return {next(iter(used[key])): key for key in techniques() if len(used.get(key, ())) == 1}

@@ -50,7 +50,7 @@ class Opened:
     @cached_property
     def plan(self) -> Plan:
         """The plan: of a tuned sweep, with the settings that its trials chose."""
-        chosen = [choice.chosen for choice in self.ledger]
+        chosen = [(choice.chosen, choice.seed) for choice in self.ledger]
         return plan(self.config, chosen if self.config.tune else None)
 
     @cached_property

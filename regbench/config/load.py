@@ -433,11 +433,10 @@ class ConfigReader(StrengthsReader):
                 f"tune.lr lists {len(tune.lr)} learning rates",
                 f"{tune.trials}, one a trial",
             )
-        for seed in range(TRIAL_SEED, TRIAL_SEED + (tune.seeds if tune else 0)):
-            if seed in seeds:
-                what = f"seed {seed} is a trial's, and the cells must have seeds that chose nothing"
-                self.problem(("seeds",), what, f"seeds below {TRIAL_SEED:,}")
-                break
+        large = next((s for s in seeds if type(s) is int and s >= TRIAL_SEED), None)
+        if tune and large is not None:
+            what = f"seed {large} is a trial's, and the cells must have seeds that chose nothing"
+            self.problem(("seeds",), what, f"seeds below {TRIAL_SEED:,}")
         return tune
 
     def probes(self, value: Any) -> dict[str, Settings]:

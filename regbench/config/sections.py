@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -24,6 +25,8 @@ STRENGTHS = 1_000
 """Beyond these a config is a mistake: a grid with one list too many."""
 TRIAL_SEED = 10_000
 """The first seed of trials, beyond those that `seeds: N` and `--extend` give to the cells."""
+MOST_TRIAL_SEEDS = 100
+"""Seeds of a trial at most."""
 
 Condition = dict[str, Any]
 """Settings of dataset, model or training that replace the config's own: dotted key to value."""
@@ -125,19 +128,46 @@ class Sequential(Settings):
 
 
 class Tune(Settings):
-    """How strengths are chosen: every cell tries as many, validation selects, and the winner trains
-    on fresh seeds.
+    """How strengths are chosen: every cell tries as many for each number that it chooses,
+    validation selects, and the winner trains on fresh seeds.
     """
 
-    trials: int = Field(..., ge=2, le=1000, description="settings that each cell tries")
+    trials: int = Field(
+        ...,
+        ge=2,
+        le=1000,
+        description="settings that each cell tries for each number that it chooses",
+    )
     seeds: int = Field(
-        3, ge=1, le=100, description="runs of each trial; none of their seeds is the sweep's own"
+        1,
+        ge=1,
+        le=MOST_TRIAL_SEEDS,
+        description="runs of each trial; none of their seeds is the sweep's own",
+    )
+    repeat: bool = Field(
+        True,
+        description="whether each seed's settings are chosen anew, on images and weights of their "
+        "own, so that the noise of choosing is in the intervals; else all seeds share one choice",
+    )
+    by: Literal["accuracy", "nll"] = Field(
+        "accuracy", description="what validation chooses by: the accuracy, or the NLL"
     )
     lr: list[Annotated[float, Field(gt=0)]] | None = Field(
         None,
         description="learning rates to try along with the strengths, one a trial; {low, high} "
         "draws them",
     )
+
+    def trial_seeds(self, seed: int | None) -> range:
+        """Return the seeds of the trials that choose for the sweep's own `seed`; None: for all."""
+        first = TRIAL_SEED + (MOST_TRIAL_SEEDS * seed if seed is not None else 0)
+        return range(first, first + self.seeds)
+
+    def replicates(self, seeds: Sequence[int]) -> list[int | None]:
+        """Return the seeds of the sweep for each of which it is chosen anew; [None]: once for
+        all.
+        """
+        return [*seeds] if self.repeat else [None]
 
 
 class Replicates(Settings):

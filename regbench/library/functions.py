@@ -68,8 +68,9 @@ def plan(
     runs = Counter(run.cell.label for run in whole.runs)
     first = {}
     if settings.tune:
+        times = settings.tune.seeds * len(settings.tune.replicates(settings.seeds))
         for name, _, cells, _ in tried(settings):
-            first[name] = len(cells) * settings.tune.seeds if len(cells) > 1 else 0
+            first[name] = len(cells) * times if len(cells) > 1 else 0
     rows: list[dict[str, Any]] = []
     for cell in whole.cells:
         rows.append(

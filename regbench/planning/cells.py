@@ -33,8 +33,11 @@ def unplannable(config: Config) -> str:
     runs, seeds = len(config.seeds), f"{len(config.seeds)} seeds"
     reasons: Iterable[str | None] = (reason for cell, reason in combinations(config) if cell)
     if config.tune:
-        runs += config.tune.trials * config.tune.seeds
-        seeds += f" and {config.tune.trials} trials of {config.tune.seeds}"
+        times = len(config.tune.replicates(config.seeds))
+        keys = max((len(cell) for cell in itertools.islice(asked(config), RUNS)), default=0)
+        tried = config.tune.trials * (keys + bool(config.tune.lr) or 1)
+        runs += tried * config.tune.seeds * times
+        seeds += f" and {times} times up to {tried} trials of {config.tune.seeds}"
         reasons = (reason for *_, reason in itertools.islice(trials(config), 1, None))
     if config.vary:
         runs *= len(config.vary)
@@ -42,8 +45,8 @@ def unplannable(config: Config) -> str:
     most = max(1, RUNS // runs)
     known = list(itertools.islice(reasons, most))
     if len(known) >= most:
-        asked = f"more than {RUNS:,} runs ({seeds} of more than {most:,} cells)"
-        return f"this asks for {asked}; allowed: fewer strengths, techniques or seeds"
+        wanted = f"more than {RUNS:,} runs ({seeds} of more than {most:,} cells)"
+        return f"this asks for {wanted}; allowed: fewer strengths, techniques or seeds"
     if known and None not in known:
         said = "; ".join(dict.fromkeys(str(reason) for reason in known))
         return f"no cell is left to compare with the baseline ({said})"
@@ -68,38 +71,46 @@ def combinations(config: Config) -> Iterator[tuple[Combination, str | None]]:
                 yield combination, reason_against(config, combination)
 
 
-def trials(config: Config) -> Iterator[tuple[str, list[tuple[Combination, Condition]], str | None]]:
-    """Yield of each cell of a tuned sweep its name, and the different settings that it tries.
+def trials(
+    config: Config, seed: int | None = None
+) -> Iterator[tuple[str, list[tuple[Combination, Condition]], str | None]]:
+    """Yield of each cell of a tuned sweep its name, and the different settings that it tries for
+    `seed` (None: for all).
 
     A learning rate that is tuned stands beside the techniques, as a condition. Last comes the
-    reason why the cell is left out, or None. A technique's strengths meet another's in an order of
-    their own, so that the trials of a pair lie scattered over the square (a Latin hypercube, McKay
-    et al. 1979).
+    reason why the cell is left out, or None. A cell has as many trials for each number that it
+    chooses: two numbers span a square, which as many points fill half as well as a line. A
+    technique's strengths meet another's in orders of their own, so that the trials lie scattered
+    over the square (Latin hypercubes, McKay et al. 1979).
     """
     assert config.tune
     for cell in itertools.chain([{}], asked(config)):
         tried: dict[str, tuple[Combination, Condition]] = {}
         reasons: dict[str, None] = {}
         name = " + ".join(cell) or "baseline"
-        for trial in range(config.tune.trials):
-            settings = {
-                key: strengths[_order(key, config.tune.trials)[trial]]
-                if len(strengths) > 1
-                else strengths[0]
-                for key, strengths in cell.items()
-            }
+        rates = config.tune.lr or []
+        chooses = sum(len(strengths) > 1 for strengths in cell.values()) + (len(set(rates)) > 1)
+        for block, trial in itertools.product(range(max(1, chooses)), range(config.tune.trials)):
+            settings = {}
+            for shift, (key, strengths) in enumerate(cell.items(), start=1):
+                place = (trial + block * shift) % config.tune.trials
+                order = _order(key, config.tune.trials, seed)
+                settings[key] = strengths[order[place]] if len(strengths) > 1 else strengths[0]
             if reason := reason_against(config, settings):
                 reasons[reason] = None
                 continue
-            lr = {LR: config.tune.lr[trial]} if config.tune.lr else {}
+            lr = {LR: rates[trial]} if rates else {}
             tried[repr((settings, lr))] = settings, lr
         yield name, list(tried.values()), None if tried else "; ".join(reasons)
 
 
 @cache
-def _order(key: str, trials: int) -> list[int]:
-    """Return the order in which a technique's strengths meet the trials."""
-    return [int(i) for i in stream(0, f"tune/order/{key}").permutation(trials)]
+def _order(key: str, trials: int, seed: int | None) -> list[int]:
+    """Return the order in which a technique's strengths meet the first trials; those of later
+    blocks are shifted, so that no two trials are the same.
+    """
+    about = "" if seed is None else f"/{seed}"
+    return [int(i) for i in stream(0, f"tune/order/{key}{about}").permutation(trials)]
 
 
 def asked(config: Config) -> Iterator[dict[str, list[Settings]]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from regbench.config.config import Config
-from regbench.config.sections import LR, TRIAL_SEED, VARIED, Combination, Condition, Dataset, Train
+from regbench.config.sections import LR, VARIED, Combination, Condition, Dataset, Train
 from regbench.data import sources
 from regbench.models import models
 from regbench.planning.cells import combinations
@@ -42,6 +42,8 @@ class Cell:
     """The name of its condition, where the config varies something; it is compared with cells of
     the same one.
     """
+    retuned: bool = False
+    """Whether each seed has settings of its own, and these are those of one."""
 
 
 @dataclass(frozen=True)
@@ -116,37 +118,45 @@ class Plan:
         return parts
 
 
-def plan(config: Config, chosen: Iterable[Cell | Skip] | None = None) -> Plan:
+Chosen = tuple[Cell | Skip, "int | None"]
+"""A tuned cell, or why it is left out, with the seed that it was chosen for; None: for all."""
+
+
+def plan(config: Config, chosen: Iterable[Chosen] | None = None) -> Plan:
     """Return the plan of a config; of a tuned one `chosen` has the cells that its trials chose
     (planning.tuning).
+
+    Cells of one label that were chosen for a seed each are one cell, the first.
     """
     assert (config.tune is None) == (chosen is None)
-    asked = list(chosen or ())
+    asked: list[tuple[Cell | Skip, Sequence[int]]] = []
+    for cell, seed in chosen or ():
+        asked.append((cell, config.seeds if seed is None else [seed]))
     if chosen is None:
         for condition in config.conditions:
             for combination, reason in combinations(config.under(condition)):
-                asked.append(cell_or_skip(combination, condition, named(condition), reason))
-    return _planned(config, asked, config.seeds, config.rounds)
+                cell = cell_or_skip(combination, condition, named(condition), reason)
+                asked.append((cell, config.seeds))
+    rounds = dict(zip(config.seeds, _numbered(config.rounds), strict=True))
+    return _planned(config, asked, rounds)
 
 
 def trials(config: Config) -> Plan:
     """Return the plan of what a tuned config tries; a cell with nothing to choose has no trial."""
     assert config.tune
-    asked: list[Cell | Skip] = []
-    for condition in config.conditions:
-        for _, tried, reason in tried_settings(config.under(condition)):
-            if reason is None and len(tried) > 1:
-                asked += [
-                    cell_or_skip(techniques, condition | lr, named(condition))
-                    for techniques, lr in tried
-                ]
-    return _planned(
-        config,
-        asked,
-        range(TRIAL_SEED, TRIAL_SEED + config.tune.seeds),
-        [config.tune.seeds],
-        tested=False,
-    )
+    asked: list[tuple[Cell | Skip, Sequence[int]]] = []
+    rounds: dict[int, int] = {}
+    own = dict(zip(config.seeds, _numbered(config.rounds), strict=True))
+    for seed in config.tune.replicates(config.seeds):
+        seeds = config.tune.trial_seeds(seed)
+        rounds |= dict.fromkeys(seeds, 0 if seed is None else own[seed])
+        for condition in config.conditions:
+            for _, tried, reason in tried_settings(config.under(condition), seed):
+                if reason is None and len(tried) > 1:
+                    for techniques, lr in tried:
+                        cell = cell_or_skip(techniques, condition | lr, named(condition))
+                        asked.append((cell, seeds))
+    return _planned(config, asked, rounds, tested=False)
 
 
 def cell_or_skip(
@@ -162,20 +172,25 @@ def cell_or_skip(
 
 def _planned(
     config: Config,
-    asked: Sequence[Cell | Skip],
-    seeds: Sequence[int],
-    rounds: Sequence[int],
+    asked: Sequence[tuple[Cell | Skip, Sequence[int]]],
+    round_of: Mapping[int, int],
     tested: bool = True,
 ) -> Plan:
-    cells = [cell for cell in asked if isinstance(cell, Cell)]
-    skips = [skip for skip in asked if isinstance(skip, Skip)]
-    # Seeds that are added later train in stacks of their own, so that the stacks of the earlier
-    # ones stay as they were.
-    round_of = dict(zip(seeds, _numbered(rounds), strict=True))
+    """Return the plan of cells with their seeds; `round_of` has the round of each seed, in order.
+
+    Seeds that are added later train in stacks of their own, so that the stacks of the earlier ones
+    stay as they were.
+    """
+    cells: dict[str, Cell] = {}
+    skips: dict[str, Skip] = {}
     configs: dict[str, Config] = {}
     runs: list[Run] = []
     groups: dict[Hashable, list[Run]] = {}
-    for cell in cells:
+    for cell, seeds in asked:
+        if isinstance(cell, Skip):
+            skips.setdefault(cell.label, cell)
+            continue
+        cells.setdefault(cell.label, cell)
         settings = json.dumps(cell.settings, sort_keys=True)
         if settings not in configs:
             configs[settings] = config.under(cell.settings)
@@ -194,7 +209,7 @@ def _planned(
             runs.append(run)
             groups.setdefault((round_of[seed], alike), []).append(run)
 
-    position = {seed: i for i, seed in enumerate(seeds)}
+    position = {seed: i for i, seed in enumerate(round_of)}
     stacks = []
     for group in groups.values():
         group.sort(key=lambda run: (position[run.seed], run.train.optimizer.lr))
@@ -202,7 +217,10 @@ def _planned(
         for part in cut(group, STACK_SIZE if models()[group[0].model.name].STACKED else 1):
             stack_id = digest("".join(run.id for run in part))
             stacks.append(Stack(stack_id, tuple(part), a_run * len(part)))
-    return Plan(tuple(cells), tuple(runs), tuple(stacks), tuple(skips))
+    left_out = tuple(skip for label, skip in skips.items() if label not in cells)
+    order = {label: i for i, label in enumerate(cells)}
+    runs.sort(key=lambda run: order[run.cell.label])
+    return Plan(tuple(cells.values()), tuple(runs), tuple(stacks), left_out)
 
 
 def _numbered(rounds: Sequence[int]) -> Iterator[int]:

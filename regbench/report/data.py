@@ -107,7 +107,10 @@ def _choice(choice: Choice) -> dict[str, Any]:
         for trial in choice.trials
     ]
     chosen = None if isinstance(choice.chosen, Skip) else choice.chosen.label
-    return {"cell": choice.name, "chosen": chosen, "trials": trials}
+    about = {"cell": choice.name, "seed": choice.seed, "chosen": chosen}
+    best = numbers(choice.best.cell) if choice.best else {}
+    marks = {"at_edge": list(choice.at_edge), "tied": choice.tied}
+    return about | {"settings": best} | marks | {"trials": trials}
 
 
 def _row(

@@ -99,7 +99,15 @@ def _document() -> dict[str, Any]:
         effects_given=_listed(_record(technique=TEXT, other=TEXT, off=estimate, on=estimate)),
         cells=_listed(_cell()),
         tuning=_listed(
-            _record(cell=TEXT, chosen={"type": ["string", "null"]}, trials=_listed(trial))
+            _record(
+                cell=TEXT,
+                seed={"type": ["integer", "null"]},
+                chosen={"type": ["string", "null"]},
+                settings={"type": "object"},
+                at_edge=_listed(TEXT),
+                tied={"type": "boolean"},
+                trials=_listed(trial),
+            )
         ),
         failures=_listed(failure),
         skips=_listed(_record(cell=TEXT, reason=TEXT)),

@@ -11,7 +11,6 @@ from regbench.analysis.comparison import Comparison, Effect, single_strengths
 from regbench.analysis.levels import WITHIN
 from regbench.analysis.stats import FEWEST_SEEDS, POWER
 from regbench.claims.verdicts import cited
-from regbench.config.sections import LR
 from regbench.locale import Words
 from regbench.report import numbers
 from regbench.report.numbers import UNKNOWN
@@ -36,9 +35,9 @@ def summary_notes(
         notes.append(words("notes.claims"))
     selection = words(f"notes.{comparison.train.select}")
     if comparison.ledger:
-        selection += " " + words(
-            "notes.tuned", trials=max(len(choice.trials) for choice in comparison.ledger)
-        )
+        anew = comparison.ledger[0].seed is not None
+        most = max(len(choice.trials) for choice in comparison.ledger)
+        selection += " " + words("notes.retuned" if anew else "notes.tuned", trials=most)
     if any(t.strengths > 1 for t in shown):
         selection += " " + words("notes.chosen")
     return [
@@ -207,7 +206,7 @@ def _data(comparison: Comparison, words: Words) -> str:
 
 def _train(comparison: Comparison, words: Words) -> str:
     t = comparison.train
-    tuned = comparison.ledger and any(LR in result.settings for result in comparison.cells)
+    tuned = any("lr" in choice.spans for choice in comparison.ledger)
     parts = [
         words("train.lr_tuned", optimizer=t.optimizer.name)
         if tuned

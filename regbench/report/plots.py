@@ -17,7 +17,7 @@ from regbench.analysis import stats
 from regbench.analysis.comparison import CellResult, Comparison, short_names
 from regbench.analysis.stats import Array, Verdict
 from regbench.locale import Words
-from regbench.planning.tuning import numbers
+from regbench.planning.tuning import Choice, Trial, numbers
 from regbench.regularizers import techniques
 from regbench.report.drawing import (
     COLOURS,
@@ -332,28 +332,32 @@ def trials(comparison: Comparison, words: Words) -> Picture | None:
     """Return validation error against each number that a cell's trials differ in; None where
     nothing was tuned.
     """
-    panels = [(choice, name) for choice in comparison.ledger for name in choice.spans]
+    panels: dict[tuple[str, str], list[tuple[Choice, Trial]]] = {}
+    for choice in comparison.ledger:
+        for name in choice.spans:
+            panels.setdefault((choice.name, name), []).extend((choice, t) for t in choice.trials)
     if not panels:
         return None
     say = labels(words)
     with styled("trials", say):
         picture = Picture(2.2 * rows_of(len(panels), 3), "trials", words("page.trials"), say)
         axes_of, grid = multiples(picture, len(panels), 3, sharey=True)
-        for axes, (choice, name) in zip(axes_of, panels, strict=True):
-            for trial in choice.trials:
+        for axes, ((cell, name), tried) in zip(axes_of, panels.items(), strict=True):
+            for choice, trial in tried:
                 x, accuracy = numbers(trial.cell)[name], stats.estimate(trial.accuracies)
                 mean, low, high = (
                     100 * (1 - y) for y in (accuracy.mean, accuracy.low, accuracy.high)
                 )
-                inside = COLOURS[0] if trial.cell is choice.chosen else "none"
+                inside = COLOURS[0] if trial is choice.best else "none"
                 axes.vlines(x, high, low, color=COLOURS[0], lw=1)
                 axes.plot(x, mean, "o", color=COLOURS[0], ms=5, mfc=inside)
-            low, high = choice.spans[name]
+            values = [numbers(trial.cell)[name] for _, trial in tried]
+            low, high = min(values), max(values)
             if low > 0 and high >= 10 * low:
                 axes.set_xscale("log")
                 axes.minorticks_off()
             axes.set_xticks([low, high], [f"{low:.2g}", f"{high:.2g}"])
-            axes.set_title(choice.name, fontsize=9)
+            axes.set_title(cell, fontsize=9)
             axes.set_xlabel(name)
         # An interval of few seeds may reach beyond what is possible.
         bottom, top = grid[0, 0].get_ylim()

@@ -400,7 +400,9 @@ def card(row: str, words: Words) -> Card:
 def _name(technique: TechniqueResult, comparison: Comparison, words: Words) -> str:
     """Return a technique with its strength: "dropout (p=0.5, best of 3)"."""
     parts = []
-    if technique.cell:
+    if technique.cell and technique.cell.retuned:
+        parts = [words("summary.tuned")]
+    elif technique.cell:
         strength = label(technique.cell.techniques).removeprefix(technique.key)
         parts = [strength.strip("()")] if strength else []
         if comparison.ledger and LR in technique.cell.settings:

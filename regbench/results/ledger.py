@@ -31,4 +31,4 @@ def planned(config: Config, directory: Path) -> Plan:
     """
     if config.tune is None:
         return plan(config)
-    return plan(config, [choice.chosen for choice in ledger(config, directory)])
+    return plan(config, [(choice.chosen, choice.seed) for choice in ledger(config, directory)])

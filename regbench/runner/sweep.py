@@ -18,7 +18,7 @@ from regbench.errors import UsageError, refuse
 from regbench.planning.cells import load
 from regbench.planning.plan import Plan, shard, trials
 from regbench.results.ledger import planned
-from regbench.results.read import Records, finished
+from regbench.results.read import Records, finished, read
 from regbench.results.same import GROWS, is_extension
 from regbench.results.schema import TRIALS
 from regbench.results.write import check_free
@@ -284,18 +284,33 @@ def train(
                 progress.note(f"stopped; {kept}. Go on with: {voice.again}")
                 raise
 
-    # Once a cell has trained with what its trials chose, they have had their say: a failed one is
-    # not tried again.
-    if config.tune and trials(config).cells and not finished(directory):
+    if config.tune and (first := untried(config, directory)).runs:
         voice.say("trials first; what validation chooses is then trained on fresh seeds")
-        trained(trials(config), directory / TRIALS, replace(how, trackers=()))
+        trained(first, directory / TRIALS, replace(how, trackers=()))
     plan = planned(config, directory)
     return trained(shard(plan, *part) if part else plan, directory, how)
 
 
+def untried(config: Config, directory: Path) -> Plan:
+    """Return the plan of the trials that are still to be run in `directory`.
+
+    Once a cell has trained with what trials chose, they have had their say: of a seed that has a
+    finished run, a trial that failed is not tried again.
+    """
+    assert config.tune
+    whole, known = trials(config), finished(directory)
+    if not known:
+        return whole
+    recorded = set(read(directory / TRIALS).runs["run"]) if whole.runs else set()
+    stacks = tuple(s for s in whole.stacks if any(run.id not in recorded for run in s.runs))
+    left = {run.id for stack in stacks for run in stack.runs}
+    runs = tuple(run for run in whole.runs if run.id in left)
+    return replace(whole, runs=runs, stacks=stacks)
+
+
 def pending(config: Config, directory: Path) -> bool:
     """Whether a run of the config is not finished in `directory`."""
-    if config.tune and not finished(directory):
+    if config.tune and (not finished(directory) or untried(config, directory).runs):
         return True
     return not {run.id for run in planned(config, directory).runs} <= finished(directory)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from regbench.analysis import stats
 from regbench.config.config import Config
 from regbench.config.sections import LR
 from regbench.config.yaml12 import dump
@@ -26,7 +27,7 @@ dataset: {name: mnist5k, train_size: 300}
 model: {name: mlp, widths: [16]}
 train: {epochs: 2}
 seeds: 2
-tune: {trials: 4, seeds: 2, lr: {low: 1e-3, high: 1e-2}}
+tune: {trials: 4, seeds: 2, repeat: false, lr: {low: 1e-3, high: 1e-2}}
 techniques: {l2: , dropout: [0.1, 0.3, 0.5, 0.7], batch_norm: , layer_norm: }
 combine: [[l2], [dropout], [batch_norm], [l2, dropout], [batch_norm, layer_norm]]
 """
@@ -81,19 +82,19 @@ def test_a_technique_more_changes_no_other_ones_trials(tmp_path: Path) -> None:
     assert {run.id for run in trials(few).runs} < {run.id for run in trials(many).runs}
 
 
-def test_every_cell_has_as_many_trials_on_seeds_of_their_own(tmp_path: Path) -> None:
+def test_every_cell_has_as_many_trials_for_each_number_that_it_chooses(tmp_path: Path) -> None:
     settings = loaded(tmp_path)
     planned = trials(settings)
     each = [tuple(cell.techniques) for cell in planned.cells]
     assert {keys: each.count(keys) for keys in each} == {
-        (): 4, ("l2",): 4, ("dropout",): 4, ("batch_norm",): 4, ("l2", "dropout"): 4,
+        (): 4, ("l2",): 8, ("dropout",): 8, ("batch_norm",): 4, ("l2", "dropout"): 12,
     }  # fmt: skip
     assert {run.seed for run in planned.runs} == {10_000, 10_001}
     assert not any(run.tested for run in planned.runs)
     assert not {run.id for run in planned.runs} & {run.id for run in outlined(settings).runs}
 
 
-def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_once(
+def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_as_often(
     tmp_path: Path,
 ) -> None:
     settings = loaded(tmp_path)
@@ -102,9 +103,13 @@ def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_once(
         (cell.techniques["l2"].strength, cell.techniques["dropout"].p, cell.settings[LR])
         for cell in pairs
     ]  # type: ignore[attr-defined]
-    orders = [tuple(np.argsort(values)) for values in zip(*seen, strict=True)]
-    assert len(set(orders)) == 3, "strengths that rise together would try the diagonal alone"
-    assert all(len(set(values)) == 4 for values in zip(*seen, strict=True))
+    assert len(set(seen)) == len(seen) == 12
+    for values in zip(*seen, strict=True):
+        assert sorted(values.count(value) for value in set(values)) == [3] * 4
+    blocks = [seen[i : i + 4] for i in (0, 4, 8)]
+    for block in blocks:
+        orders = {tuple(np.argsort(values)) for values in zip(*block, strict=True)}
+        assert len(orders) == 3, "strengths that rise together would try the diagonal alone"
 
 
 def test_where_there_is_nothing_to_choose_there_are_no_trials(tmp_path: Path) -> None:
@@ -145,7 +150,7 @@ def test_what_can_not_be_tuned_is_said_with_its_place(
     text = TUNED.replace(old, new)
     if "900" in new:
         text = text.replace("dropout: [0.1, 0.3, 0.5, 0.7]", "dropout: ").replace(
-            "seeds: 2, lr", "seeds: 90, lr"
+            "seeds: 2, repeat", "seeds: 90, repeat"
         )
     found = problems(tmp_path, text)
     assert any(problem in each for each in found), found
@@ -166,12 +171,13 @@ def test_validation_chooses_and_what_diverges_can_not_win_by_its_survivors(tmp_p
     found = {choice.name: choice for choice in choose(settings, runs)}
     assert isinstance(found["l2"].chosen, Cell)
     assert found["l2"].chosen.label == l2[2]
-    assert found["dropout"].chosen == Skip("dropout", "no run of its 4 trials finished")
-    assert found["baseline"].chosen is found["baseline"].trials[0].cell, "of equals the first"
+    assert found["dropout"].chosen == Skip("dropout", "no run of its 8 trials finished")
+    assert found["baseline"].tied
+    assert not found["l2"].tied
     assert isinstance(found["batch_norm + layer_norm"].chosen, Skip)
     assert found["l2"].seconds == pytest.approx(runs[runs.cell.isin(l2)].seconds.sum())
     assert found["l2"].spans.keys() == {"l2.strength", "lr"}
-    chosen = plan(settings, [choice.chosen for choice in found.values()])
+    chosen = plan(settings, [(choice.chosen, choice.seed) for choice in found.values()])
     assert [cell.label for cell in chosen.cells if "l2" in cell.techniques] == [
         l2[2], found["l2 + dropout"].chosen.label,
     ]  # fmt: skip
@@ -210,10 +216,10 @@ def test_a_tuned_sweep_tries_chooses_and_tests_once(tmp_path: Path) -> None:
             mine = tried.runs[
                 tried.runs.techniques.map(lambda text, keys=keys: json.loads(text).keys() == keys)
             ]
-            assert max(means) == pytest.approx(
-                mine.groupby("cell").validation_accuracy.mean().max()
-            )
-            assert mine.groupby("cell").validation_accuracy.mean().idxmax() == choice["chosen"]
+            theirs = mine.groupby("cell").validation_accuracy.mean()
+            assert max(means) == pytest.approx(theirs.max())
+            assert theirs[choice["chosen"]] == pytest.approx(theirs.max())
+            assert choice["tied"] == (theirs.round(12).eq(round(theirs.max(), 12)).sum() > 1)
             assert choice["chosen"] in set(tested.runs["cell"])
     # What is finished is trained no more, trials neither; more seeds keep the choice.
     before = (out / "trials/runs.csv").read_bytes(), (out / "runs.csv").read_bytes()
@@ -251,3 +257,106 @@ def test_a_sweep_with_nothing_to_choose_goes_on_without_trials(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "nothing to choose" in done.stdout
     assert not (tmp_path / "out/trials").exists()
+
+
+# Each seed chooses anew
+
+ANEW = TUNED.replace("seeds: 2, repeat: false", "seeds: 2")
+
+
+def test_each_seed_chooses_from_trials_of_its_own(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, ANEW)
+    planned = trials(settings)
+    assert {run.seed for run in planned.runs} == {10_000, 10_001, 10_100, 10_101}
+    runs = recorded(planned)
+    rng = np.random.default_rng(0)
+    runs["validation_accuracy"] = rng.random(len(runs))
+    found = choose(settings, runs)
+    assert [choice.seed for choice in found if choice.name == "l2"] == [0, 1]
+    chosen = plan(settings, [(choice.chosen, choice.seed) for choice in found])
+    assert [cell.label for cell in chosen.cells] == [
+        "baseline", "l2", "dropout", "batch_norm", "l2 + dropout",
+    ]  # fmt: skip
+    for choice in found:
+        if choice.best is None:
+            continue
+        (run,) = (
+            run for run in chosen.runs if (run.cell.label, run.seed) == (choice.name, choice.seed)
+        )
+        assert run.cell.techniques == choice.best.cell.techniques
+        assert run.train.optimizer.lr == choice.best.cell.settings[LR]
+        own = {r.id for r in planned.runs if r.seed in (10_000 + 100 * choice.seed,)}  # type: ignore[operator]
+        mine = runs[runs.run.isin(own) & (runs.cell == choice.best.cell.label)]
+        assert mine.validation_accuracy.iloc[0] in choice.best.accuracies
+    chosen_for = [choice.best for choice in found if choice.name == "l2 + dropout"]
+    assert len({best.cell.label for best in chosen_for if best}) == 2, "by luck alone they differ"
+
+
+def test_the_noise_of_choosing_is_in_the_intervals_where_each_seed_chooses_anew() -> None:
+    """Settings that differ in worth, and validation that tells them apart by luck: the mean over
+    choices is what tuning gives.
+    """
+    random = np.random.default_rng(0)
+    worth = np.linspace(0, 0.05, 8)
+    truth = np.mean(worth[np.argmax(worth + random.normal(0, 0.1, (100_000, 8)), axis=1)])
+    covered = {"anew": 0, "once": 0}
+    for _ in range(1000):
+        choices = np.argmax(worth + random.normal(0, 0.1, (10, 8)), axis=1)
+        luck = random.normal(0, 0.01, 10)
+        for how, values in (("anew", worth[choices] + luck), ("once", worth[choices[0]] + luck)):
+            e = stats.estimate(values)
+            covered[how] += e.low < truth < e.high
+    assert covered["anew"] / 1000 > 0.93
+    assert covered["once"] / 1000 < 0.6
+
+
+def test_a_choice_at_the_edge_and_a_tie_are_said(tmp_path: Path) -> None:
+    settings = loaded(tmp_path)
+    planned = trials(settings)
+    runs = recorded(planned)
+    runs["validation_accuracy"] = 0.5
+    rates = {run.id: run.train.optimizer.lr for run in planned.runs}
+    lowest = runs.run.map(rates) == min(rates.values())
+    runs.loc[lowest, "validation_accuracy"] = 0.6
+    found = {choice.name: choice for choice in choose(settings, runs)}
+    assert found["baseline"].at_edge == ("lr",)
+    assert not found["baseline"].tied
+    assert "lr" in found["l2"].at_edge
+    assert found["l2"].tied, "two strengths at that rate did alike"
+    chosen = {
+        choose(settings, runs.sample(frac=1, random_state=i))[1].chosen.label for i in range(4)
+    }
+    assert len(chosen) == 1, "the same is drawn whenever it is asked"
+
+
+def test_validation_may_choose_by_nll(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, TUNED.replace("repeat: false", "repeat: false, by: nll"))
+    runs = recorded(trials(settings))
+    runs["validation_accuracy"] = 0.5
+    l2 = sorted(label for label in set(runs.cell) if label.startswith("l2(") and "+" not in label)
+    runs.loc[runs.cell == l2[3], "validation_nll"] = 0.0
+    found = {choice.name: choice for choice in choose(settings, runs)}
+    assert found["l2"].chosen.label == l2[3]
+
+
+def test_a_tuned_sweep_that_chooses_anew_grows_with_trials_for_the_new_seeds_alone(
+    tmp_path: Path,
+) -> None:
+    file, out = tmp_path / "tuned.yaml", tmp_path / "out"
+    file.write_text(
+        "dataset: {name: mnist5k, train_size: 100}\nmodel: {name: mlp, widths: [4]}\n"
+        "train: {epochs: 1}\nseeds: 2\ntune: {trials: 2, lr: [1e-3, 1e-2]}\n"
+        "techniques: {dropout: 0.5}\n"
+    )
+    assert sweep(file, "--out", out, "--executor", "serial", cwd=tmp_path).returncode == 0
+    before = (out / "trials/runs.csv").read_bytes()
+    done = sweep(file, "--out", out, "--executor", "serial", "--extend", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = (out / "trials/runs.csv").read_bytes()
+    assert after.startswith(before)
+    assert set(read(out / "trials").runs["seed"]) == {10_000, 10_100, 10_200}
+    assert set(read(out).runs["cell"]) == {"baseline", "dropout"}
+    assert len(read(out).runs) == 6
+    assert "dropout (tuned)" in done.stdout
+    again = sweep(file, "--out", out, "--executor", "serial", cwd=tmp_path)
+    assert (again.returncode, (out / "trials/runs.csv").read_bytes()) == (0, after)

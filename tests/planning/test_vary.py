@@ -133,10 +133,11 @@ def test_tables_follow_each_other_and_say_their_condition(tmp_path: Path) -> Non
 
 def test_every_cell_is_tuned_in_every_condition(tmp_path: Path) -> None:
     text = BASE.replace("l2: 0.1, dropout: 0.5", "l2: ") + (
-        "tune: {trials: 3, seeds: 1, lr: [1e-3, 3e-3, 1e-2]}\nvary: {train.batch_size: [32, 64]}\n"
+        "tune: {trials: 3, repeat: false, lr: [1e-3, 3e-3, 1e-2]}\n"
+        "vary: {train.batch_size: [32, 64]}\n"
     )
     cells = trials(loaded(tmp_path, text)).cells
-    assert len(cells) == 2 * 2 * 3
+    assert len(cells) == 2 * (3 + 6)
     assert {
         cell.settings["train.batch_size"] for cell in cells if cell.condition == "batch_size=32"
     } == {32}
