@@ -10,6 +10,7 @@ whole interval lies.
 from __future__ import annotations
 
 import fnmatch
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -366,7 +367,10 @@ def shipped(claim: Claim) -> Judgement | None:
     known = verdicts().get(claim.name)
     if known is None or known["statistics"].keys() != claim.about.statistics.keys():
         return None
-    statistics = {name: Estimate(**numbers) for name, numbers in known["statistics"].items()}
+    statistics = {}
+    for name, numbers in known["statistics"].items():
+        n, *rest = (math.nan if x is None else x for x in numbers.values())
+        statistics[name] = Estimate(int(n), *rest)
     return Judgement(known["outcome"], statistics, min(e.n for e in statistics.values()), {})
 
 
@@ -382,11 +386,7 @@ def judge(claim: Claim, records: Held, confidence: float = 0.95) -> Judgement:
             raise UsageError(f"{claim.name}: statistics.{name}: {error}") from None
         values[name] = np.broadcast_to(value, len(records.seeds))
         estimate = stats.estimate(values[name][np.isfinite(values[name])], confidence)
-        if (
-            estimate.n > 1 and estimate.sd == 0
-        ):  # such as no exact zero in any run: then that is all there is to say
-            estimate = replace(estimate, low=estimate.mean, high=estimate.mean)
-        statistics[name] = estimate
+        statistics[name] = estimate.within(*formula.bounds(formula.parsed(statistic.value)))
     seeds = min(estimate.n for estimate in statistics.values())
     return Judgement(_ruling(claim.about.rule, statistics, seeds), statistics, seeds, values)
 

@@ -10,6 +10,7 @@ comparison holds where the whole interval is on its side.
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -61,12 +62,14 @@ def chosen(y: Array, by: Array) -> Array:
     (seeds,).
 
     So a setting is chosen once for all seeds, and by what it is chosen (validation) need not be
-    what is told (test). A cell that lacks a seed is not chosen. Raises ValueError for anything but
-    two rows of the same cells.
+    what is told (test). A cell that lacks a seed is not chosen; where all do, nothing is known.
+    Raises ValueError for anything but two rows of the same cells.
     """
     if y.ndim != 2 or y.shape != by.shape:
         raise ValueError("chosen(y, by) takes two rows of as many cells")
     means = by.mean(0)
+    if not np.isfinite(means).any():
+        return np.full(len(y), np.nan)
     return y[:, np.argmax(np.where(np.isfinite(means), means, -np.inf))]
 
 
@@ -172,7 +175,9 @@ def _value(node: ast.expr, measure: Callable[[str, str], Array]) -> Any:
         case ast.BinOp(left=left, op=op, right=right):
             return OPERATORS[type(op)](_value(left, measure), _value(right, measure))
         case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return OPERATORS[type(op)](_value(left, measure), _value(right, measure))
+            a, b = _value(left, measure), _value(right, measure)
+            # Of a run that diverged it is not known on which side it would have been.
+            return np.where(np.isnan(a) | np.isnan(b), np.nan, OPERATORS[type(op)](a, b))
         case ast.Call(func=ast.Name(id=name), args=[ast.Name(id=arm)]) if name not in FUNCTIONS:
             return measure(name, arm)
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS and len(
@@ -182,6 +187,68 @@ def _value(node: ast.expr, measure: Callable[[str, str], Array]) -> Any:
                 *(np.asarray(_value(argument, measure)) for argument in arguments)
             )
     raise ValueError(f"{ast.unparse(node)} is neither a function nor a measure of an arm")
+
+
+Bounds = tuple[float, float]
+ANYWHERE: Bounds = (-math.inf, math.inf)
+SHARES: Mapping[str, Bounds] = {
+    **dict.fromkeys(("gap", "clean_gap"), (-1.0, 1.0)),
+    **dict.fromkeys(("weight_norm", "seconds", "parameters"), (0.0, math.inf)),
+    **dict.fromkeys(("train_nll", "validation_nll", "test_nll"), (0.0, math.inf)),
+    **dict.fromkeys(("train_accuracy", "validation_accuracy", "test_accuracy"), (0.0, 1.0)),
+    **dict.fromkeys(("test_ece", "memorised", "exact_zeros", "near_zeros"), (0.0, 1.0)),
+}
+"""Between what the columns of runs.csv lie."""
+KEEP = ("mean", "least", "most", "first", "last", "chosen")
+"""Functions whose value lies where their first argument does."""
+
+
+def bounds(tree: ast.expr) -> Bounds:
+    """Return between which numbers a statistic lies whatever is measured (interval arithmetic), so
+    that its interval needs to reach no further.
+    """
+    match tree:
+        case ast.Constant(value=int() | float() as number):
+            return float(number), float(number)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            low, high = bounds(operand)
+            return -high, -low
+        case ast.BinOp(left=left, op=op, right=right):
+            return _combined(type(op), bounds(left), bounds(right))
+        case ast.Compare():
+            return 0.0, 1.0
+        case ast.Call(func=ast.Name(id=name), args=[ast.Name()]) if name not in FUNCTIONS:
+            return SHARES.get(name, ANYWHERE)
+        case ast.Call(func=ast.Name(id="rank_correlation")):
+            return -1.0, 1.0
+        case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS:
+            inside = [bounds(argument) for argument in arguments]
+            low, high = min(low for low, _ in inside), max(high for _, high in inside)
+            if name in KEEP:
+                return inside[0]
+            if name in ("row", "share"):
+                return low, high
+            if name == "span":
+                return 0.0, high - low
+            if name == "abs":
+                return max(0.0, low, -high), max(abs(low), abs(high))
+            if name == "sqrt":
+                return math.sqrt(max(0.0, low)), math.sqrt(high) if high >= 0 else math.inf
+    return ANYWHERE
+
+
+def _combined(op: type, a: Bounds, b: Bounds) -> Bounds:
+    """Return between what the results of arithmetic lie; an unknown end is infinite."""
+    if op is ast.Pow or (op is ast.Div and b[0] <= 0 <= b[1]):
+        return ANYWHERE
+    with np.errstate(all="ignore"):
+        ends = [OPERATORS[op](np.float64(x), np.float64(y)) for x in a for y in b]
+    # 0 times infinity is 0 here: what grows without end never gets there.
+    if op is ast.Mult:
+        ends = [0.0 if math.isnan(end) else end for end in ends]
+    if any(math.isnan(end) for end in ends):
+        return ANYWHERE
+    return float(min(ends)), float(max(ends))
 
 
 def holds(tree: ast.expr, statistics: Mapping[str, Estimate]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -69,7 +70,7 @@ def figure(estimate: Estimate) -> str:
     shown = (estimate.mean, estimate.low, estimate.high)
     tiny = 0 < abs(estimate.mean) < 10**-digits
     mean, low, high = (numbers.scientific(x) if tiny else numbers.number(x, digits) for x in shown)
-    return f"{mean} ({low} – {high})" if estimate.n > 1 else mean
+    return f"{mean} ({low} – {high})" if math.isfinite(estimate.low) else mean
 
 
 def headed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
@@ -213,7 +214,11 @@ def verdicts(claims: Found) -> dict[str, dict[str, Any]]:
                 for language, text in (claim.about.cited or {}).items()
             },
             "statistics": {
-                name: asdict(estimate) for name, estimate in judgement.statistics.items()
+                name: {
+                    key: number if math.isfinite(number) else None
+                    for key, number in asdict(estimate).items()
+                }
+                for name, estimate in judgement.statistics.items()
             },
         }
         for claim, judgement in claims

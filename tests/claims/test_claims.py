@@ -62,7 +62,9 @@ def written(folder: Path, text: str = CLAIM) -> Path:
 def held(claim: claims.Claim, accuracy: dict[str, float], lost: int = 0) -> claims.Held:
     """Records in which each cell has this accuracy and a little spread."""
     runs = records(plan(claim.experiments["mlp"]))
-    runs["test_accuracy"] = runs.cell.map(accuracy) + 0.0001 * (runs.seed % 3)
+    luck = pd.Series(np.random.default_rng(0).uniform(0, 2e-4, len(runs)))
+    luck -= luck.groupby(runs.cell).transform("mean")
+    runs["test_accuracy"] = runs.cell.map(accuracy) + luck
     runs.loc[(runs.cell == "baseline") & (runs.seed < lost), "status"] = "diverged"
     return claims.Held(claim, runs.assign(experiment="mlp"))
 
@@ -91,16 +93,42 @@ def test_fewer_than_ten_seeds_give_no_verdict(tmp_path: Path) -> None:
     assert (judged.outcome, judged.seeds) == ("too_few", 9)
 
 
-def test_equal_values_have_an_interval_without_width(tmp_path: Path) -> None:
-    claim = claims.load(
-        written(
-            tmp_path,
-            CLAIM.replace("test_accuracy(dropout) - test_accuracy(plain)", "exact_zeros(dropout)"),
-        )
-    )
+def test_equal_values_have_no_interval_and_decide_nothing(tmp_path: Path) -> None:
+    text = CLAIM.replace("test_accuracy(dropout) - test_accuracy(plain)", "exact_zeros(dropout)")
+    claim = claims.load(written(tmp_path, text))
     found = held(claim, CELLS)
     found.runs["exact_zeros"] = 0.5
-    assert claims.judge(claim, found).outcome == "supported"
+    judged = claims.judge(claim, found)
+    assert judged.outcome == "undecided", "50 is far above 1, but nothing says how far it varies"
+    assert shown.figure(judged.statistics["gain"]) == "50.00"
+
+
+def test_an_interval_goes_no_further_than_what_is_measured(tmp_path: Path) -> None:
+    text = CLAIM.replace(
+        "100 * (test_accuracy(dropout) - test_accuracy(plain))",
+        "rank_correlation(test_accuracy(strengths))",
+    )
+    claim = claims.load(written(tmp_path, text))
+    found = held(claim, CELLS)
+    rising = found.runs.seed != 3
+    strong = found.runs.cell == "l2(strength=0.01)"
+    found.runs.loc[strong & rising, "test_accuracy"] += 0.1
+    found.runs.loc[strong & ~rising, "test_accuracy"] -= 0.1
+    e = claims.judge(claim, found).statistics["gain"]
+    assert (e.mean, e.high) == (pytest.approx(0.8), 1)
+
+
+def test_a_strength_that_diverged_supports_nothing(tmp_path: Path) -> None:
+    """Share of strengths behind the plain network: one that diverged was counted as not behind."""
+    text = CLAIM.replace(
+        "100 * (test_accuracy(dropout) - test_accuracy(plain))",
+        "share(test_accuracy(strengths) < row(test_accuracy(plain)))",
+    )
+    claim = claims.load(written(tmp_path, text))
+    found = held(claim, CELLS)
+    found.runs.loc[found.runs.cell == "l2(strength=0.01)", "status"] = "diverged"
+    judged = claims.judge(claim, found)
+    assert (judged.seeds, judged.outcome) == (0, "too_few")
 
 
 MEASURES = """\

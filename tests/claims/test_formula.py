@@ -62,6 +62,35 @@ def test_slope_and_rank_correlation_are_scipys(y: list[int]) -> None:
 def test_what_can_not_be_computed_is_no_number() -> None:
     assert np.isnan(value("(accuracy(plain) - accuracy(plain)) / 0")).all()
     assert np.isnan(formula.rank_correlation(np.ones((1, 4)))).all()
+    assert np.isnan(formula.chosen(np.ones((2, 3)), np.full((2, 3), np.nan))).all()
+    lost = np.array([[0.5, np.nan], [0.5, 0.6]])
+    shares = formula.value(formula.parsed("share(accuracy(row) > 0.4)"), lambda *_: lost)
+    np.testing.assert_array_equal(shares, [np.nan, 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("100 * (test_accuracy(a) - test_accuracy(b))", -100, 100),
+        ("rank_correlation(gap(a))", -1, 1),
+        ("100 * share(test_accuracy(a) > 0.5)", 0, 100),
+        ("mean(row(exact_zeros(a), gap(b)))", -1, 1),
+        ("span(test_accuracy(a))", 0, 1),
+        ("abs(gap(a)) - 1", -1, 0),
+        ("-chosen(test_accuracy(a), test_nll(a))", -1, 0),
+        ("test_nll(a) * 0", 0, 0),
+        ("sqrt(test_nll(a))", 0, np.inf),
+        ("test_accuracy(a) / test_accuracy(b)", -np.inf, np.inf),
+        ("test_accuracy(a) / 2", 0, 0.5),
+        ("test_nll(a) - test_nll(b)", -np.inf, np.inf),
+        ("probed(a) ** 2", -np.inf, np.inf),
+        ("slope(gap(a))", -np.inf, np.inf),
+    ],
+)
+def test_between_what_a_statistic_lies_follows_from_its_measures(
+    text: str, low: float, high: float
+) -> None:
+    assert formula.bounds(formula.parsed(text)) == (low, high)
 
 
 @pytest.mark.parametrize(
