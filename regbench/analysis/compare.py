@@ -17,7 +17,7 @@ import pandas as pd
 
 from regbench.analysis import stats
 from regbench.analysis.comparison import NOTE, CellResult, Comparison, Failure, TechniqueResult
-from regbench.analysis.effect import Times, effect
+from regbench.analysis.effect import Times, effect, with_sign_flips
 from regbench.analysis.factorial import factorial
 from regbench.analysis.judge import near_best, ranked, together
 from regbench.analysis.measured import Measured, correct, measured
@@ -104,6 +104,9 @@ def _one(records: Measured, analysis: Analysis, beside: Beside) -> Comparison:
     best = max(able, key=lambda c: metric.sign * c.scores[metric.key].mean, default=cells[0])
     to_best = _noise(plan, beside, best.label) if by.images else None
     near = near_best(cells, metric.sign * scores, by, to_best)
+    effects = {cell.label: cell.effect for cell in near if cell.effect}
+    checked = with_sign_flips(effects, records, metric)
+    near = [replace(cell, effect=checked.get(cell.label)) for cell in near]
     first = plan.runs[0]
     return Comparison(
         dataset=first.dataset,

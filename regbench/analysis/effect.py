@@ -20,7 +20,7 @@ from regbench.analysis.stats import Array, Estimate, NoiseParts
 from regbench.regularizers import techniques
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from regbench.planning.plan import Cell
 
@@ -103,7 +103,7 @@ def _tests(gains: Array, lost: tuple[int, int, int], rule: Rule) -> Tests:
             float(np.mean(gains)) if len(gains) else math.nan,
             float(stats.difference_p(gains)),
             float(stats.equivalence_p(gains, rule.margin)),
-            float(stats.sign_flip_p(gains)),
+            math.nan,
         )
     # A run that diverged is worse than any that did not: ranks are what can be compared.
     outcomes = [-math.inf] * lost[0] + [math.inf] * lost[1] + [0.0] * lost[2]
@@ -130,6 +130,26 @@ def of_images(
     t = abs(e.mean) / noise.both if noise.both > 0 else math.nan
     beyond = (abs(e.mean) - margin) / noise.both if noise.both > 0 else math.nan
     return wider, 2 * stdtr(noise.df, -t), stdtr(noise.df, beyond)
+
+
+def with_sign_flips(
+    effects: Mapping[str, Effect], records: Measured, metric: Metric
+) -> dict[str, Effect]:
+    """Return the effects of cells with their p of the sign-flip test; cells with as many pairs
+    share one product with all patterns of signs. Where a run diverged it stays unknown.
+    """
+    alike: dict[int, dict[str, Array]] = {}
+    values = records.values[metric.column]
+    for label, found in effects.items():
+        ours, base = records.pairs(label)
+        if found.pairs == len(ours):
+            alike.setdefault(len(ours), {})[label] = values[ours] - values[base]
+    flipped = dict(effects)
+    for differences in alike.values():
+        ps = stats.sign_flip_p(np.array(list(differences.values())))
+        for label, p in zip(differences, ps.tolist(), strict=True):
+            flipped[label] = replace(effects[label], sign_flip_p=p)
+    return flipped
 
 
 class Times:

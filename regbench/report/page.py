@@ -112,6 +112,7 @@ def lead(comparison: Comparison, words: Words) -> list[str]:
     counts = Counter(effect.verdict for _, effect in judged)
     metric, short = comparison.metric, short_names(comparison.cells)
     helping = [(cell, effect.primary) for cell, effect in judged if effect.verdict == "helps"]
+    tied = [short[cell.label] for cell in comparison.cells if cell.near_best]
     said = [words("page.lead_none")]
     if helping:
         best, difference = max(helping, key=lambda pair: metric.sign * pair[1].mean)
@@ -121,8 +122,8 @@ def lead(comparison: Comparison, words: Words) -> list[str]:
             for x in (difference.mean, difference.low, difference.high)
         )
         told = {"difference": words(f"metric.{metric.key}.told", x=mean), "low": low, "high": high}
-        said = [words("page.lead_best", cell=short[best.label], n=difference.n, **told)]
-    tied = [short[cell.label] for cell in comparison.cells if cell.near_best]
+        best_is = "page.lead_first" if len(tied) > 1 else "page.lead_best"
+        said = [words(best_is, cell=short[best.label], n=difference.n, **told)]
     if len(tied) > 1:
         known = {"n": len(tied), "all": len(comparison.cells), "cells": ", ".join(tied[:TIED])}
         said.append(

@@ -64,7 +64,7 @@ def test_it_begins_with_what_was_found() -> None:
     comparison = Opened(QUICKSTART).comparison()
     first, second = page.lead(comparison, words("en"))
     assert re.fullmatch(
-        r"dropout helps most: accuracy \+\d\.\d points .* \(\+\d\.\d to \+\d\.\d, n = 6\)\. "
+        r"dropout comes first: accuracy \+\d\.\d points .* \(\+\d\.\d to \+\d\.\d, n = 6\)\. "
         r"\d+ of 24 cells can't be told from the best.*",
         first,
     )
