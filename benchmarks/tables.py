@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from regbench.analysis.comparison import Comparison
-from regbench.claims import claims
+from regbench.claims import claims, judge
 from regbench.claims.verdicts import VERDICTS
 from regbench.library import Results
 from regbench.locale import languages, words
@@ -57,10 +57,9 @@ def claimed(found: shown.Found) -> Iterator[tuple[Path, str]]:
 def built() -> Iterator[tuple[Path, str]]:
     """Yield every file that holds a table, with what it must hold."""
     folder = REFERENCE / "claims"
-    stated = [
-        (claim, claims.result(claim, folder / claim.name))
-        for claim in claims.found(ROOT / "configs/claims")
-    ]
+    all_of = claims.found(ROOT / "configs/claims")
+    level = judge.level(all_of)
+    stated = [(claim, judge.result(claim, folder / claim.name, level)) for claim in all_of]
     yield from claimed(stated)
     folders = sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))
     opened = {folder.name: Results(folder) for folder in folders}

@@ -9,40 +9,34 @@ whole interval lies.
 
 from __future__ import annotations
 
-import fnmatch
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
-import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from regbench.analysis import stats
 from regbench.analysis.stats import Array, Estimate
 from regbench.claims import formula
-from regbench.claims.verdicts import verdicts
 from regbench.config import yaml12
 from regbench.config.config import Config
 from regbench.config.load import part as part_of
 from regbench.config.yaml12 import Document
-from regbench.errors import ConfigError, Place, Problem, UnfinishedError, UsageError
+from regbench.errors import ConfigError, Place, Problem, UsageError
 from regbench.locale import languages
 from regbench.planning import cells
-from regbench.planning.plan import Plan
-from regbench.results.ledger import planned
-from regbench.results.read import read
-from regbench.results.schema import PROBES, RUNS
+from regbench.results.schema import RUNS
 from regbench.settings import Settings
 
 FEWEST_SEEDS = 10
 """Fewer paired seeds give no verdict on a claim."""
 
 Ruling = Literal["supported", "refuted", "qualified", "undecided", "too_few"]
-RULINGS: tuple[Ruling, ...] = ("supported", "refuted", "qualified")
+"""qualified: some parts are supported and others are not."""
+RULINGS: tuple[Literal["supported", "refuted"], ...] = ("supported", "refuted")
+LEVEL = 0.05
+"""The chance that any interval of any claim misses."""
 Text = dict[str, str]
 """Language to words."""
 Formula = Annotated[str, Field(max_length=formula.LONGEST)]
@@ -82,12 +76,41 @@ class Statistic(Settings):
     says: Text = Field(description="what it is, with its unit")
 
 
-class Rule(Settings):
-    """What decides; asked in this order, the first that holds is the verdict."""
+class Part(Settings):
+    """A part of a statement, with a verdict of its own."""
 
-    supported: Formula
-    refuted: Formula
-    qualified: Formula | None = None
+    says: Text = Field(description="what it states")
+    supported: Formula = Field(description="what of the statistics would show it")
+    refuted: Formula = Field(description="what would show the contrary")
+
+
+class Control(Settings):
+    """Where nothing is true: what the rule must hardly ever find supported there. One of three."""
+
+    says: Text = Field(description="what is untrue there")
+    trade: list[str] = Field(
+        [], description="arms whose runs trade places at random within each seed"
+    )
+    replace: dict[str, str] = Field(
+        {}, description="arms in whose place another stands that was not treated"
+    )
+    null: dict[str, float] = Field(
+        {}, description="statistics that get this mean, with their own noise"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Control:
+        if sum(map(bool, (self.trade, self.replace, self.null))) != 1:
+            raise ValueError("a control has one of trade, replace and null")
+        return self
+
+
+class Amendment(Settings):
+    """What was changed in a claim after a result was seen."""
+
+    date: str = Field(description="year-month-day")
+    changed: Text
+    why: Text
 
 
 class About(Settings):
@@ -116,7 +139,14 @@ class About(Settings):
     measures: dict[str, Measure] = {}
     """Names for what probes measured, beside the columns of runs.csv."""
     statistics: dict[str, Statistic] = Field(min_length=1)
-    rule: Rule
+    parts: dict[str, Part] = Field(min_length=1)
+    needs: Literal["all", "one"] = Field(
+        "all",
+        description="whether the statement needs all its parts, or says that something can be, "
+        "which one shows",
+    )
+    control: Control
+    amendments: list[Amendment] = []
 
 
 @dataclass(frozen=True)
@@ -133,13 +163,17 @@ class Judgement:
     """What the records say of a claim."""
 
     outcome: Ruling
+    parts: Mapping[str, Ruling]
     statistics: Mapping[str, Estimate]
+    """With intervals that hold all together, of all claims (`level`)."""
     seeds: int
     """Seeds over which all statistics are known."""
     values: Mapping[str, Array]
     """The statistics seed by seed, NaN where a run is missing; nothing where only the verdict is
     known.
     """
+    passes: float = math.nan
+    """How often any part is supported in the claim's control (`judge.passes`)."""
 
 
 def load(path: Path) -> Claim:
@@ -182,6 +216,13 @@ def _problems(claim: Claim, document: Document) -> list[Problem]:
         if missing := set(languages()) - words.keys():
             what = f"claim.{name} has no words in {', '.join(sorted(missing))}"
             problems.append(Problem(Place(document.place(()).source), what))
+    control = about.control
+    for arm in (*control.trade, *control.replace, *control.replace.values()):
+        if arm not in about.arms:
+            note(("control",), f"control: there is no arm {arm}")
+    for name in control.null:
+        if name not in about.statistics:
+            note(("control", "null"), f"control.null: there is no statistic {name}")
     if about.points and not about.cited:
         note(("points",), "points without `cited`, which says the number there")
     switched_on = {key for settings in claim.experiments.values() for key in settings.probes or {}}
@@ -202,6 +243,11 @@ def texts(about: About) -> Iterator[tuple[str, Text]]:
         for name in ("cited", "scaled", "explanation")
         if (text := getattr(about, name))
     )
+    yield "control.says", about.control.says
+    yield from ((f"parts.{name}.says", part.says) for name, part in about.parts.items())
+    for i, amendment in enumerate(about.amendments, start=1):
+        yield f"amendments[{i}].changed", amendment.changed
+        yield f"amendments[{i}].why", amendment.why
     yield from (
         (f"literature[{i}].says", source.says) for i, source in enumerate(about.literature, start=1)
     )
@@ -214,15 +260,15 @@ def claim_formulas(about: About) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield every formula of a claim with its keys."""
     for name, statistic in about.statistics.items():
         yield ("statistics", name, "value"), statistic.value
-    for name in RULINGS:
-        if text := getattr(about.rule, name):
-            yield ("rule", name), text
+    for name, part in about.parts.items():
+        for outcome in RULINGS:
+            yield ("parts", name, outcome), getattr(part, outcome)
 
 
 def check(claim: Claim, where: tuple[str, ...], text: str) -> None:
     """Raise ValueError where a formula calls or names what there is not."""
     called, named = formula.names(formula.parsed(text))
-    if where[0] == "rule":
+    if where[0] == "parts":
         if unknown := named - claim.about.statistics.keys():
             raise ValueError(f"there is no statistic {', '.join(sorted(unknown))}")
         formula.holds(formula.parsed(text), dict.fromkeys(named, Estimate(0, *[float("nan")] * 4)))
@@ -240,165 +286,6 @@ def measures(claim: Claim) -> set[str]:
     return {
         name for name, kind in RUNS.items() if kind in ("number", "whole")
     } | claim.about.measures.keys()
-
-
-@dataclass(frozen=True)
-class Held:
-    """The records of a claim's experiments, as a table a run."""
-
-    claim: Claim
-    runs: pd.DataFrame
-    """Columns of runs.csv, and `experiment`; rows in the plans' order."""
-    probes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PROBES)))
-    """Columns of probes.csv."""
-
-    @cached_property
-    def labels(self) -> list[str]:
-        """Every cell as `experiment/label`, in the plans' order."""
-        return list(dict.fromkeys(self.runs["experiment"] + "/" + self.runs["cell"]))
-
-    def cells(self, arm: str) -> tuple[list[str], bool]:
-        """Return the cells that an arm stands for, and whether they are a row."""
-        patterns = self.claim.about.arms[arm]
-        labels = []
-        for pattern in [patterns] if isinstance(patterns, str) else patterns:
-            pattern = pattern if "/" in pattern else f"*/{pattern}"
-            escaped = pattern.replace("[", "[[]")
-            matching = [label for label in self.labels if fnmatch.fnmatchcase(label, escaped)]
-            if not matching:
-                raise UsageError(
-                    f"{self.claim.name}: no cell is called {pattern!r}; there are "
-                    f"{'; '.join(self.labels)}"
-                )
-            labels += matching
-        return labels, isinstance(patterns, list) or "*" in patterns
-
-    @cached_property
-    def by_cell(self) -> dict[str, pd.DataFrame]:
-        """Return the runs of each cell."""
-        label = self.runs["experiment"] + "/" + self.runs["cell"]
-        return {str(name): runs for name, runs in self.runs.groupby(label)}
-
-    @cached_property
-    def seeds(self) -> list[int]:
-        """All seeds."""
-        return sorted(set(self.runs["seed"]))
-
-    def measure(self, name: str, arm: str) -> Array:
-        """Return a measure of an arm, (seeds,) or (seeds, k); NaN where a run did not finish."""
-        cells, row = self.cells(arm)
-        columns = []
-        for cell in cells:
-            runs = self.by_cell[cell].set_index("seed")
-            values = (
-                self.probed(name, runs["run"]) if name in self.claim.about.measures else runs[name]
-            )
-            values = pd.to_numeric(values, errors="coerce").where(runs["status"] == "ok")
-            columns.append(values.reindex(self.seeds).to_numpy(float))
-        values_of = np.stack(columns, axis=1)
-        return values_of if row else values_of[:, 0]
-
-    def probed(self, name: str, runs: pd.Series[str]) -> pd.Series[float]:
-        """Return what a probe measured of each of `runs`, whose index it keeps; NaN where there is
-        nothing.
-
-        Raises UsageError where a measure that takes one row finds several.
-        """
-        wanted = self.claim.about.measures[name]
-        rows = self.probes[(self.probes["probe"] == wanted.probe) & self.probes["run"].isin(runs)]
-        rows = rows[
-            np.array([fnmatch.fnmatchcase(row, wanted.row) for row in rows["name"]], dtype=bool)
-        ]
-        if wanted.at is not None:
-            rows = rows[np.isclose(rows["at"].astype(float), wanted.at)]
-        if wanted.missing is not None:
-            rows = rows.assign(value=rows["value"].astype(float).fillna(wanted.missing))
-        if wanted.take == "only" and rows["run"].duplicated().any():
-            what = f"{self.claim.name}: the measure {name} finds several rows a run"
-            raise UsageError(f"{what}: say which, by row, at or take")
-        rows = rows.sort_values("at", kind="stable").astype({"value": float})
-        by_run = rows.groupby("run")["value"]
-        if wanted.take in ("only", "last"):
-            taken = rows.drop_duplicates("run", keep="last").set_index("run")["value"]
-        else:
-            taken = by_run.mean() if wanted.take == "mean" else by_run.max()
-        return runs.map(taken)
-
-
-def held(claim: Claim, directory: Path) -> Held:
-    """Return the records of a claim's experiments in `directory`.
-
-    Raises UnfinishedError where some are missing.
-    """
-    tables, probes = [], []
-    for name, settings in claim.experiments.items():
-        folder = directory / name
-        records_of = read(folder)
-        runs = records_of.runs.set_index("run")
-        probes.append(records_of.probes)
-        plan = planned(settings, folder)
-        if missing := [run.id for run in plan.runs if run.id not in runs.index]:
-            what = f"{folder} lacks {len(missing)} of {len(plan.runs)} runs of this claim"
-            raise UnfinishedError(
-                f"{what}; `regbench claims run {claim.name}` trains what is missing"
-            )
-        tables.append(_ordered(runs, plan).assign(experiment=name))
-    return Held(claim, pd.concat(tables, ignore_index=True), pd.concat(probes, ignore_index=True))
-
-
-def _ordered(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    return runs.loc[[run.id for run in plan.runs]].reset_index()
-
-
-def result(claim: Claim, directory: Path) -> Judgement | None:
-    """Return what the records in `directory` say of a claim, or None where its experiments are not
-    finished.
-    """
-    try:
-        return judge(claim, held(claim, directory))
-    except UnfinishedError:
-        return None
-
-
-def shipped(claim: Claim) -> Judgement | None:
-    """Return what the project's own records say of a claim, or None where they say nothing of its
-    statistics.
-    """
-    known = verdicts().get(claim.name)
-    if known is None or known["statistics"].keys() != claim.about.statistics.keys():
-        return None
-    statistics = {}
-    for name, numbers in known["statistics"].items():
-        n, *rest = (math.nan if x is None else x for x in numbers.values())
-        statistics[name] = Estimate(int(n), *rest)
-    return Judgement(known["outcome"], statistics, min(e.n for e in statistics.values()), {})
-
-
-def judge(claim: Claim, records: Held, confidence: float = 0.95) -> Judgement:
-    """Return what the records say: the statistics with their intervals over the seeds, and the
-    verdict by the rule.
-    """
-    statistics, values = {}, {}
-    for name, statistic in claim.about.statistics.items():
-        try:
-            value = formula.value(formula.parsed(statistic.value), records.measure)
-        except ValueError as error:
-            raise UsageError(f"{claim.name}: statistics.{name}: {error}") from None
-        values[name] = np.broadcast_to(value, len(records.seeds))
-        estimate = stats.estimate(values[name][np.isfinite(values[name])], confidence)
-        statistics[name] = estimate.within(*formula.bounds(formula.parsed(statistic.value)))
-    seeds = min(estimate.n for estimate in statistics.values())
-    return Judgement(_ruling(claim.about.rule, statistics, seeds), statistics, seeds, values)
-
-
-def _ruling(rule: Rule, statistics: Mapping[str, Estimate], seeds: int) -> Ruling:
-    if seeds < FEWEST_SEEDS:
-        return "too_few"
-    for outcome in RULINGS:
-        text = getattr(rule, outcome)
-        if text and formula.holds(formula.parsed(text), statistics):
-            return outcome
-    return "undecided"
 
 
 def quick(claim: Claim) -> Claim:

@@ -73,6 +73,21 @@ def chosen(y: Array, by: Array) -> Array:
     return y[:, np.argmax(np.where(np.isfinite(means), means, -np.inf))]
 
 
+def off(y: Array, by: Array, cells: Array) -> Array:
+    """Return y (seeds, k) at the cells so many before and behind the one that `chosen` takes: the
+    mean of those that there are, (seeds,); NaN where there is neither.
+
+    So it is told what a setting costs that is off by as much, on either side.
+    """
+    step = int(cells)
+    if y.ndim != 2 or y.shape != by.shape or step < 1:
+        raise ValueError("off(y, by, cells) takes two rows of as many cells, and a number of cells")
+    means = by.mean(0)
+    place = int(np.argmax(np.where(np.isfinite(means), means, -np.inf)))
+    there = [i for i in (place - step, place + step) if 0 <= i < y.shape[1]]
+    return y[:, there].mean(1) if there and np.isfinite(means).any() else np.full(len(y), np.nan)
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "abs": np.abs,
     "log": np.log,
@@ -89,11 +104,14 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "slope": slope,
     "rank_correlation": rank_correlation,
     "chosen": chosen,
+    "off": off,
 }
 """What a formula may call beside measures: of numbers, or of a row of cells (`row` makes one of
 numbers).
 """
-COUNTS = {"row": range(1, 100), "chosen": range(2, 3)}
+OF_ROWS = ("mean", "least", "most", "first", "last", "span", "share", "slope", "rank_correlation")
+"""What takes a row of cells away."""
+COUNTS = {"row": range(1, 100), "chosen": range(2, 3), "off": range(3, 4)}
 """How many arguments a function takes, where it is not one."""
 
 
@@ -183,9 +201,11 @@ def _value(node: ast.expr, measure: Callable[[str, str], Array]) -> Any:
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS and len(
             arguments
         ) in COUNTS.get(name, (1,)):
-            return FUNCTIONS[name](
-                *(np.asarray(_value(argument, measure)) for argument in arguments)
-            )
+            values = [np.asarray(_value(argument, measure)) for argument in arguments]
+            if name in OF_ROWS and values[0].ndim != 2:
+                # It would take the seeds for a row, and leave one number for all of them.
+                raise ValueError(f"{ast.unparse(node)}: {name} takes a row of cells")
+            return FUNCTIONS[name](*values)
     raise ValueError(f"{ast.unparse(node)} is neither a function nor a measure of an arm")
 
 
@@ -199,7 +219,7 @@ SHARES: Mapping[str, Bounds] = {
     **dict.fromkeys(("test_ece", "memorised", "exact_zeros", "near_zeros"), (0.0, 1.0)),
 }
 """Between what the columns of runs.csv lie."""
-KEEP = ("mean", "least", "most", "first", "last", "chosen")
+KEEP = ("mean", "least", "most", "first", "last", "chosen", "off")
 """Functions whose value lies where their first argument does."""
 
 

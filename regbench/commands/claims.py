@@ -68,11 +68,14 @@ def claims_(
         )
         return
     from regbench.claims import claims as stated
+    from regbench.claims import judge as judging
     from regbench.locale import words
     from regbench.report import claims as shown
     from regbench.report import markdown, terminal
 
-    judged = [(claim, judgement(claim)) for claim in stated.found(claims_folder(folder))]
+    claims_ = stated.found(claims_folder(folder))
+    level = judging.level(claims_)
+    judged = [(claim, judgement(claim, level, control=False)) for claim in claims_]
     table = shown.overview(judged, words(printable(lang)))
     if form == "markdown":
         print(markdown.rows(table))
@@ -107,6 +110,7 @@ def claims_run(
     enough seeds is not.
     """
     from regbench.claims import claims as stated
+    from regbench.claims import judge as judging
     from regbench.locale import words
     from regbench.report import claims as shown
     from regbench.runner.sweep import how_to_train
@@ -128,28 +132,32 @@ def claims_run(
     with ExitStack() as stack:
         if quick:
             out = Path(stack.enter_context(TemporaryDirectory(prefix="regbench-")))
+        level = judging.level(stated.found(claims_folder(folder)))
         for claim in stated.found(claims_folder(folder), names or []):
             say(claim.name)
             claim = stated.quick(claim) if quick else claim
-            result = tested(claim, out / claim.name, how)
-            print(f"{claim.name}: {shown.verdict(result, spoken).text}", flush=True)
-            for line in shown.measured(claim, result, spoken):
-                print(f"  {line.text}", flush=True)
+            result = tested(claim, out / claim.name, how, level)
+            for line in shown.told(claim, result, spoken):
+                print(line, flush=True)
             lacking |= result.outcome == "too_few"
     if lacking and not quick:
         raise typer.Exit(4)
 
 
-def tested(claim: Claim, directory: Path, how: How) -> Judgement:
-    """Return what a claim's experiments say; those that are not finished are run."""
-    from regbench.claims import claims as stated
+def tested(claim: Claim, directory: Path, how: How, level: float) -> Judgement:
+    """Return what a claim's experiments say, intervals at `level`; those that are not finished are
+    run.
+    """
+    from regbench.claims import judge as judging
     from regbench.runner.sweep import train
 
-    if known := stated.result(claim, directory):
+    if known := judging.result(claim, directory, level):
         return known
     for name, settings in claim.experiments.items():
         interruptible(partial(train, settings, directory / name, how))
-    return stated.judge(claim, stated.held(claim, directory))
+    found = judging.result(claim, directory, level)
+    assert found
+    return found
 
 
 @claims.command(name="show")
@@ -162,11 +170,13 @@ def claims_show(
     from rich.markdown import Markdown
 
     from regbench.claims import claims as stated
+    from regbench.claims import judge as judging
     from regbench.locale import words
     from regbench.report import claims as shown
 
     (claim,) = stated.found(claims_folder(folder), [name])
-    text = shown.explained(claim, judgement(claim), words(printable(lang)))
+    level = judging.level(stated.found(claims_folder(folder)))
+    text = shown.explained(claim, judgement(claim, level), words(printable(lang)))
     if sys.stdout.isatty():
         stdout().print(Markdown(text))
     else:
@@ -193,10 +203,11 @@ def claims_folder(given: Path | None) -> Path:
     return folder
 
 
-def judgement(claim: Claim) -> Judgement | None:
+def judgement(claim: Claim, level: float, control: bool = True) -> Judgement | None:
     """Return what your own results say of a claim, else the project's, or None where neither are
     finished.
     """
-    from regbench.claims import claims as stated
+    from regbench.claims import judge as judging
 
-    return stated.result(claim, OWN / claim.name) or stated.shipped(claim)
+    own = judging.result(claim, OWN / claim.name, level, control)
+    return own or judging.shipped(claim)

@@ -13,14 +13,13 @@ from matplotlib.ticker import MaxNLocator
 
 from regbench.analysis.stats import Array, Estimate
 from regbench.claims import formula
-from regbench.claims.claims import Claim, Judgement, Rule
+from regbench.claims.claims import RULINGS, About, Claim, Judgement
 from regbench.locale import Words
 from regbench.report.drawing import COLOURS, INK, Picture, labels, styled
 
 COLOUR_OF: Mapping[str, str] = {
     "supported": "#009e73",
     "refuted": "#d55e00",
-    "qualified": "#0072b2",
 }
 
 
@@ -36,14 +35,14 @@ def claim(stated: Claim, judgement: Judgement, words: Words) -> Picture:
             0.4 + 0.95 * len(statistics), stated.name, stated.about.statement[words.language], say
         )
         panels = picture.subplots(len(statistics), 1, squeeze=False)[:, 0]
-        shades = dict.fromkeys(outcome for outcome, *_ in sides(stated.about.rule))
+        shades = dict.fromkeys(outcome for outcome, *_ in sides(stated.about))
         patches = [
             Patch(color=COLOUR_OF[outcome], alpha=0.3, label=say(f"claims.{outcome}"))
             for outcome in shades
         ]
         picture.legend(handles=patches, loc="outside upper right", ncols=len(patches))
         for axes, (name, statistic) in zip(panels, statistics.items(), strict=True):
-            asked = [side for side in sides(stated.about.rule) if side[1] == name]
+            asked = [side for side in sides(stated.about) if side[1] == name]
             _statistic(axes, judgement.statistics[name], judgement.values[name], asked)
             axes.set_title(statistic.says[say.language], fontsize=9, loc="left")
         return picture
@@ -74,14 +73,13 @@ def _statistic(
     axes.xaxis.set_major_locator(MaxNLocator(6))
 
 
-def sides(rule: Rule) -> list[tuple[str, str, bool, float]]:
-    """Return what a rule asks for: outcome, statistic, whether above, threshold; each side of a
-    statistic once.
+def sides(about: About) -> list[tuple[str, str, bool, float]]:
+    """Return what the rules of a claim's parts ask for: outcome, statistic, whether above,
+    threshold; each side of a statistic once.
     """
     outcomes: dict[tuple[str, bool, float], str] = {}
-    for outcome in ("supported", "refuted", "qualified"):
-        for comparison in (
-            formula.thresholds(formula.parsed(text)) if (text := getattr(rule, outcome)) else ()
-        ):
-            outcomes.setdefault(comparison, outcome)
+    for outcome in RULINGS:
+        for part in about.parts.values():
+            for comparison in formula.thresholds(formula.parsed(getattr(part, outcome))):
+                outcomes.setdefault(comparison, outcome)
     return [(outcome, *comparison) for comparison, outcome in outcomes.items()]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from regbench.analysis.stats import Estimate
-from regbench.claims.claims import FEWEST_SEEDS, Claim, Judgement
+from regbench.claims.claims import FEWEST_SEEDS, LEVEL, Claim, Judgement, Ruling
+from regbench.claims.judge import DRAWS
 from regbench.locale import Words
 from regbench.report import markdown, numbers
 from regbench.report.markdown import escaped
@@ -42,7 +43,7 @@ def overview(claims: Found, words: Words) -> Table:
         Column(words("claims.measured")),
         Column(words("cells.n"), "figure"),
     )
-    note = words("claims.note", fewest=FEWEST_SEEDS)
+    note = words("claims.note", fewest=FEWEST_SEEDS, share=numbers.percent(1 - LEVEL))
     return Table(words("claims.title"), columns, tuple(rows), (note,), ruled=True)
 
 
@@ -50,8 +51,19 @@ def verdict(judgement: Judgement | None, words: Words) -> Line:
     """Return a verdict with its mark."""
     if judgement is None:
         return Line(words("claims.not_run"), "faint")
-    mark, tone = CLAIMS[judgement.outcome]
-    return Line(f"{mark} {words(f'claims.{judgement.outcome}')}", tone)
+    line = ruling(judgement.outcome, words)
+    if judgement.outcome == "qualified" and len(judgement.parts) > 1:
+        known = Counter(judgement.parts.values())
+        parts = words("claims.of_parts", n=known["supported"], all=len(judgement.parts))
+        refuted = words("claims.refuted_parts", n=known["refuted"]) if known["refuted"] else ""
+        line = replace(line, text=f"{line.text} ({parts}{refuted})")
+    return line
+
+
+def ruling(outcome: Ruling, words: Words) -> Line:
+    """Return a verdict on a part with its mark."""
+    mark, tone = CLAIMS[outcome]
+    return Line(f"{mark} {words(f'claims.{outcome}')}", tone)
 
 
 def measured(claim: Claim, judgement: Judgement, words: Words) -> Cell:
@@ -60,6 +72,14 @@ def measured(claim: Claim, judgement: Judgement, words: Words) -> Cell:
         Line(f"{figure(judgement.statistics[name])}: {statistic.says[words.language]}")
         for name, statistic in claim.about.statistics.items()
     )
+
+
+def told(claim: Claim, judgement: Judgement, words: Words) -> list[str]:
+    """Return the verdict, those on the parts, and the statistics, a line each."""
+    lines = [f"{claim.name}: {verdict(judgement, words).text}"]
+    for name, part in claim.about.parts.items():
+        lines.append(f"  {ruling(judgement.parts[name], words).text}: {part.says[words.language]}")
+    return [*lines, *(f"    {line.text}" for line in measured(claim, judgement, words))]
 
 
 def figure(estimate: Estimate) -> str:
@@ -84,6 +104,13 @@ def headed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
     ]
     parts.append(f"{words('claims.verdict')}: {verdict(judgement, words).text}")
     if judgement:
+        said = [
+            f"- {ruling(judgement.parts[name], words).text}: {escaped(part.says[spoken])}"
+            for name, part in about.parts.items()
+        ]
+        if about.needs == "one":
+            said.append(f"- {words('claims.needs_one')}")
+        parts.append("\n".join(said))
         parts.append(
             "\n".join(f"- {escaped(line.text)}" for line in measured(claim, judgement, words))
         )
@@ -92,16 +119,16 @@ def headed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
     return "\n\n".join(parts)
 
 
-def detailed(claim: Claim, words: Words) -> str:
-    """Return the experiment, the rule and the literature, as Markdown."""
+def detailed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
+    """Return the experiment, the rule, its control and history, and the literature, as Markdown."""
     about, spoken = claim.about, words.language
     parts = [f"**{words('claims.design')}**: {escaped(about.design[spoken])}"]
     if about.scaled:
         parts.append(f"**{words('claims.scaled')}**: {escaped(about.scaled[spoken])}")
     rule = [
-        f"- {words(f'claims.{name}')}: `{text}`"
-        for name in ("supported", "refuted", "qualified")
-        if (text := getattr(about.rule, name))
+        f"- {escaped(part.says[spoken])}: {words('claims.supported')} `{part.supported}`, "
+        f"{words('claims.refuted')} `{part.refuted}`"
+        for part in about.parts.values()
     ]
     parts.append(
         "\n".join([f"**{words('claims.rule')}** ({words('claims.rule_note')}):", "", *rule])
@@ -110,6 +137,14 @@ def detailed(claim: Claim, words: Words) -> str:
         f"- `{name}` = `{statistic.value}`" for name, statistic in about.statistics.items()
     ]
     parts.append("\n".join([f"**{words('claims.statistics')}**:", "", *statistics]))
+    parts.append(controlled(claim, judgement, words))
+    if about.amendments:
+        told = [
+            f"- {amendment.date}: {escaped(amendment.changed[spoken])} "
+            f"{escaped(amendment.why[spoken])}"
+            for amendment in about.amendments
+        ]
+        parts.append("\n".join([f"**{words('claims.amendments')}**:", "", *told]))
     sources = [
         f"- {escaped(s.source)}: {escaped(s.says[spoken])} ({words(f'claims.read.{s.read}')})"
         for s in about.literature
@@ -118,9 +153,19 @@ def detailed(claim: Claim, words: Words) -> str:
     return "\n\n".join(parts)
 
 
+def controlled(claim: Claim, judgement: Judgement | None, words: Words) -> str:
+    """Return where the rule has to say no, and how often it said yes there, as Markdown."""
+    said = f"**{words('claims.control')}**: {escaped(claim.about.control.says[words.language])}"
+    if judgement and math.isfinite(judgement.passes):
+        share = numbers.percent(judgement.passes)
+        said += " " + words("claims.passes", share=share, draws=DRAWS)
+    return said
+
+
 def explained(claim: Claim, judgement: Judgement | None, words: Words) -> str:
     """Return all that there is to know about a claim, as Markdown."""
-    return f"## {claim.name}\n\n{headed(claim, judgement, words)}\n\n{detailed(claim, words)}\n"
+    said = headed(claim, judgement, words), detailed(claim, judgement, words)
+    return "\n\n".join([f"## {claim.name}", *said]) + "\n"
 
 
 def lead(claims: Found, words: Words) -> str:
@@ -137,7 +182,7 @@ def surprises(claims: Found, words: Words) -> str:
     """Return where the note and the experiments disagree, as Markdown."""
     lines = []
     for claim, judgement in claims:
-        if judgement and judgement.outcome in ("refuted", "qualified"):
+        if judgement and "refuted" in judgement.parts.values():
             said = claim.about.statement[words.language]
             why = (claim.about.explanation or {}).get(words.language, "")
             lines.append(
@@ -164,7 +209,7 @@ def document(claims: Found, words: Words, pictures: str) -> str:
         if judgement:
             alt = escaped(claim.about.statement[words.language])
             parts += [f"![{alt}]({pictures}/{claim.name}.{words.language}.svg)"]
-        parts.append(detailed(claim, words))
+        parts.append(detailed(claim, judgement, words))
     return "\n\n".join(parts) + "\n"
 
 
@@ -185,7 +230,7 @@ def page(claims: Found, words: Words) -> str:
                 "title": claim.about.statement[words.language],
                 "head": render(headed(claim, judgement, words)),
                 "svg": distinct(claim.name, svg) if svg else "",
-                "rest": render(detailed(claim, words)),
+                "rest": render(detailed(claim, judgement, words)),
             }
         )
     table = overview(claims, words)
@@ -207,6 +252,8 @@ def verdicts(claims: Found) -> dict[str, dict[str, Any]]:
         claim.name: {
             "points": claim.about.points,
             "outcome": judgement.outcome,
+            "parts": dict(judgement.parts),
+            "passes": judgement.passes,
             "text": {
                 language: text.format(
                     x=figure(judgement.statistics[next(iter(claim.about.statistics))])

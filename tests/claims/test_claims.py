@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from regbench import data
-from regbench.claims import claims
+from regbench.claims import claims, judge
 from regbench.cli import app
 from regbench.errors import ConfigError, DataError, RecordsError, UsageError
 from regbench.locale import languages, words
@@ -41,7 +41,9 @@ claim:
     most:
       value: 100 * (most(test_accuracy(strengths)) - test_accuracy(plain))
       says: {en: points, ko: 점}
-  rule: {supported: gain > 1, refuted: gain < 0}
+  parts:
+    helps: {says: {en: It helps., ko: 도움이 됨.}, supported: gain > 1, refuted: gain < 0}
+  control: {says: {en: Runs trade places., ko: 자리를 바꿈.}, trade: [plain, dropout]}
 experiments:
   mlp:
     dataset: {name: mnist5k, train_size: 200}
@@ -59,14 +61,14 @@ def written(folder: Path, text: str = CLAIM) -> Path:
     return path
 
 
-def held(claim: claims.Claim, accuracy: dict[str, float], lost: int = 0) -> claims.Held:
+def held(claim: claims.Claim, accuracy: dict[str, float], lost: int = 0) -> judge.Held:
     """Records in which each cell has this accuracy and a little spread."""
     runs = records(plan(claim.experiments["mlp"]))
     luck = pd.Series(np.random.default_rng(0).uniform(0, 2e-4, len(runs)))
     luck -= luck.groupby(runs.cell).transform("mean")
     runs["test_accuracy"] = runs.cell.map(accuracy) + luck
     runs.loc[(runs.cell == "baseline") & (runs.seed < lost), "status"] = "diverged"
-    return claims.Held(claim, runs.assign(experiment="mlp"))
+    return judge.Held(claim, runs.assign(experiment="mlp"))
 
 
 CELLS = dict.fromkeys(
@@ -80,7 +82,7 @@ CELLS = dict.fromkeys(
 def test_the_rule_decides_by_whole_intervals(tmp_path: Path, gain: float, outcome: str) -> None:
     claim = claims.load(written(tmp_path))
     found = held(claim, CELLS | {"dropout(p=0.5)": 0.8 + gain, "l2(strength=0.01)": 0.81})
-    judged = claims.judge(claim, found)
+    judged = judge.judge(claim, found)
     assert judged.outcome == outcome
     assert judged.statistics["gain"].mean == pytest.approx(100 * gain)
     assert judged.statistics["most"].mean == pytest.approx(1), "an arm of several cells is a row"
@@ -89,7 +91,7 @@ def test_the_rule_decides_by_whole_intervals(tmp_path: Path, gain: float, outcom
 
 def test_fewer_than_ten_seeds_give_no_verdict(tmp_path: Path) -> None:
     claim = claims.load(written(tmp_path))
-    judged = claims.judge(claim, held(claim, CELLS | {"dropout(p=0.5)": 0.9}, lost=1))
+    judged = judge.judge(claim, held(claim, CELLS | {"dropout(p=0.5)": 0.9}, lost=1))
     assert (judged.outcome, judged.seeds) == ("too_few", 9)
 
 
@@ -98,7 +100,7 @@ def test_equal_values_have_no_interval_and_decide_nothing(tmp_path: Path) -> Non
     claim = claims.load(written(tmp_path, text))
     found = held(claim, CELLS)
     found.runs["exact_zeros"] = 0.5
-    judged = claims.judge(claim, found)
+    judged = judge.judge(claim, found)
     assert judged.outcome == "undecided", "50 is far above 1, but nothing says how far it varies"
     assert shown.figure(judged.statistics["gain"]) == "50.00"
 
@@ -114,7 +116,7 @@ def test_an_interval_goes_no_further_than_what_is_measured(tmp_path: Path) -> No
     strong = found.runs.cell == "l2(strength=0.01)"
     found.runs.loc[strong & rising, "test_accuracy"] += 0.1
     found.runs.loc[strong & ~rising, "test_accuracy"] -= 0.1
-    e = claims.judge(claim, found).statistics["gain"]
+    e = judge.judge(claim, found).statistics["gain"]
     assert (e.mean, e.high) == (pytest.approx(0.8), 1)
 
 
@@ -127,7 +129,7 @@ def test_a_strength_that_diverged_supports_nothing(tmp_path: Path) -> None:
     claim = claims.load(written(tmp_path, text))
     found = held(claim, CELLS)
     found.runs.loc[found.runs.cell == "l2(strength=0.01)", "status"] = "diverged"
-    judged = claims.judge(claim, found)
+    judged = judge.judge(claim, found)
     assert (judged.seeds, judged.outcome) == (0, "too_few")
 
 
@@ -155,14 +157,14 @@ def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
         ]
         rows += [(run, "steps_to", "steps", 0.9, 10.0 if seed else float("nan"))]
     probes = pd.DataFrame(rows, columns=["run", "probe", "name", "at", "value"])
-    found = claims.Held(claim, runs, probes)
+    found = judge.Held(claim, runs, probes)
     assert found.measure("noisy", "plain").tolist() == pytest.approx(
         [0.5 + seed / 100 for seed in range(10)]
     )
     assert found.measure("worst", "dropout").tolist() == [0.8] * 10
     assert found.measure("steps", "plain").tolist() == [99.0] + [10.0] * 9
     assert found.measure("noisy", "strengths").shape == (10, 2)
-    nothing = claims.Held(claim, runs, probes[probes["probe"] == "none"])
+    nothing = judge.Held(claim, runs, probes[probes["probe"] == "none"])
     assert np.isnan(nothing.measure("noisy", "plain")).all(), "what was not measured is no number"
     with pytest.raises(UsageError, match="vague finds several rows a run"):
         found.measure("vague", "plain")
@@ -176,7 +178,7 @@ def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
             "  measures: {m: {probe: noise, row: accuracy}}\n  statistics:",
             "no experiment has the probe 'noise'",
         ),
-        ("gain > 1", "gian > 1", "rule.supported: there is no statistic gian"),
+        ("gain > 1", "gian > 1", "parts.helps.supported: there is no statistic gian"),
         ("gain > 1", "gain > most", "is no comparison of a statistic with a number"),
         ("gain > 1", "import os", "can't be read as arithmetic"),
         (
@@ -211,13 +213,13 @@ def test_a_mistake_is_said_with_its_place(tmp_path: Path, old: str, new: str, pr
 def test_an_arm_that_names_no_cell_and_runs_that_are_missing_are_said(tmp_path: Path) -> None:
     claim = claims.load(written(tmp_path, CLAIM.replace("dropout(p=0.5)", "dropout(p=0.4)")))
     with pytest.raises(UsageError, match="no cell is called"):
-        claims.judge(claim, held(claim, CELLS))
+        judge.judge(claim, held(claim, CELLS))
     assert (
         regbench("sweep", ROOT / "configs/quickstart.yaml", "--dry-run", cwd=tmp_path).returncode
         == 0
     )
     with pytest.raises(RecordsError, match=r"holds no runs\.csv"):
-        claims.held(claim, tmp_path)
+        judge.held(claim, tmp_path)
 
 
 def test_the_command_runs_lists_and_explains(tmp_path: Path) -> None:
@@ -245,7 +247,7 @@ def test_the_command_runs_lists_and_explains(tmp_path: Path) -> None:
     )
     assert (again[1], runs.read_bytes()) == (done[1], before)
     assert "드롭아웃은 도움이 됨." in listed[1]
-    assert "supported: `gain > 1`" in told[1]
+    assert "supported `gain > 1`" in told[1]
     assert (wrong[0], "there is no claim 'nothing'; there are dropout-helps" in wrong[2]) == (
         2,
         True,
@@ -285,7 +287,7 @@ def test_every_committed_claim_is_complete(path: Path) -> None:
             [records(planned).assign(experiment=name) for name, planned in plans.items()]
         )
         runs["weight_norm"] *= np.random.default_rng(0).uniform(0.5, 1, len(runs))
-        judged = claims.judge(claim, claims.Held(claim, runs, probed(claim, runs)))
+        judged = judge.judge(claim, judge.Held(claim, runs, probed(claim, runs)))
         assert judged.seeds >= claims.FEWEST_SEEDS, "every statistic has a value a seed"
         for lang in languages():
             assert claim.about.statement[lang] in shown.explained(claim, judged, words(lang))

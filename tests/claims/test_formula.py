@@ -68,6 +68,14 @@ def test_what_can_not_be_computed_is_no_number() -> None:
     np.testing.assert_array_equal(shares, [np.nan, 1])
 
 
+def test_what_takes_a_row_of_cells_does_not_take_the_seeds_for_one() -> None:
+    seeds = np.arange(5.0)
+    with pytest.raises(ValueError, match="mean takes a row of cells"):
+        formula.value(formula.parsed("mean(accuracy(arm))"), lambda *_: seeds)
+    both = formula.value(formula.parsed("mean(row(accuracy(a), accuracy(b)))"), lambda *_: seeds)
+    np.testing.assert_array_equal(both, seeds)
+
+
 @pytest.mark.parametrize(
     ("text", "low", "high"),
     [

@@ -285,7 +285,10 @@ claim:
       value: test_accuracy(dropout) - test_accuracy(plain)
       says: {en: "gain, points", ko: "이득, %p"}
     other: {value: gap(dropout), says: {en: "gap", ko: "격차"}}
-  rule: {supported: gain > 1, refuted: gain < 0, qualified: gain > 0}
+  parts:
+    much: {says: {en: Much., ko: 많이.}, supported: gain > 1, refuted: gain < 0}
+    at_all: {says: {en: At all., ko: 조금.}, supported: gain > 0, refuted: gain < 0}
+  control: {says: {en: Runs trade places., ko: 자리를 바꿈.}, trade: [plain, dropout]}
 experiments:
   mlp: {dataset: {name: mnist5k}, model: {name: mlp}, seeds: 10, techniques: {dropout: 0.5}}
 """
@@ -299,13 +302,14 @@ def test_a_claim_is_drawn_with_its_seeds_its_interval_and_the_sides_of_its_rule(
     values = {"gain": np.array([2.0, 3.0, math.nan, 4.0]), "other": np.zeros(4)}
     estimates = {name: stats.estimate(seeds[np.isfinite(seeds)]) for name, seeds in values.items()}
     drawn: Any = claim_plots.claim(
-        stated, claims.Judgement("supported", estimates, 3, values), words("en")
+        stated, claims.Judgement("supported", {}, estimates, 3, values), words("en")
     )
     gain, other = drawn.axes
-    assert claim_plots.sides(stated.about.rule) == [
-        ("supported", "gain", True, 1.0), ("refuted", "gain", False, 0.0), ("qualified", "gain",
-        True, 0.0),
-    ]  # fmt: skip
+    assert claim_plots.sides(stated.about) == [
+        ("supported", "gain", True, 1.0),
+        ("supported", "gain", True, 0.0),
+        ("refuted", "gain", False, 0.0),
+    ]
     dashed = {line.get_xdata()[0] for line in gain.lines if line.get_linestyle() == "--"}
     assert dashed == {0.0, 1.0}
     seeds, interval, mean = (

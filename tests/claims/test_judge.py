@@ -1,0 +1,172 @@
+"""Verdicts on claims: part by part, all intervals together, and controls where rules must fail."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from regbench.analysis import stats
+from regbench.claims import claims, formula, judge
+from regbench.claims.claims import Ruling
+from regbench.errors import ConfigError
+from regbench.locale import words
+from regbench.report import claims as shown
+from tests.claims.test_claims import CELLS, CLAIM, ROOT, held, written
+
+COMMITTED = ROOT / "regbench/claims/verdicts.json"
+S: Ruling = "supported"
+R: Ruling = "refuted"
+U: Ruling = "undecided"
+
+
+@pytest.mark.parametrize(
+    ("parts", "needs", "outcome"),
+    [
+        ([S, S], "all", "supported"),
+        ([S, U], "all", "qualified"),
+        ([S, R], "all", "qualified"),
+        ([U, R], "all", "refuted"),
+        ([U, U], "all", "undecided"),
+        ([S, R, U], "one", "supported"),
+        ([R, U], "one", "undecided"),
+        ([R, R], "one", "refuted"),
+        ([S, "too_few"], "all", "too_few"),
+    ],
+)
+def test_a_statement_is_as_true_as_its_parts(
+    parts: list[Ruling], needs: Literal["all", "one"], outcome: Ruling
+) -> None:
+    assert judge.overall(parts, needs) == outcome
+
+
+def test_each_part_has_a_verdict_of_its_own(tmp_path: Path) -> None:
+    text = CLAIM.replace(
+        "  control:",
+        "    most: {says: {en: So does L2., ko: L2도.}, supported: most > 1, refuted: most < 0}\n"
+        "  control:",
+    )
+    claim = claims.load(written(tmp_path, text))
+    found = judge.judge(claim, held(claim, CELLS | {"dropout(p=0.5)": 0.85}))
+    assert found.parts == {"helps": "supported", "most": "undecided"}
+    assert found.outcome == "qualified"
+    said = shown.explained(claim, found, words("en"))
+    assert "verdict: ± qualified (1 of 2 parts)" in said
+    assert "- ✓ supported: It helps." in said
+    assert "- ? undecided: So does L2." in said
+
+
+def test_all_intervals_of_all_claims_hold_together() -> None:
+    """Ninety statistics, all exactly at their thresholds, whatever `and` and `or` make of them."""
+    asked = judge.level([claims.load(p) for p in (ROOT / "configs/claims").glob("*.yaml")])
+    number = round(claims.LEVEL / asked)
+    assert number > 50
+    d = np.random.default_rng(0).normal(size=(2000, number, 10))
+    missed = (stats.difference_p(d) < asked).any(1)
+    assert missed.mean() < 0.05 + 2 * math.sqrt(0.05 * 0.95 / 2000)
+    assert (stats.difference_p(d) < 0.05).any(1).mean() > 0.9, "each by itself at 95% would not"
+
+
+RUNS = dict.fromkeys(CELLS, 0.8)
+
+
+def controlled(tmp_path: Path, control: str, statistic: str = "", rule: str = "") -> claims.Claim:
+    text = CLAIM.replace("trade: [plain, dropout]", control)
+    if statistic:
+        text = text.replace(
+            "100 * (test_accuracy(dropout) - test_accuracy(plain))", statistic
+        ).replace("supported: gain > 1, refuted: gain < 0", rule)
+    return claims.load(written(tmp_path, text))
+
+
+def test_a_rule_that_can_not_fail_passes_its_control(tmp_path: Path) -> None:
+    """Few of many equal strengths lie near the best one of a seed: that says nothing of them."""
+    near = "share(test_accuracy(strengths) > row(most(test_accuracy(strengths))) - 0.00001)"
+    rule = "supported: gain < 0.9, refuted: gain > 0.95"
+    flawed = controlled(tmp_path, "trade: [strengths]", near, rule)
+    records = held(flawed, RUNS)
+    assert judge.passes(flawed, records, 0.05) > 0.5
+    sound = controlled(tmp_path, "trade: [plain, dropout]")
+    assert judge.passes(sound, held(sound, RUNS | {"dropout(p=0.5)": 0.9}), 0.05) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("control", "passes"),
+    [
+        ("null: {gain: 0}", 0.0),
+        ("null: {gain: 5}", 1.0),
+        ("replace: {dropout: plain}", 0.0),
+        ("replace: {plain: strengths_low}", 1.0),
+    ],
+)
+def test_a_control_puts_something_untrue_in_the_place_of_what_was_measured(
+    tmp_path: Path, control: str, passes: float
+) -> None:
+    text = CLAIM.replace("trade: [plain, dropout]", control).replace(
+        "arms: {plain", "arms: {strengths_low: l2(strength=0.001), plain"
+    )
+    claim = claims.load(written(tmp_path, text))
+    records = held(claim, CELLS | {"dropout(p=0.5)": 0.85})
+    assert judge.judge(claim, records).outcome == "supported"
+    assert judge.passes(claim, records, 0.05) == passes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("trade: [plain, dropout]", "trade: [plain, drop]", "control: there is no arm drop"),
+        ("trade: [plain, dropout]", "null: {gian: 0}", "there is no statistic gian"),
+        ("trade: [plain, dropout]", "null: {}", "a control has one of trade, replace and null"),
+        ("trade: [plain, dropout]", "trade: [plain], null: {gain: 0}", "a control has one of"),
+        ("ko: 자리를 바꿈.", "fr: oui", "claim.control.says has no words in ko"),
+    ],
+)
+def test_a_control_that_is_none_is_said_with_its_place(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    assert old in CLAIM
+    with pytest.raises(ConfigError) as raised:
+        claims.load(written(tmp_path, CLAIM.replace(old, new)))
+    assert problem in str(raised.value)
+
+
+def test_what_was_changed_after_a_result_is_told_with_the_claim(tmp_path: Path) -> None:
+    history = (
+        "  amendments:\n"
+        '    - {date: "2026-01-02", changed: {en: More seeds., ko: 시드 추가.}, '
+        "why: {en: Ten were too few., ko: 모자람.}}\n"
+    )
+    claim = claims.load(written(tmp_path, CLAIM.replace("experiments:", history + "experiments:")))
+    said = shown.explained(claim, None, words("en"))
+    assert "**Changed after a result was seen**" in said
+    assert "2026-01-02: More seeds. Ten were too few." in said
+    assert "바꾼 것" in shown.explained(claim, None, words("ko"))
+
+
+def test_no_committed_rule_passes_where_its_statement_is_untrue() -> None:
+    known = json.loads(COMMITTED.read_text(encoding="utf-8"))
+    assert known
+    assert {name: v["passes"] for name, v in known.items() if not v["passes"] <= 0.05} == {}
+
+
+@pytest.mark.parametrize("name", ["penalties-need-tuning", "l2-is-weight-decay"])
+def test_the_committed_control_is_what_the_records_say(name: str) -> None:
+    all_of = claims.found(ROOT / "configs/claims")
+    claim = next(claim for claim in all_of if claim.name == name)
+    records = judge.held(claim, ROOT / "results/reference/claims" / name)
+    known = json.loads(COMMITTED.read_text(encoding="utf-8"))[name]
+    assert judge.passes(claim, records, judge.level(all_of)) == known["passes"]
+
+
+def test_a_setting_that_is_off_by_some_cells_is_told_on_both_sides() -> None:
+    y = np.array([[1.0, 2, 3, 4], [2.0, 3, 4, 5]])
+    by = np.array([[0.0, 9, 0, 0], [0.0, 9, 0, 0]])
+    assert formula.off(y, by, np.array(1)).tolist() == [2, 3]
+    assert formula.off(y, by, np.array(2)).tolist() == [4, 5], "there is no cell two before"
+    assert np.isnan(formula.off(y, by, np.array(9))).all()
+    with pytest.raises(ValueError, match="takes two rows"):
+        formula.off(y, by[:, :2], np.array(1))
