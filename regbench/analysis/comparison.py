@@ -305,8 +305,7 @@ class Comparison:
 
     def outcomes(self, label: str) -> list[float]:
         """Return a cell's scores, of which more is better; a run that diverged has the worst."""
-        scores = [self.metric.sign * score for score in self.by_seed[label].values()]
-        return [*scores, *[-math.inf] * self.cell(label).diverged]
+        return self.metric.outcomes(self.by_seed[label].values(), self.cell(label).diverged)
 
     def cell(self, label: str) -> CellResult:
         """Return the cell of a label."""

@@ -68,8 +68,11 @@ def effect(
         pairing=float(stats.pairing_gain(*scores)),
         superiority=stats.superiority(
             *(
-                _outcomes(records, label, metric)
-                for label in (cell.label, records.plan.cells[0].label)
+                metric.outcomes(values[metric.column][list(rows.values())], len(lost))
+                for rows, lost in (
+                    (records.rows[label], records.lost[label])
+                    for label in (cell.label, records.plan.cells[0].label)
+                )
             )
         ),
         p=tests.p,
@@ -110,12 +113,6 @@ def _tests(gains: Array, lost: tuple[int, int, int], rule: Rule) -> Tests:
     ranks = stats.signed_ranks([*gains, *outcomes])
     p = float(stats.sign_flip_p(ranks))
     return Tests(len(ranks), float(ranks.mean()), p, math.nan, math.nan)
-
-
-def _outcomes(records: Measured, label: str, metric: Metric) -> list[float]:
-    """Return a cell's scores, of which more is better; a run that diverged has the worst."""
-    finished = metric.sign * records.values[metric.column][list(records.rows[label].values())]
-    return [*finished, *[-math.inf] * len(records.lost[label])]
 
 
 def of_images(
@@ -165,11 +162,14 @@ class Times:
         self.records, self.target = records, math.nan
         self.base = records.plan.cells[0].label
         self.last = records.plan.runs[0].train.epochs
-        self.epochs: pd.DataFrame | None = None
+        self.reached: Array | None = None
+        """The epoch at which each run of the plan gets to the target."""
         if epochs and any("time" in _points(cell) for cell in records.plan.cells):
-            self.epochs = epochs()
-            ids = [records.plan.runs[row].id for row in records.rows[self.base].values()]
-            self.target = target or pace.target(self.epochs, ids)
+            runs, table = records.plan.runs, epochs()
+            own = table[table["run"].isin([run.id for run in runs])]
+            base = [runs[row].id for row in records.rows[self.base].values()]
+            self.target = target or pace.target(own, base)
+            self.reached = pace.epochs_to(own, [run.id for run in runs], self.target)
 
     def ratio(self, ours: Rows, base: Rows, confidence: float) -> tuple[bool, Estimate]:
         """Return whether pairs of rows have no times of their own, and the ratio of those."""
@@ -185,14 +185,9 @@ class Times:
         """Return the ratio of the epochs to the target, and the runs that never get there; unknown
         where no point of the cell's card is about it.
         """
-        if self.epochs is None or "time" not in _points(cell):
+        if self.reached is None or "time" not in _points(cell):
             return pace.UNKNOWN, 0
-        runs = self.records.plan.runs
-        reached = [
-            pace.epochs_to(self.epochs, [runs[row].id for row in rows], self.target)
-            for rows in (ours, base)
-        ]
-        return pace.steps(reached[0], reached[1], self.last, confidence)
+        return pace.steps(self.reached[ours], self.reached[base], self.last, confidence)
 
 
 def _points(cell: Cell) -> set[str]:

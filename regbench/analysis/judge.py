@@ -112,8 +112,10 @@ def near_best(
         best = set()
         for i, mean in means.items():
             error = to_best.get(cells[i].label)
-            told = error and stdtr(error.df, (mean - top) / error.both) < alpha / (len(able) - 1)
-            best |= set() if told else {i}
+            if not error or not error.both > 0:
+                best.add(i)  # the one that scores best, or one that is right where that is
+            elif not stdtr(error.df, (mean - top) / error.both) < alpha / (len(able) - 1):
+                best.add(i)
     return [replace(cell, near_best=i in best) for i, cell in enumerate(cells)]
 
 

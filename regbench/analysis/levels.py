@@ -52,9 +52,9 @@ def overall(p: ArrayLike, looks: Sequence[int], sides: int = 2) -> Array:
     look, if nothing is true.
 
     looks: the pairs at each look, rising; all looks ask for the same p (Pocock 1977). With one look
-    it is `p` itself. Pocock's tables are for known variances and let 4 to 23% more through with 5
-    to 20 pairs; here t tests are drawn, always the same. A chance too small for that is bounded by
-    that of the looks added up.
+    it is `p` itself. Pocock's tables are for known variances and let up to a tenth more through
+    with 5 to 20 pairs; here t tests are drawn, always the same. A chance too small for that is
+    bounded by that of the looks added up.
     """
     p = np.asarray(p, dtype=float)
     if len(looks) == 1:
@@ -131,7 +131,8 @@ def seeds_to_verdict(
     needed = np.where(enough.any(1), enough.argmax(1), len(MORE))
     tails = (1 - WITHIN) / 2, (1 + WITHIN) / 2
     low, high = np.quantile(needed, tails, method="inverted_cdf")
-    return tuple(MORE[i] if i < len(MORE) else None for i in (low, high))  # type: ignore[return-value]
+    numbers = (*MORE, None)
+    return numbers[int(low)], numbers[int(high)]
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -25,6 +25,12 @@ class Metric:
     """The margin of equivalence where the config names none, as the tables show it."""
     most: float
     """The largest value that there can be; the least is 0."""
+
+    def outcomes(self, scores: Iterable[float], diverged: int) -> list[float]:
+        """Return a cell's scores, of which more is better, and those of the runs that diverged: the
+        worst.
+        """
+        return [*(self.sign * score for score in scores), *[-math.inf] * diverged]
 
 
 METRICS: Mapping[MetricKey, Metric] = {

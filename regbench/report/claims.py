@@ -155,7 +155,7 @@ def detailed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
 
 def controlled(claim: Claim, judgement: Judgement | None, words: Words) -> str:
     """Return where the rule has to say no, and how often it said yes there, as Markdown."""
-    said = f"**{words('claims.control')}**: {escaped(claim.about.control.says[words.language])}"
+    said = f"**{words('claims.control')}**: {escaped(claim.about.control.says[words.language])}."
     if judgement and math.isfinite(judgement.passes):
         share = numbers.percent(judgement.passes)
         said += " " + words("claims.passes", share=share, draws=DRAWS)

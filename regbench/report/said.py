@@ -85,8 +85,10 @@ def verdict(result: CellResult, words: Words, confidence: float) -> Line:
     verdict, † where the two tests disagree, and what else has to be known.
     """
     effect = result.effect
+    lost = words("verdict.diverged", n=result.diverged, of=result.planned)
     if effect is None:
-        return Line(words("verdict.baseline"), "faint")
+        said = [words("verdict.baseline"), *([lost] if result.diverged else [])]
+        return Line(", ".join(said), "faint")
     text = f"{SYMBOLS[effect.verdict]} {words(f'verdict.{effect.verdict}')}"
     text += "*" * effect.only_alone
     if effect.more_seeds:
@@ -95,7 +97,7 @@ def verdict(result: CellResult, words: Words, confidence: float) -> Line:
     side = "better" if effect.verdict == "hurts" else "worse"
     caveats = [words(f"verdict.{side}", metric=words(f"metric.{k}.short")) for k in effect.against]
     if result.diverged:
-        caveats.append(words("verdict.diverged", n=result.diverged, of=result.planned))
+        caveats.append(lost)
     return Line(", ".join([text, *caveats]), TONES.get(effect.verdict, "faint"))
 
 

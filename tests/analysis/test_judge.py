@@ -62,7 +62,7 @@ def lose(runs: pd.DataFrame, key: str, seeds: int) -> None:
 
 def test_a_technique_does_not_help_by_the_runs_that_survived_it(plan: Plan) -> None:
     whole = judged(plan, lambda runs: None)
-    assert of(whole, "dropout").effect.verdict == "helps"  # type: ignore[union-attr]
+    assert of(whole, "dropout").effect.verdict == "helps"
     half = judged(plan, lambda runs: lose(runs, "dropout", 5))
     cell = of(half, "dropout")
     assert cell.effect is not None
@@ -86,7 +86,9 @@ def test_where_the_baseline_diverges_too_nothing_is_lost(plan: Plan) -> None:
         lose(runs, "dropout", 3)
         lose(runs, "baseline", 4)
 
-    effect = of(judged(plan, both), "dropout").effect
+    comparison = judged(plan, both)
+    assert verdict(comparison, "baseline") == "baseline, 4 of 10 diverged"
+    effect = of(comparison, "dropout").effect
     assert effect is not None
     # Three in which both diverged count for neither side, one was lost by the baseline alone.
     assert (effect.pairs, effect.primary.n) == (10, 6)
@@ -104,8 +106,8 @@ def test_no_diverging_cell_is_equivalent(plan: Plan) -> None:
         same(runs)
         lose(runs, "l2", 1)
 
-    assert of(judged(plan, same), "l2").effect.verdict == "equivalent"  # type: ignore[union-attr]
-    assert of(judged(plan, and_lost), "l2").effect.verdict == "undecided"  # type: ignore[union-attr]
+    assert of(judged(plan, same), "l2").effect.verdict == "equivalent"
+    assert of(judged(plan, and_lost), "l2").effect.verdict == "undecided"
 
 
 def test_without_an_effect_a_technique_that_sometimes_diverges_is_judged_wrongly_in_5_percent() -> (
@@ -136,7 +138,7 @@ def test_a_verdict_says_which_other_metrics_go_the_other_way(plan: Plan) -> None
     assert effect is not None
     assert (effect.verdict, effect.against) == ("helps", ("nll", "ece"))
     assert verdict(comparison, "dropout") == "▲ helps, NLL worse, ECE worse"
-    assert of(judged(plan, lambda runs: None), "dropout").effect.against == ()  # type: ignore[union-attr]
+    assert of(judged(plan, lambda runs: None), "dropout").effect.against == ()
 
 
 def test_the_config_says_what_verdicts_are_about(plan: Plan) -> None:

@@ -95,6 +95,18 @@ def test_with_many_seeds_a_looks_level_is_pococks(looks: int, level: float) -> N
     assert levels.nominal(0.05, many) == pytest.approx(level, rel=0.03)
 
 
+@pytest.mark.parametrize(("looks", "level"), [((5, 10), 0.0294), ((5, 10, 15, 20), 0.0182)])
+def test_with_few_seeds_pococks_level_lets_up_to_a_tenth_more_through(
+    looks: tuple[int, ...], level: float
+) -> None:
+    assert 0.0515 < levels.overall(level, looks) < 0.055
+    assert levels.nominal(0.05, looks) < level
+
+
+def test_four_looks_of_five_seeds_each_ask_for_0_017() -> None:
+    assert levels.nominal(0.05, (5, 10, 15, 20)) == pytest.approx(0.017, abs=0.0005)
+
+
 @pytest.mark.parametrize("looks", [(5, 10), (5, 10, 15, 20), (5, 6, 7, 8, 9, 10)])
 @pytest.mark.parametrize("alpha", [0.05, 0.005, 0.001])
 @pytest.mark.parametrize("sides", [1, 2])

@@ -170,3 +170,24 @@ def test_a_setting_that_is_off_by_some_cells_is_told_on_both_sides() -> None:
     assert np.isnan(formula.off(y, by, np.array(9))).all()
     with pytest.raises(ValueError, match="takes two rows"):
         formula.off(y, by[:, :2], np.array(1))
+
+
+def test_the_rule_that_penalties_need_tuning_had_passed_where_no_strength_was_better() -> None:
+    """Few strengths near the best one of a seed: what its history says of it."""
+    all_of = claims.found(ROOT / "configs/claims")
+    claim = next(claim for claim in all_of if claim.name == "penalties-need-tuning")
+    about = claim.about.model_dump()
+    about["statistics"], about["parts"] = {}, {}
+    for arm in ("l1", "l2"):
+        near = f"test_accuracy({arm}) > row(most(test_accuracy({arm}))) - 0.002"
+        says = {"en": arm, "ko": arm}
+        about["statistics"][arm] = {"value": f"100 * share({near})", "says": says}
+        rule = {"supported": f"{arm} < 50 and cost > 1", "refuted": f"{arm} > 80"}
+        about["parts"][arm] = rule | {"says": says}
+    about["statistics"]["cost"] = {
+        "value": "100 * (span(test_accuracy(l2)) + span(test_accuracy(l1))) / 2",
+        "says": {"en": "cost", "ko": "cost"},
+    }
+    old = claims.Claim(claim.name, claims.About.model_validate(about), claim.experiments)
+    records = judge.held(old, ROOT / "results/reference/claims" / old.name)
+    assert judge.passes(old, records, claims.LEVEL / 61) == pytest.approx(0.79, abs=0.005)

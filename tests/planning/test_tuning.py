@@ -285,7 +285,7 @@ def test_each_seed_chooses_from_trials_of_its_own(tmp_path: Path) -> None:
         )
         assert run.cell.techniques == choice.best.cell.techniques
         assert run.train.optimizer.lr == choice.best.cell.settings[LR]
-        own = {r.id for r in planned.runs if r.seed in (10_000 + 100 * choice.seed,)}  # type: ignore[operator]
+        own = {r.id for r in planned.runs if r.seed in (10_000 + 100 * choice.seed,)}
         mine = runs[runs.run.isin(own) & (runs.cell == choice.best.cell.label)]
         assert mine.validation_accuracy.iloc[0] in choice.best.accuracies
     chosen_for = [choice.best for choice in found if choice.name == "l2 + dropout"]
