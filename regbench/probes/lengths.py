@@ -1,4 +1,4 @@
-"""How well a recurrent net reads images of which it sees only the first rows."""
+"""How well a net that reads sequences does on images of which it sees only the first rows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 class Lengths(Probe):
-    """Accuracy of a model that reads rows, at given numbers of rows; the others can't be measured
-    so.
-    """
+    """Accuracy of a recurrent model or a transformer, at given numbers of rows."""
 
     key = "lengths"
     source = (
@@ -32,15 +30,16 @@ class Lengths(Probe):
 
     @classmethod
     def misfit(cls, settings: Settings, model: Any, image: tuple[int, int, int]) -> str | None:
-        """It takes an rnn, and no more rows than an image has."""
-        if model.name != "rnn":
-            return f"the model {model.name} does not read row by row; use an rnn"
-        longest = max(settings.lengths)
-        return (
-            f"lengths has {longest}, and the images have {image[1]} rows"
-            if longest > image[1]
-            else None
-        )
+        """It takes a model that reads rows, or rows of patches, and no more than an image has."""
+        if not hasattr(model, "lengths"):
+            return f"the model {model.name} reads whole images; use an rnn or a transformer"
+        patch = getattr(model, "patch", 1)
+        for length in settings.lengths:
+            if length > image[1]:
+                return f"lengths has {length}, and the images have {image[1]} rows"
+            if length % patch:
+                return f"lengths has {length} rows, no whole patches of {patch}"
+        return None
 
     def at_end(self) -> None:
         """Evaluate at each length."""

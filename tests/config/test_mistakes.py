@@ -252,7 +252,7 @@ def test_a_wrong_model_is_one_sentence_at_its_place(folder: Path, model: str, pr
         ),
         (
             WITH_DROPOUT + "probes: {lengths: {lengths: [7]}}",
-            "a.yaml:4:10: the probe lengths can't measure here: the model mlp does not read row by row; use an rnn",
+            "a.yaml:4:10: the probe lengths can't measure here: the model mlp reads whole images; use an rnn or a transformer",
         ),
         (
             WITH_DROPOUT + "probes: {occlusion: {sizes: [4, 29]}}",

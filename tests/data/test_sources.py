@@ -18,6 +18,8 @@ SOURCES = [
     "kmnist",
     "mnist",
     "mnist5k",
+    "mnist5k_middle",
+    "mnist5k_planted",
     "npz",
 ]
 
@@ -107,7 +109,8 @@ def test_the_argument_goes_before_the_environment_and_that_before_the_users_fold
 def test_an_empty_folder_holds_nothing_to_find(tmp_path):
     found = data.find(tmp_path)
     assert sorted(found) == SOURCES
-    assert {name for name, place in found.items() if place} == {"mnist5k"}
+    bundled = {"mnist5k", "mnist5k_middle", "mnist5k_planted"}
+    assert {name for name, place in found.items() if place} == bundled
     assert data.find(tmp_path / "nowhere") == found
 
 

@@ -23,7 +23,8 @@ PLACES = ["pre", "post"]
 def embedded(p: Mapping[str, Tensor], images: Tensor) -> Tensor:
     """Tokens (B, T, features): a convolution whose stride is the patch, and the positions."""
     maps = F.conv2d(images.permute(0, 3, 1, 2), p["patches.weight"], stride=2)
-    return maps.flatten(2).transpose(1, 2) + p["patches.positions"].T
+    tokens = maps.flatten(2).transpose(1, 2)
+    return tokens + p["patches.positions"].T[: tokens.shape[1]]
 
 
 def classified(p: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
@@ -156,6 +157,23 @@ def test_norms_stand_before_or_behind_attention_and_mlp(
 def test_dropout_stands_behind_positions_and_linear_layers(place: str, norm: str | None) -> None:
     used = {"dropout": {"p": 0.3}} | ({norm: {}} if norm else {})
     Network("transformer", IMAGE, used, **SMALL, norm_place=place).check(by_hand(place, norm, 0.3))
+
+
+@pytest.mark.parametrize("norm", ["batch_norm", "layer_norm"])
+def test_batches_read_as_many_rows_as_the_lengths_say_in_turn(norm: str) -> None:
+    network = Network("transformer", IMAGE, {norm: {}}, seeds=[3], **SMALL, lengths=[4, 2])
+    images, reference = network.images(5), by_hand("pre", norm)
+    p = {p.name: p.tensor[0] for p in network.stack.parameters}
+    for rows in (4, 2, 4):
+        (logits,) = network.forward(images)
+        torch.testing.assert_close(logits.T, reference(p, images[0, :, :rows], 3))
+    network.stack.training = False
+    torch.testing.assert_close(network.forward(images), network.forward(images, length=4))
+
+
+@pytest.mark.parametrize("lengths", [[3], [2, 6]])
+def test_lengths_are_whole_patches_of_the_image(lengths: list[int]) -> None:
+    assert models()["transformer"].misfit(Settings(patch=2, lengths=lengths), IMAGE)
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.probes.tiny import measured, trained
 
 
-def test_all_rows_are_the_ordinary_evaluation() -> None:
+@pytest.mark.parametrize(("model", "few"), [("rnn", 1), ("transformer", 7)])
+def test_all_rows_are_the_ordinary_evaluation(model: str, few: int) -> None:
     (rows,) = trained(
-        "{lengths: {lengths: [1, 14], on: test}}", ["{batch_norm: {}}"], "rnn", epochs=1
+        f"{{lengths: {{lengths: [{few}, 14], on: test}}}}", ["{batch_norm: {}}"], model, epochs=1
     )
     for run in rows.runs:
         mine = {row["at"]: row["value"] for row in rows.probes if row["run"] == run["run"]}
-        assert mine.keys() == {1, 14}
+        assert mine.keys() == {few, 14}
         assert mine[14] == run["test_accuracy"]
 
 

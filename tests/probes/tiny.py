@@ -24,7 +24,8 @@ MODELS = {
     "mlp": "{name: mlp, widths: [9, 8], activation: tanh}",
     "cnn": "{name: cnn, channels: [3], widths: [8]}",
     "rnn": "{name: rnn, cell: lstm, widths: [6], lengths: [5, 9, 14, 8]}",
-    "transformer": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, layers: 1}",
+    "transformer": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, layers: 1, "
+    "lengths: [7, 14]}",
     "resnet": "{name: resnet, channels: [3, 4]}",
 }
 CELLS = ["{dropout: 0.5}", "{dropout: {p: 0.2}, batch_norm: {}}", "{layer_norm: {}}", "{}"]
