@@ -21,7 +21,7 @@ def first_below(losses: Tensor, target: float) -> Tensor:
 
 
 class MatchedLoss(Probe):
-    """Accuracies at the first evaluation at which the training loss is below a value."""
+    """Accuracies and NLL at the first evaluation at which the training loss is below a value."""
 
     key = "matched_loss"
     source = (
@@ -34,6 +34,7 @@ class MatchedLoss(Probe):
         "loss": "mean NLL then of the training images that are looked at, in evaluation mode",
         "train_accuracy": "accuracy then on these images, with the labels that are trained on",
         "accuracy": "accuracy then on the images that `on` names",
+        "nll": "mean NLL then on them",
         "gap": "train_accuracy - accuracy",
     }
 
@@ -57,7 +58,7 @@ class MatchedLoss(Probe):
         """Whether every run has been below every loss: what comes later is not asked for."""
 
     def after_step(self) -> None:
-        """Measure steps, loss and both accuracies: (4, M)."""
+        """Measure steps, loss, both accuracies and the NLL: (5, M)."""
         if self.done:
             return
         import torch
@@ -68,12 +69,10 @@ class MatchedLoss(Probe):
             net, training = self.net, self.net.some(self.net.training, self.settings.training)
             logits = net.logits(training)
             loss = cross_entropy(logits, net.targets(training)).double().mean(1)
-            steps = torch.full_like(loss, net.steps)
-            self.seen.append(
-                torch.stack(
-                    [steps, loss, net.hits(logits, training), net.hits(net.logits(part), part)]
-                ).cpu()
-            )
+            steps, others = torch.full_like(loss, net.steps), net.logits(part)
+            nll = cross_entropy(others, net.targets(part)).double().mean(1)
+            hits, right = net.hits(logits, training), net.hits(others, part)
+            self.seen.append(torch.stack([steps, loss, hits, right, nll]).cpu())
             reached = torch.stack([seen[1] < min(self.settings.losses) for seen in self.seen])
             self.done = bool(reached.any(0).all())
 
@@ -87,8 +86,8 @@ class MatchedLoss(Probe):
         runs = torch.arange(self.net.stack.size)
         for target in self.settings.losses:
             first = first_below(seen[:, 1], target)
-            steps, loss, train, accuracy = seen[first, :, runs].T.where(first >= 0, float("nan"))
-            for name, values in zip(
-                self.names, (steps, loss, train, accuracy, train - accuracy), strict=True
-            ):
-                self.note(name, values, target)
+            of_runs = seen[first, :, runs].T.where(first >= 0, float("nan"))
+            steps, loss, train, accuracy, nll = of_runs
+            values = (steps, loss, train, accuracy, nll, train - accuracy)
+            for name, value in zip(self.names, values, strict=True):
+                self.note(name, value, target)

@@ -34,4 +34,4 @@ def test_what_it_finds_at_the_last_step_is_the_record() -> None:
 def test_a_loss_that_is_never_reached_is_unknown() -> None:
     for values in measured("{matched_loss: {losses: [1.0e-6]}}", ["{}"]).values():
         assert all(math.isnan(value) for value in values.values())
-        assert len(values) == 5
+        assert len(values) == 6

@@ -24,27 +24,41 @@ from tests.probes.tiny import CELLS, MODELS, images, runs, trained
 SETTINGS: dict[str, str] = {
     "activations": "{every: 3, images: 20}",
     "batch_sizes": "{sizes: [1, 2, 50, 500], alone: 10}",
+    "dependence": "{shares: [0.1, 0.5]}",
+    "dimming": "{levels: [1, 0.5]}",
+    "ensemble": "{members: [1, 3], epochs: [2], batch_size: 32}",
     "gradient_shift": "{every: 2}",
-    "lengths": "{lengths: [3, 14]}",
+    "lengths": "{lengths: [7, 14]}",
     "matched_loss": "{losses: [2.4, 2.2, 0.1], every: 2, training: 50}",
     "mean_activation": "{draws: 3}",
     "memorised": "{epochs: 1}",
     "monte_carlo": "{samples: [1, 3]}",
     "noise": "{levels: [0.1, 0.5]}",
     "occlusion": "{sizes: [3, 9]}",
+    "smoothness": "{pairs: 9, steps: 4}",
     "steps_to": "{accuracies: [0.2, 0.3, 0.999], every: 2, curve: true}",
     "weights": "{every: 4}",
 }
 FEW = "{steps_to: {every: 2}, activations: {every: 2, images: 20}, gradient_shift: {every: 2}}"
 
 
+OF_ONE = {
+    "dependence": ["mlp", "relu"],
+    "ensemble": ["relu"],
+    "features": ["mlp", "relu"],
+    "lengths": ["rnn", "transformer"],
+}
+"""The models that a probe takes, where it does not take all."""
+
+
+def fitting(model: str) -> list[str]:
+    """The probes that go with a model."""
+    return [key for key in probes() if model in OF_ONE.get(key, [model])]
+
+
 def every(model: str) -> str:
     """All probes that go with a model, as a section of a config."""
-    listed = [
-        f"{key}: {SETTINGS.get(key, '{}')}"
-        for key in probes()
-        if key != "lengths" or model == "rnn"
-    ]
+    listed = [f"{key}: {SETTINGS.get(key, '{}')}" for key in fitting(model)]
     return f"{{{', '.join(listed)}}}"
 
 
@@ -61,15 +75,13 @@ def test_training_does_not_notice_them(model: str) -> None:
     probed = trained(every(model), cells, model, dtype=torch.float32)
     for before, after in zip(plain, probed, strict=True):
         assert not before.probes
-        assert {row["probe"] for row in after.probes} == probes().keys() - (
-            {"lengths"} if model != "rnn" else set()
-        )
+        assert {row["probe"] for row in after.probes} == set(fitting(model))
         for kind in ("runs", "epochs", "details"):
             assert timeless(getattr(before, kind)) == timeless(getattr(after, kind))
         assert {row["run"] for row in before.runs}.isdisjoint(row["run"] for row in after.runs)
 
 
-@pytest.mark.parametrize("model", ["mlp", "rnn"])
+@pytest.mark.parametrize("model", ["mlp", "relu", "rnn"])
 def test_a_stack_of_many_measures_what_as_many_stacks_of_one_do(model: str) -> None:
     many = runs(
         every(model), ["{dropout: 0.5, batch_norm: {}}", "{dropout: 0.2, batch_norm: {}}"], model
@@ -88,9 +100,10 @@ def test_a_stack_of_many_measures_what_as_many_stacks_of_one_do(model: str) -> N
 
 @pytest.mark.parametrize("key", probes())
 def test_rows_have_the_names_that_a_probe_announces_and_stand_once(key: str) -> None:
+    model = OF_ONE.get(key, ["rnn"])[0]
     rows = [
         row
-        for rows in trained(f"{{{key}: {SETTINGS.get(key, '{}')}}}", CELLS[:2], "rnn")
+        for rows in trained(f"{{{key}: {SETTINGS.get(key, '{}')}}}", CELLS[:2], model)
         for row in rows.probes
     ]
     assert {row["name"].split("/")[0] for row in rows} <= {

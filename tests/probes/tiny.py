@@ -22,6 +22,7 @@ from regbench.results.schema import Rows
 
 MODELS = {
     "mlp": "{name: mlp, widths: [9, 8], activation: tanh}",
+    "relu": "{name: mlp, widths: [9, 8]}",
     "cnn": "{name: cnn, channels: [3], widths: [8]}",
     "rnn": "{name: rnn, cell: lstm, widths: [6], lengths: [5, 9, 14, 8]}",
     "transformer": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, layers: 1, "
