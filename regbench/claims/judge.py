@@ -118,7 +118,9 @@ class Held:
             what = f"{self.claim.name}: the measure {name} finds several rows a run"
             raise UsageError(f"{what}: say which, by row, at or take")
         rows = rows.sort_values("at", kind="stable").astype({"value": float})
-        by_run = rows.groupby("run")["value"]
+        # Where one of several is unknown, so is their mean: those of the others are not alike.
+        lost = rows.loc[rows["value"].isna(), "run"]
+        by_run = rows[~rows["run"].isin(lost)].groupby("run")["value"]
         if wanted.take in ("only", "last"):
             taken = rows.drop_duplicates("run", keep="last").set_index("run")["value"]
         else:
