@@ -3,7 +3,8 @@
 A model has `Settings`, `build`, `macs`, `misfit`, `STACKED` and `PLACES`.
 
 `STACKED`: whether runs train faster together on a CPU. `PLACES`: whether the techniques' setting
-`place` moves norms and noise in it; a model with places of its own refuses any but the default.
+`place` moves norms and noise in it; a model with places of its own refuses any but the default. One
+without hidden layers says `HIDDEN = False`, and takes no technique with a place.
 """
 
 from __future__ import annotations

@@ -142,6 +142,8 @@ def reason_against(config: Config, combination: Combination) -> str | None:
         if reason := techniques()[key].clash(settings, others):
             return reason
         field = type(settings).model_fields.get("place")
+        if field and not getattr(models()[model], "HIDDEN", True):
+            return f"{key} acts behind hidden layers, and the model {model} has none"
         if field and not models()[model].PLACES and settings.place != field.default:  # type: ignore[attr-defined]
             return f"{key}'s place is fixed in the model {model}: only {field.default} is possible"
     return None

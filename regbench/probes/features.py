@@ -48,8 +48,8 @@ class Features(Probe):
     @classmethod
     def misfit(cls, settings: Settings, model: Any, image: tuple[int, int, int]) -> str | None:
         """It takes weights of single pixels, and a middle."""
-        if model.name != "mlp":
-            return f"the model {model.name} has no weights of single pixels; use an mlp"
+        if model.name not in ("mlp", "linear"):
+            return f"the model {model.name} has no weights of single pixels; use linear or mlp"
         if 2 * settings.frame < min(image[1:]):
             return None
         return f"a frame of {settings.frame} leaves no middle of {image[1]}x{image[2]} images"
