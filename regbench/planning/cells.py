@@ -84,7 +84,7 @@ def trials(
     over the square (Latin hypercubes, McKay et al. 1979).
     """
     assert config.tune
-    for cell in itertools.chain([{}], asked(config)):
+    for cell in itertools.chain([{}], filter(None, asked(config))):
         tried: dict[str, tuple[Combination, Condition]] = {}
         reasons: dict[str, None] = {}
         name = " + ".join(cell) or "baseline"

@@ -112,6 +112,11 @@ def test_a_pairs_trials_scatter_over_the_square_and_every_value_is_tried_as_ofte
         assert len(orders) == 3, "strengths that rise together would try the diagonal alone"
 
 
+def test_a_baseline_that_is_asked_for_is_tried_once(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, TUNED.replace("combine: [", "combine: [[], "))
+    assert trials(settings).runs == trials(loaded(tmp_path)).runs
+
+
 def test_where_there_is_nothing_to_choose_there_are_no_trials(tmp_path: Path) -> None:
     settings = loaded(tmp_path, TUNED.replace(", lr: {low: 1e-3, high: 1e-2}", ""))
     assert {tuple(cell.techniques) for cell in trials(settings).cells} == {
