@@ -17,7 +17,7 @@ from regbench.claims import claims, judge
 from regbench.claims.verdicts import VERDICTS
 from regbench.library import Results
 from regbench.locale import languages, words
-from regbench.report import blocks, claim_plots, drawing, numbers
+from regbench.report import blocks, claim_plots, claims_page, drawing, numbers
 from regbench.report import claims as shown
 from regbench.report import render as report
 from regbench.results.read import read
@@ -45,9 +45,9 @@ def claimed(found: shown.Found) -> Iterator[tuple[Path, str]]:
         name = "claims.md" if lang == "en" else f"claims.{lang}.md"
         yield (
             ROOT / "docs" / name,
-            shown.document(found, spoken, "../results/reference/claims/pictures"),
+            claims_page.document(found, spoken, "../results/reference/claims/pictures"),
         )
-        yield folder / f"report.{lang}.html", shown.page(found, spoken)
+        yield folder / f"report.{lang}.html", claims_page.page(found, spoken)
         for claim, judgement in found:
             if judgement:
                 picture = drawing.alone(claim_plots.claim(claim, judgement, spoken).svg)

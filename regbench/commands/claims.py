@@ -53,6 +53,12 @@ def claims_(
         Literal["rich", "markdown"] | None,
         typer.Option("--format", help="default: rich, for the terminal"),
     ] = None,
+    question: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=3, help="answer a question of the note instead: its answer, ours, and why"
+        ),
+    ] = None,
     lang: Language = None,
 ) -> None:
     """List the claims with their verdicts: by your own results, else by the committed ones."""
@@ -63,20 +69,31 @@ def claims_(
                     value is not None,
                     f"{name} stands before {command}: give it behind, if {command} has it",
                 )
-                for name, value in {"--claims": folder, "--format": form, "--lang": lang}.items()
+                for name, value in {
+                    "--claims": folder,
+                    "--format": form,
+                    "--question": question,
+                    "--lang": lang,
+                }.items()
             )
         )
         return
     from regbench.claims import claims as stated
     from regbench.claims import judge as judging
     from regbench.locale import words
+    from regbench.report import answers, markdown, terminal
     from regbench.report import claims as shown
-    from regbench.report import markdown, terminal
 
     claims_ = stated.found(claims_folder(folder))
-    level = judging.level(claims_)
+    level, spoken = judging.level(claims_), words(printable(lang))
     judged = [(claim, judgement(claim, level, control=False)) for claim in claims_]
-    table = shown.overview(judged, words(printable(lang)))
+    if question:
+        if form == "markdown":
+            print(answers.answer(question, judged, spoken))
+        else:
+            stdout().print(answers.Shown(question, judged, spoken, output_encoding()))
+        return
+    table = shown.overview(judged, spoken)
     if form == "markdown":
         print(markdown.rows(table))
     else:

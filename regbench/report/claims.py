@@ -12,12 +12,11 @@ from regbench.analysis.stats import Estimate
 from regbench.claims.claims import FEWEST_SEEDS, LEVEL, Claim, Judgement, Ruling
 from regbench.claims.judge import DRAWS
 from regbench.locale import Words
-from regbench.report import markdown, numbers
+from regbench.report import numbers
 from regbench.report.markdown import escaped
 from regbench.report.numbers import UNKNOWN
 from regbench.report.said import CLAIMS
 from regbench.report.table import Cell, Column, Line, Table, cell
-from regbench.report.template import rendered
 
 Found = Sequence[tuple[Claim, Judgement | None]]
 """Claims with what the records say of them; None: not run."""
@@ -190,59 +189,6 @@ def surprises(claims: Found, words: Words) -> str:
             )
     return "\n".join(
         [f"## {words('claims.surprises')}", "", *(lines or [words("claims.no_surprises")])]
-    )
-
-
-def document(claims: Found, words: Words, pictures: str) -> str:
-    """Return the document of all claims, as Markdown; `pictures` is the folder of
-    NAME.LANGUAGE.svg.
-    """
-    table = overview(claims, words)
-    parts = [
-        f"# {table.title}",
-        f"{lead(claims, words)} {words('claims.again')}",
-        markdown.rows(table),
-    ]
-    parts += [*(escaped(note) for note in table.notes), surprises(claims, words)]
-    for claim, judgement in claims:
-        parts += [f"## {claim.name}", headed(claim, judgement, words)]
-        if judgement:
-            alt = escaped(claim.about.statement[words.language])
-            parts += [f"![{alt}]({pictures}/{claim.name}.{words.language}.svg)"]
-        parts.append(detailed(claim, judgement, words))
-    return "\n\n".join(parts) + "\n"
-
-
-def page(claims: Found, words: Words) -> str:
-    """Return the HTML page of all claims; nothing in it is fetched."""
-    from markdown_it import MarkdownIt
-
-    from regbench.report import claim_plots
-    from regbench.report.page import distinct
-
-    render = MarkdownIt("commonmark", {"html": False}).render
-    sections = []
-    for claim, judgement in claims:
-        svg = claim_plots.claim(claim, judgement, words).svg if judgement else ""
-        sections.append(
-            {
-                "name": claim.name,
-                "title": claim.about.statement[words.language],
-                "head": render(headed(claim, judgement, words)),
-                "svg": distinct(claim.name, svg) if svg else "",
-                "rest": render(detailed(claim, judgement, words)),
-            }
-        )
-    table = overview(claims, words)
-    return rendered(
-        "claims.html.j2",
-        words=words,
-        language=words.language,
-        title=table.title,
-        lead=[lead(claims, words)],
-        table=table,
-        surprises=render(surprises(claims, words)),
-        sections=sections,
     )
 
 
