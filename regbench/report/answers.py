@@ -15,11 +15,10 @@ from regbench.analysis.stats import Estimate
 from regbench.claims import formula
 from regbench.claims.claims import About, Claim, Judgement
 from regbench.claims.judge import deciding
-from regbench.claims.note import Question, Simple, is_simple, lines, note
+from regbench.claims.note import Question, note
 from regbench.locale import Words
-from regbench.regularizers import techniques
 from regbench.report import claims as shown
-from regbench.report import markdown
+from regbench.report import markdown, said
 from regbench.report.claims import Found
 from regbench.report.markdown import escaped
 from regbench.report.table import Column, Line, Table, cell
@@ -40,7 +39,7 @@ def sentences(found: Found, words: Words) -> Table:
             for verdict in [shown.verdict(judged.get(name), words)]
         ]
         if sentence.simple:
-            rests.append(counted(sentence.simple, words))
+            rests.append(said.simple(sentence.simple, words))
         rests += [
             Line(words("note.read", source=source.source, says=source.says[words.language]))
             for source in sentence.literature
@@ -59,16 +58,6 @@ def sentences(found: Found, words: Words) -> Table:
         Column(words("note.rests")),
     )
     return Table(words("note.title"), columns, tuple(rows), (words("note.note"),), ruled=True)
-
-
-def counted(said: Simple, words: Words) -> Line:
-    """Return how many lines of code techniques take, with the verdict's mark."""
-    names = [
-        f"{techniques()[key].card(words.language).name} {lines(key)}"
-        for key in (*said.these, *said.others)
-    ]
-    line = shown.ruling("supported" if is_simple(said) else "refuted", words)
-    return Line(f"{line.text.split()[0]} {words('note.lines', counts=', '.join(names))}", line.tone)
 
 
 def ours(question: Question, found: Found, words: Words) -> list[str]:

@@ -9,8 +9,10 @@ from regbench.analysis.evidence import MEASURES, Evidence, Support
 from regbench.analysis.levels import MORE
 from regbench.analysis.metrics import METRICS
 from regbench.analysis.stats import Estimate, Verdict
+from regbench.claims.note import Simple, is_simple, lines
 from regbench.config.sections import MetricKey
 from regbench.locale import Words
+from regbench.regularizers import techniques
 from regbench.report import numbers
 from regbench.report.numbers import UNKNOWN
 from regbench.report.table import Line, Tone
@@ -112,3 +114,13 @@ def _wanting(low: int | None, high: int | None, words: Words) -> str:
         if low == high
         else words("verdict.more_range", low=low, high=high)
     )
+
+
+def simple(said: Simple, words: Words) -> Line:
+    """Return how many lines of code techniques take, with the verdict's mark."""
+    names = [
+        f"{techniques()[key].card(words.language).name} {lines(key)}"
+        for key in (*said.these, *said.others)
+    ]
+    mark, tone = CLAIMS["supported" if is_simple(said) else "refuted"]
+    return Line(f"{mark} {words('note.lines', counts=', '.join(names))}", tone)

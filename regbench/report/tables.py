@@ -17,6 +17,7 @@ from regbench.analysis.comparison import (
 from regbench.analysis.evidence import evidence
 from regbench.analysis.factorial import Contrast
 from regbench.analysis.metrics import METRICS
+from regbench.claims.note import simple
 from regbench.claims.verdicts import cited
 from regbench.config.sections import LR, MetricKey
 from regbench.locale import Words
@@ -68,7 +69,10 @@ def _points(
         lines.append(Line(text))
         evidence_of = [(t, e) for t in group if (e := evidence(key, t, comparison))]
         claims = cited(f"{row}.{key}")
-        if not evidence_of:
+        counted = simple(f"{row}.{key}")
+        if counted:
+            lines.append(said.simple(counted, words))
+        elif not evidence_of:
             lines.append(
                 Line(f"({words('evidence.none' if claims else 'evidence.literature')})", "faint")
             )
