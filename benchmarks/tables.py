@@ -15,6 +15,7 @@ from pathlib import Path
 from regbench.analysis.comparison import Comparison
 from regbench.claims import claims, judge
 from regbench.claims.verdicts import VERDICTS
+from regbench.errors import UnfinishedError
 from regbench.library import Results
 from regbench.locale import languages, words
 from regbench.report import blocks, claim_plots, claims_page, drawing, numbers
@@ -58,8 +59,11 @@ def built() -> Iterator[tuple[Path, str]]:
     """Yield every file that holds a table, with what it must hold."""
     folder = REFERENCE / "claims"
     all_of = claims.found(ROOT / "configs/claims")
-    level = judge.level(all_of)
-    stated = [(claim, judge.result(claim, folder / claim.name, level)) for claim in all_of]
+    records = {claim.name: (claim, finished(claim, folder / claim.name)) for claim in all_of}
+    level = judge.stepped(records)
+    stated = [
+        (claim, held and judge.concluded(claim, held, level)) for claim, held in records.values()
+    ]
     yield from claimed(stated)
     folders = sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))
     opened = {folder.name: Results(folder) for folder in folders}
@@ -87,6 +91,14 @@ def built() -> Iterator[tuple[Path, str]]:
             lambda match: f"{match[1]}{shown.lead(stated, words(match[2]))}\n{match[3]}", text
         )
         yield document, FIGURE.sub(partial(figure, found), text)
+
+
+def finished(claim: claims.Claim, directory: Path) -> judge.Held | None:
+    """Return the records of a claim's experiments, None where they are not finished."""
+    try:
+        return judge.held(claim, directory)
+    except UnfinishedError:
+        return None
 
 
 def figure(found: Mapping[str, Comparison], match: re.Match[str]) -> str:

@@ -36,7 +36,7 @@ Ruling = Literal["supported", "refuted", "qualified", "undecided", "too_few"]
 """qualified: some parts are supported and others are not."""
 RULINGS: tuple[Literal["supported", "refuted"], ...] = ("supported", "refuted")
 LEVEL = 0.05
-"""The chance that any interval of any claim misses."""
+"""The chance that any verdict on any part of any claim is wrong."""
 Text = dict[str, str]
 """Language to words."""
 Formula = Annotated[str, Field(max_length=formula.LONGEST)]
@@ -165,7 +165,7 @@ class Judgement:
     outcome: Ruling
     parts: Mapping[str, Ruling]
     statistics: Mapping[str, Estimate]
-    """With intervals that hold all together, of all claims (`level`)."""
+    """With intervals at the level of all claims (`judge.level`)."""
     seeds: int
     """Seeds over which all statistics are known."""
     values: Mapping[str, Array]

@@ -296,6 +296,16 @@ def holds(tree: ast.expr, statistics: Mapping[str, Estimate]) -> bool:
     )
 
 
+def ways(tree: ast.expr) -> int:
+    """Return in how many ways a rule can hold by error: a rule that asks for all of several holds
+    wrongly only where one of them does, whichever is untrue; of alternatives each may.
+    """
+    match tree:
+        case ast.BoolOp(op=op, values=parts):
+            return (max if isinstance(op, ast.And) else sum)(map(ways, parts))
+    return 1
+
+
 def thresholds(tree: ast.expr) -> Iterator[tuple[str, bool, float]]:
     """Yield the comparisons of a rule: the statistic, whether it must lie above, and the number."""
     for node in ast.walk(tree):

@@ -1,9 +1,9 @@
-"""What records say of claims: verdicts part by part, all intervals together, and controls.
+"""What records say of claims: verdicts part by part, right all together, and controls.
 
-A statistic has a value a seed; the intervals over the seeds are so wide that those of all claims
-hold together. A part of a statement is supported or refuted where whole intervals lie on the side
-that its rule asks for. Where the statement is untrue by design (its control), a rule must hardly
-ever find it supported.
+A statistic has a value a seed; the intervals over the seeds are so wide that the verdicts on all
+claims are right together. A part of a statement is supported or refuted where whole intervals lie
+on the side that its rule asks for. Where the statement is untrue by design (its control), a rule
+must hardly ever find it supported.
 """
 
 from __future__ import annotations
@@ -159,10 +159,14 @@ def result(claim: Claim, directory: Path, level: float, control: bool = True) ->
     """
     try:
         records = held(claim, directory)
-        found = judge(claim, records, level)
-        return replace(found, passes=passes(claim, records, level)) if control else found
     except UnfinishedError:
         return None
+    return concluded(claim, records, level) if control else judge(claim, records, level)
+
+
+def concluded(claim: Claim, records: Held, level: float) -> Judgement:
+    """Return what records say of a claim and of its control."""
+    return replace(judge(claim, records, level), passes=passes(claim, records, level))
 
 
 def shipped(claim: Claim) -> Judgement | None:
@@ -183,13 +187,52 @@ def shipped(claim: Claim) -> Judgement | None:
     return Judgement(known["outcome"], known["parts"], statistics, seeds, {}, rate)
 
 
-def level(claims: Sequence[Claim]) -> float:
-    """Return the level of each interval such that those of all statistics that decide anything in
-    `claims` hold together with 1 - `LEVEL` (Bonferroni).
+def level(claims: Sequence[Claim], rulings: Mapping[str, Mapping[str, Ruling]]) -> float:
+    """Return the level of each interval such that all verdicts on all parts of `claims` are right
+    together with 1 - `LEVEL`.
 
-    Whatever a rule makes of them, by `and` or by `or`, is then right with that chance.
+    rulings: those that are known, claim to part to ruling. What is decided takes no more of the
+    level (Holm 1979): the others share it, each part in proportion to the verdicts that could be
+    wrong of it. Those who judge step by step, until nothing more is decided, end at this level.
     """
-    return LEVEL / max(1, sum(len(deciding(claim.about)) for claim in claims))
+    decided = {
+        (claim, part)
+        for claim, parts in rulings.items()
+        for part, ruling in parts.items()
+        if ruling in RULINGS
+    }
+    still = sum(
+        (formula.ways(formula.parsed(part.supported)) + formula.ways(formula.parsed(part.refuted)))
+        / 2
+        for claim in claims
+        for name, part in claim.about.parts.items()
+        if (claim.name, name) not in decided
+    )
+    return LEVEL / max(1, still)
+
+
+def own_level(claims: Sequence[Claim]) -> float:
+    """Return the level at which the project judged its own records, or would have, of claims of
+    which it knows nothing.
+    """
+    return level(claims, {name: known["parts"] for name, known in verdicts().items()})
+
+
+def stepped(found: Mapping[str, tuple[Claim, Held | None]]) -> float:
+    """Return the level at which no more is decided of claims with their records, None where there
+    are none.
+    """
+    claims = [claim for claim, _ in found.values()]
+    values = {
+        name: judge(claim, records).values for name, (claim, records) in found.items() if records
+    }
+    rulings: dict[str, Mapping[str, Ruling]] = {}
+    while True:
+        now = level(claims, rulings)
+        seen = {name: judged(found[name][0], own, now).parts for name, own in values.items()}
+        if seen == rulings:
+            return now
+        rulings = dict(seen)
 
 
 def deciding(about: About) -> set[str]:

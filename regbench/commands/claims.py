@@ -85,7 +85,7 @@ def claims_(
     from regbench.report import claims as shown
 
     claims_ = stated.found(claims_folder(folder))
-    level, spoken = judging.level(claims_), words(printable(lang))
+    level, spoken = judging.own_level(claims_), words(printable(lang))
     judged = [(claim, judgement(claim, level, control=False)) for claim in claims_]
     if question:
         if form == "markdown":
@@ -149,7 +149,7 @@ def claims_run(
     with ExitStack() as stack:
         if quick:
             out = Path(stack.enter_context(TemporaryDirectory(prefix="regbench-")))
-        level = judging.level(stated.found(claims_folder(folder)))
+        level = judging.own_level(stated.found(claims_folder(folder)))
         for claim in stated.found(claims_folder(folder), names or []):
             say(claim.name)
             claim = stated.quick(claim) if quick else claim
@@ -192,7 +192,7 @@ def claims_show(
     from regbench.report import claims as shown
 
     (claim,) = stated.found(claims_folder(folder), [name])
-    level = judging.level(stated.found(claims_folder(folder)))
+    level = judging.own_level(stated.found(claims_folder(folder)))
     text = shown.explained(claim, judgement(claim, level), words(printable(lang)))
     if sys.stdout.isatty():
         stdout().print(Markdown(text))
