@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from regbench.analysis.stats import Array, Estimate
 from regbench.claims import formula
 from regbench.claims.claims import RULINGS, About, Claim, Judgement
+from regbench.claims.judge import deciding
 from regbench.locale import Words
 from regbench.report.drawing import COLOURS, INK, Picture, labels, styled
 
@@ -23,6 +24,10 @@ COLOUR_OF: Mapping[str, str] = {
 }
 
 
+MANY = 10
+"""Of more statistics those alone are drawn that decide something."""
+
+
 def claim(stated: Claim, judgement: Judgement, words: Words) -> Picture:
     """Return each statistic of a claim: a dot a seed, the mean with its interval, and the sides
     that the rule asks for.
@@ -30,6 +35,9 @@ def claim(stated: Claim, judgement: Judgement, words: Words) -> Picture:
     A side that several outcomes ask for takes the colour of the first.
     """
     say, statistics = labels(words), stated.about.statistics
+    if len(statistics) > MANY:
+        asked_for = deciding(stated.about)
+        statistics = {name: told for name, told in statistics.items() if name in asked_for}
     with styled(stated.name, say):
         picture = Picture(
             0.4 + 0.95 * len(statistics), stated.name, stated.about.statement[words.language], say
