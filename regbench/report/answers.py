@@ -44,7 +44,10 @@ def sentences(found: Found, words: Words) -> Table:
             Line(words("note.read", source=source.source, says=source.says[words.language]))
             for source in sentence.literature
         ]
-        rests += [Line(words("note.checked", test=test)) for test in sentence.checked]
+        for test in sentence.checked:
+            file, name = test.split("::")
+            told = name.removeprefix("test_").replace("_", " ")
+            rests.append(Line(words("note.checked", says=told, file=file)))
         rows.append(
             (
                 cell(sentence.where[words.language]),
@@ -83,6 +86,12 @@ def evidence(question: Question, found: Found, words: Words) -> Found:
     """Return the claims that an answer rests on, in its order."""
     by_name = {claim.name: (claim, judgement) for claim, judgement in found}
     return [by_name[name] for name in question.claims if name in by_name]
+
+
+def rests(question: Question, found: Found, words: Words) -> Table:
+    """Return the claims that an answer rests on, as a table."""
+    table = shown.overview(evidence(question, found, words), words)
+    return replace(table, title=words("note.evidence"), notes=())
 
 
 def drawn(claim: Claim, judgement: Judgement, words: Words) -> list[str]:
@@ -144,17 +153,16 @@ def answer(number: int, found: Found, words: Words, picture: str = "") -> str:
     picture: an image of it; without one it is drawn in text.
     """
     question, spoken = note().questions[number - 1], words.language
-    rests = evidence(question, found, words)
     parts = [
         f"## {number}. {escaped(question.asks[spoken])}",
         f"**{words('note.theirs')}**: {escaped(question.note[spoken])}",
         f"**{words('note.ours')}**: {escaped(' '.join(ours(question, found, words)))}",
-        markdown.rows(shown.overview(rests, words)),
+        markdown.rows(rests(question, found, words)),
     ]
     if picture:
         parts.append(f"![{escaped(question.asks[spoken])}]({picture})")
     else:
-        for claim, judgement in rests:
+        for claim, judgement in evidence(question, found, words):
             if claim.name == question.picture and judgement:
                 parts.append("\n".join(["```text", *drawn(claim, judgement, words), "```"]))
     return "\n\n".join(parts)
@@ -175,7 +183,6 @@ class Shown:
     ) -> Iterator[RenderableType]:
         """Yield the question, both answers, the claims that ours rests on, and its picture."""
         question, words = note().questions[self.number - 1], self.words
-        rests = evidence(question, self.found, words)
         yield Text(f"\n {self.number}. {question.asks[words.language]}", "bold")
         for key, told in (
             ("theirs", [question.note[words.language]]),
@@ -183,9 +190,9 @@ class Shown:
         ):
             text = Text.assemble((f"{words(f'note.{key}')}: ", "bold"), self.spelt(" ".join(told)))
             yield Padding(text, (1, 1, 0, 1))
-        table = replace(shown.overview(rests, words), title=words("note.evidence"), notes=())
+        table = rests(question, self.found, words)
         yield from Single(table, self.encoding).__rich_console__(console, options)
-        for claim, judgement in rests:
+        for claim, judgement in evidence(question, self.found, words):
             if claim.name == question.picture and judgement:
                 yield Text(f"\n {claim.about.statement[words.language]}", "bold")
                 for line in drawn(claim, judgement, words):

@@ -43,10 +43,11 @@ def page(claims: shown.Found, words: Words) -> str:
     from regbench.report import claim_plots
     from regbench.report.page import distinct
 
-    render = MarkdownIt("commonmark", {"html": False}).enable("table").render
-    sections = []
+    render = MarkdownIt("commonmark", {"html": False}).render
+    sections, drawn = [], {}
     for claim, judgement in claims:
         svg = claim_plots.claim(claim, judgement, words).svg if judgement else ""
+        drawn[claim.name] = svg
         sections.append(
             {
                 "name": claim.name,
@@ -65,8 +66,14 @@ def page(claims: shown.Found, words: Words) -> str:
         lead=[shown.lead(claims, words)],
         table=table,
         questions=[
-            render("#" + answers.answer(number, claims, words, picture=""))
-            for number in range(1, len(note().questions) + 1)
+            {
+                "title": f"{number}. {question.asks[words.language]}",
+                "note": question.note[words.language],
+                "ours": " ".join(answers.ours(question, claims, words)),
+                "table": answers.rests(question, claims, words),
+                "svg": distinct(f"question-{number}", drawn.get(question.picture) or ""),
+            }
+            for number, question in enumerate(note().questions, start=1)
         ],
         sentences=answers.sentences(claims, words),
         surprises=render(shown.surprises(claims, words)),
