@@ -79,7 +79,7 @@ def ours(question: Question, found: Found, words: Words) -> list[str]:
         )
         number = shown.figure(judgement.statistics[sentence.number])
         told.append(text[words.language].format(x=number))
-    return told
+    return list(dict.fromkeys(told))
 
 
 def evidence(question: Question, found: Found, words: Words) -> Found:
