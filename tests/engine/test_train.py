@@ -60,6 +60,7 @@ MODELS = {
     "cnn": "{name: cnn, channels: [3, 4], widths: [8], activation: tanh}",
 }
 OF_OTHERS = {
+    "linear": "{name: linear}",
     "rnn": "{name: rnn, cell: rnn, widths: [6]}",
     "gru": "{name: rnn, cell: gru, widths: [6], lengths: [5, 9, 14, 8]}",
     "lstm": "{name: rnn, cell: lstm, widths: [6, 5]}",

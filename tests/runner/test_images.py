@@ -28,6 +28,7 @@ def own_images(size: tuple[int, int, int]) -> data.Images:
 
 
 OWN_MODELS = [
+    "{name: linear}",
     "{name: mlp, widths: [4]}",
     "{name: cnn, channels: [3]}",
     "{name: cnn, channels: [3, 3, 3]}",
