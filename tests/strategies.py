@@ -122,6 +122,8 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
             )
         )
         for name, module in models().items()
+        if getattr(module, "HIDDEN", True)
+        or not any("place" in techniques()[key].Settings.model_fields for key in listed)
     }
     model = draw(st.sampled_from(list(fitting)).flatmap(lambda name: fitting[name]))
     places = models()[model["name"]].PLACES

@@ -297,7 +297,7 @@ def quick(claim: Claim) -> Claim:
     def smoke(settings: Config) -> Config:
         seeds = settings.seeds[:2]
         images = {
-            "train_size": min(settings.dataset.train_size or 300, 300),
+            "train_size": min(settings.dataset.train_size or 100, 100),
             "validation_share": min(settings.dataset.validation_share, 0.02),
         }
         shortened = [

@@ -183,7 +183,7 @@ def test_a_wrong_dataset_is_one_sentence_at_its_place(
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        ("{name: mpl}", "a.yaml:2:15: there is no model 'mpl'; allowed: cnn, mlp, resnet, rnn, transformer; did you mean 'mlp'?"),
+        ("{name: mpl}", "a.yaml:2:15: there is no model 'mpl'; allowed: cnn, linear, mlp, resnet, rnn, transformer; did you mean 'mlp'?"),
         ("{name: mlp, widths: []}", "a.yaml:2:28: model.widths can't be an empty list; allowed: a list of 1 or more values, each a whole number of at least 1"),
         ("{name: mlp, widths: [3, 0]}", "a.yaml:2:32: a value in model.widths can't be 0; allowed: a whole number of at least 1"),
         ("{name: cnn, channels: [1, 2, 3, 4, 5, 6]}", "a.yaml:2:30: model.channels can't be a list of 6 values; allowed: a list of 1 to 5 values, each a whole number of at least 1"),
@@ -246,9 +246,9 @@ def test_a_wrong_model_is_one_sentence_at_its_place(folder: Path, model: str, pr
         ),
         (
             WITH_DROPOUT + "probes: {nois: {levels: [0.1]}, steps_to: }",
-            "a.yaml:4:10: there is no probe 'nois'; allowed: activations, batch_sizes, gradient_shift, lengths, "
-            "matched_loss, mean_activation, memorised, monte_carlo, noise, occlusion, steps_to, weights; "
-            "did you mean 'noise'?",
+            "a.yaml:4:10: there is no probe 'nois'; allowed: activations, batch_sizes, dependence, dimming, ensemble, features, "
+            "gradient_shift, lengths, matched_loss, mean_activation, memorised, monte_carlo, noise, occlusion, "
+            "smoothness, steps_to, weights; did you mean 'noise'?",
         ),
         (
             WITH_DROPOUT + "probes: {lengths: {lengths: [7]}}",
