@@ -289,7 +289,8 @@ def measures(claim: Claim) -> set[str]:
 
 
 def quick(claim: Claim) -> Claim:
-    """Return a claim whose experiments are smoke tests: two seeds, one epoch, two trials.
+    """Return a claim whose experiments are smoke tests: two seeds, one epoch, two trials, and few
+    images for training and probes.
 
     It decides nothing.
     """
@@ -304,7 +305,12 @@ def quick(claim: Claim) -> Claim:
             {key: 1 if key == "train.epochs" else value for key, value in condition.items()}
             for condition in settings.vary or ()
         ]
+        probes = {
+            key: probe.model_copy(update={"images": 50}) if hasattr(probe, "images") else probe
+            for key, probe in (settings.probes or {}).items()
+        }
         sections = {
+            "probes": probes or None,
             "train": settings.train.model_copy(update={"epochs": 1}),
             "dataset": settings.dataset.model_copy(update=images),
             "tune": settings.tune and settings.tune.model_copy(update={"trials": 2}),

@@ -297,10 +297,17 @@ def test_every_committed_claim_is_complete(path: Path) -> None:
         assert key in {**card.strengths, **card.weaknesses}, point
 
 
+ALL_KINDS = ("dropout-like-an-ensemble", "l2-is-weight-decay", "ln-works-in-sequences")
+"""A claim with a probe that trains, one that varies its optimizer, one that is tuned."""
+
+
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
-def test_every_committed_claim_runs_as_a_smoke_test(
+def test_every_committed_claim_has_its_records_or_runs_as_a_smoke_test(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    records = ROOT / "results/reference/claims" / path.stem
+    if path.stem not in ALL_KINDS and judge.result(claims.load(path), records, 0.05, control=False):
+        return  # it has run, by the config as it is
     needed = {settings.dataset.name for settings in claims.load(path).experiments.values()}
     for name in needed:
         try:
