@@ -160,7 +160,6 @@ PROBES = (
         *(
             (model, "{dropout: 0.5, batch_norm: {}}", "adam", "last")
             for model in [*MODELS, *OF_OTHERS]
-            if model != "linear"  # which has no place for either
         ),
         *(
             ("mlp", "{dropout: 0.5, l1: 1.0e-3}", optimizer, "best")
