@@ -34,7 +34,7 @@ MINE = (
         "checkpoints/mine.txt",
         "trials/mine.txt",
         "trials/runs.csv",
-        "l1-zeros/mlp/mine.txt",
+        "l2-is-weight-decay/mlp/mine.txt",
         "wandb/mine.txt",
     ),
 )
@@ -76,7 +76,7 @@ WRITING = [
     ["table", "results", "--write", "thesis.md"],
     ["init", "config.yaml"],
     ["init", "thesis.md"],
-    ["claims", "run", "l1-zeros", "--out", "."],
+    ["claims", "run", "l2-is-weight-decay", "--out", "."],
 ]
 
 
