@@ -237,8 +237,19 @@ def stepped(found: Mapping[str, tuple[Claim, Held | None]]) -> float:
 
 def deciding(about: About) -> set[str]:
     """Return the statistics that a claim's parts ask for."""
-    texts = (getattr(part, outcome) for part in about.parts.values() for outcome in RULINGS)
-    return {name for text in texts for name, *_ in formula.thresholds(formula.parsed(text))}
+    return {name for _, name, *_ in sides(about)}
+
+
+def sides(about: About) -> list[tuple[str, str, bool, float]]:
+    """Return what the rules of a claim's parts ask for: outcome, statistic, whether above,
+    threshold; each side of a statistic once.
+    """
+    outcomes: dict[tuple[str, bool, float], str] = {}
+    for outcome in RULINGS:
+        for part in about.parts.values():
+            for comparison in formula.thresholds(formula.parsed(getattr(part, outcome))):
+                outcomes.setdefault(comparison, outcome)
+    return [(outcome, *comparison) for comparison, outcome in outcomes.items()]
 
 
 def judge(claim: Claim, records: Held, level: float = LEVEL) -> Judgement:

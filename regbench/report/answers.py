@@ -12,9 +12,8 @@ from rich.text import Text
 
 from regbench import signs
 from regbench.analysis.stats import Estimate
-from regbench.claims import formula
-from regbench.claims.claims import About, Claim, Judgement
-from regbench.claims.judge import deciding
+from regbench.claims.claims import Claim, Judgement
+from regbench.claims.judge import deciding, sides
 from regbench.claims.note import Question, note
 from regbench.locale import Words
 from regbench.report import claims as shown
@@ -70,10 +69,11 @@ def ours(question: Question, found: Found, words: Words) -> list[str]:
     for sentence in question.ours:
         name, part = sentence.of.split(".")
         judgement = judged.get(name)
-        if judgement is None:
+        # A claim of that name in a folder of one's own may be another.
+        ruling = judgement.parts.get(part) if judgement else None
+        if not judgement or not ruling or sentence.number not in judgement.statistics:
             told.append(words("note.untested", claim=name))
             continue
-        ruling = judgement.parts[part]
         text = {"supported": sentence.supported, "refuted": sentence.refuted}.get(
             ruling, sentence.undecided
         )
@@ -103,23 +103,9 @@ def drawn(claim: Claim, judgement: Judgement, words: Words) -> list[str]:
     for name in wanted:
         estimate = judgement.statistics[name]
         says = claim.about.statistics[name].says[words.language]
-        picture += [
-            f"{says}: {shown.figure(estimate)}",
-            f"  {bar(estimate, lines_at(claim.about, name))}",
-        ]
+        thresholds = sorted({at for _, of, _, at in sides(claim.about) if of == name})
+        picture += [f"{says}: {shown.figure(estimate)}", f"  {bar(estimate, thresholds)}"]
     return picture
-
-
-def lines_at(about: About, statistic: str) -> list[float]:
-    """Return the numbers with which a claim's rules compare a statistic."""
-    texts = (text for part in about.parts.values() for text in (part.supported, part.refuted))
-    asked = {
-        threshold
-        for text in texts
-        for name, _, threshold in formula.thresholds(formula.parsed(text))
-        if name == statistic
-    }
-    return sorted(asked)
 
 
 def bar(estimate: Estimate, thresholds: Sequence[float], width: int = BAR) -> str:
@@ -135,16 +121,16 @@ def bar(estimate: Estimate, thresholds: Sequence[float], width: int = BAR) -> st
     def place(x: float) -> int:
         return round((x - low) * scale)
 
-    signs = [" "] * width
+    drawn_as = [" "] * width
     if math.isfinite(estimate.low) and math.isfinite(estimate.high):
         start, end = place(estimate.low), place(estimate.high)
-        signs[start : end + 1] = "─" * (end + 1 - start)
-        signs[start], signs[end] = "├", "┤"
+        drawn_as[start : end + 1] = "─" * (end + 1 - start)
+        drawn_as[start], drawn_as[end] = "├", "┤"
     for threshold in thresholds:
-        signs[place(threshold)] = "│" if signs[place(threshold)] == " " else "┼"
+        drawn_as[place(threshold)] = "│" if drawn_as[place(threshold)] == " " else "┼"
     if math.isfinite(estimate.mean):
-        signs[place(estimate.mean)] = "●"
-    return "".join(signs).rstrip()
+        drawn_as[place(estimate.mean)] = "●"
+    return "".join(drawn_as).rstrip()
 
 
 def answer(number: int, found: Found, words: Words, picture: str = "") -> str:

@@ -12,9 +12,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from regbench.analysis.stats import Array, Estimate
-from regbench.claims import formula
-from regbench.claims.claims import RULINGS, About, Claim, Judgement
-from regbench.claims.judge import deciding
+from regbench.claims.claims import Claim, Judgement
+from regbench.claims.judge import deciding, sides
 from regbench.locale import Words
 from regbench.report.drawing import COLOURS, INK, Picture, labels, styled
 
@@ -79,15 +78,3 @@ def _statistic(
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(6))
-
-
-def sides(about: About) -> list[tuple[str, str, bool, float]]:
-    """Return what the rules of a claim's parts ask for: outcome, statistic, whether above,
-    threshold; each side of a statistic once.
-    """
-    outcomes: dict[tuple[str, bool, float], str] = {}
-    for outcome in RULINGS:
-        for part in about.parts.values():
-            for comparison in formula.thresholds(formula.parsed(getattr(part, outcome))):
-                outcomes.setdefault(comparison, outcome)
-    return [(outcome, *comparison) for comparison, outcome in outcomes.items()]

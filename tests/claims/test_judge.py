@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from regbench.claims import claims, formula, judge
@@ -236,3 +237,21 @@ def test_the_rule_that_penalties_need_tuning_had_passed_where_no_strength_was_be
     old = claims.Claim(claim.name, claims.About.model_validate(about), claim.experiments)
     records = judge.held(old, ROOT / "results/reference/claims" / old.name)
     assert judge.passes(old, records, claims.LEVEL / 61) == pytest.approx(0.79, abs=0.005)
+
+
+def test_a_mean_of_several_rows_is_unknown_where_one_of_them_is(tmp_path: Path) -> None:
+    text = CLAIM.replace(
+        "  statistics:",
+        "  measures: {right: {probe: noise, row: accuracy, take: mean}}\n  statistics:",
+    ).replace("    seeds: 10", "    seeds: 10\n    probes: {noise: {levels: [0.1]}}")
+    claim = claims.load(written(tmp_path, text))
+    records = held(claim, CELLS)
+    runs = records.by_cell["mlp/baseline"]["run"].tolist()
+    rows = [
+        {"run": run, "probe": "noise", "name": "accuracy", "at": at, "value": value}
+        for run, values in zip(runs, [(0.4, 0.6), (0.4, math.nan)], strict=False)
+        for at, value in zip((0.0, 0.1), values, strict=True)
+    ]
+    found = judge.Held(claim, records.runs, pd.DataFrame(rows)).of_cell("right", "mlp/baseline")
+    assert found[0] == 0.5
+    assert np.isnan(found[1:]).all()

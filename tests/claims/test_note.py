@@ -82,6 +82,12 @@ def test_a_claim_that_was_not_run_has_no_answer() -> None:
     assert all("was not run here" in sentence for sentence in told)
 
 
+def test_a_claim_of_ones_own_with_other_parts_has_no_answer_either() -> None:
+    other = claims.Judgement("supported", {"mine": "supported"}, {}, 10, {})
+    told = answers.ours(note().questions[1], [(claim, other) for claim in CLAIMS], words("en"))
+    assert all("was not run here" in sentence for sentence in told)
+
+
 @pytest.mark.parametrize("lang", languages())
 @pytest.mark.parametrize("number", ["1", "2", "3"])
 def test_a_question_is_answered_on_the_command_line(number: str, lang: str) -> None:

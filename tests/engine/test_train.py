@@ -65,7 +65,7 @@ OF_OTHERS = {
     "lstm": "{name: rnn, cell: lstm, widths: [6, 5]}",
     "transformer": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, layers: 1}",
     "transformer post": "{name: transformer, patch: 7, heads: 2, head_width: 4, hidden: 9, "
-    "norm_place: post}",
+    "norm_place: post, lengths: [7, 14]}",
     "resnet": "{name: resnet, channels: [3, 4], activation: gelu}",
     "resnet depthwise7": "{name: resnet, channels: [3, 4], block: depthwise7, activation: gelu}",
 }

@@ -20,7 +20,7 @@ from regbench.analysis import stats
 from regbench.analysis.compare import compare
 from regbench.analysis.comparison import Comparison
 from regbench.analysis.opened import Opened
-from regbench.claims import claims
+from regbench.claims import claims, judge
 from regbench.engine.evaluate import histograms
 from regbench.locale import words
 from regbench.report import claim_plots, drawing, plots, probe_plots
@@ -305,7 +305,7 @@ def test_a_claim_is_drawn_with_its_seeds_its_interval_and_the_sides_of_its_rule(
         stated, claims.Judgement("supported", {}, estimates, 3, values), words("en")
     )
     gain, other = drawn.axes
-    assert claim_plots.sides(stated.about) == [
+    assert judge.sides(stated.about) == [
         ("supported", "gain", True, 1.0),
         ("supported", "gain", True, 0.0),
         ("refuted", "gain", False, 0.0),
