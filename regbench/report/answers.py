@@ -180,7 +180,8 @@ class Shown:
         yield from Single(table, self.encoding).__rich_console__(console, options)
         for claim, judgement in evidence(question, self.found, words):
             if claim.name == question.picture and judgement:
-                yield Text(f"\n {claim.about.statement[words.language]}", "bold")
+                statement = Text(claim.about.statement[words.language], "bold")
+                yield Padding(statement, (1, 1, 0, 1))
                 for line in drawn(claim, judgement, words):
                     yield Padding(Text(self.spelt(line)), (0, 1))
                 yield Padding(Text(self.spelt(words("note.picture")), "dim"), (0, 1, 1, 1))

@@ -38,7 +38,7 @@ def overview(claims: Found, words: Words) -> Table:
         )
     columns = (
         Column(words("claims.claim")),
-        Column(words("claims.verdict"), "fixed"),
+        Column(words("claims.verdict")),
         Column(words("claims.measured")),
         Column(words("cells.n"), "figure"),
     )
