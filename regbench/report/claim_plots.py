@@ -64,9 +64,10 @@ def _statistic(
     ends = [*known, *(threshold for _, _, _, threshold in asked)] or [0.0, 1.0]
     room = 0.06 * (max(ends) - min(ends) or abs(max(ends)) or 1.0)
     low, high = min(ends) - room, max(ends) + room
-    for outcome, _, above, threshold in reversed(asked):
-        side = (threshold, high) if above else (low, threshold)
-        axes.axvspan(*side, color=COLOUR_OF[outcome], alpha=0.13, lw=0)
+    for outcome, colour in COLOUR_OF.items():
+        for span in spans([side for side in asked if side[0] == outcome], low, high):
+            axes.axvspan(*span, color=colour, alpha=0.13, lw=0)
+    for threshold in {side[3] for side in asked}:
         axes.axvline(threshold, color=INK, lw=0.7, ls="--")
     axes.plot(seeds, np.full(len(seeds), 0.0), "o", color=COLOURS[6], ms=4, alpha=0.6, mew=0)
     if math.isfinite(estimate.low):
@@ -78,3 +79,16 @@ def _statistic(
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def spans(
+    asked: list[tuple[str, str, bool, float]], low: float, high: float
+) -> list[tuple[float, float]]:
+    """Return where, between `low` and `high`, an outcome asks a statistic to be: the band between
+    two thresholds that it asks for together, else the side of each.
+    """
+    least = max((at for _, _, above, at in asked if above), default=-math.inf)
+    most = min((at for _, _, above, at in asked if not above), default=math.inf)
+    if -math.inf < least < most < math.inf:
+        return [(least, most)]
+    return [(at, high) if above else (low, at) for _, _, above, at in asked]

@@ -319,3 +319,12 @@ def test_a_claim_is_drawn_with_its_seeds_its_interval_and_the_sides_of_its_rule(
     assert list(interval) == [estimates["gain"].low, estimates["gain"].high]
     assert list(mean) == [3]
     assert not [line for line in other.lines if line.get_linestyle() == "--"], "no rule asks for it"
+
+
+def test_a_band_that_a_rule_asks_for_is_drawn_as_a_band() -> None:
+    within = [("supported", "x", True, -1.0), ("supported", "x", False, 1.0)]
+    beyond = [("refuted", "x", False, -1.0), ("refuted", "x", True, 1.0)]
+    assert claim_plots.spans(within, -3, 3) == [(-1, 1)]
+    assert claim_plots.spans(beyond, -3, 3) == [(-3, -1), (1, 3)]
+    assert claim_plots.spans(within[:1], -3, 3) == [(-1, 3)]
+    assert claim_plots.spans([], -3, 3) == []
