@@ -31,7 +31,7 @@ CONFIG = """
 name: soak
 dataset: {name: mnist5k, train_size: 300, validation_share: 0.1, label_noise: 0.1}
 model: {name: mlp, widths: [64]}
-train: {epochs: 40, batch_size: 32, optimizer: {name: adam, lr: 0.003}}
+train: {epochs: EPOCHS, batch_size: 32, optimizer: {name: adam, lr: 0.003}}
 seeds: 2
 techniques: {l1: 0.001, l2: 0.01, dropout: 0.5, batch_norm: {}, layer_norm: {}}
 combine: factorial
@@ -125,11 +125,13 @@ def strike(kind: str, config: Path, out: Path, after: float) -> tuple[bool, str]
 KINDS = ("killed", "worker killed", "disk full", "terminated", "interrupted")
 
 
-def soak(faults: int, seed: int, folder: Path) -> int:
-    """Inject `faults` faults; print what they were and what was lost; return how much was."""
+def soak(faults: int, seed: int, epochs: int, folder: Path) -> int:
+    """Inject `faults` faults into sweeps of so many `epochs`; print what they were and what was
+    lost; return how much was.
+    """
     draw = random.Random(seed)
     config = folder / "soak.yaml"
-    config.write_text(CONFIG)
+    config.write_text(CONFIG.replace("EPOCHS", str(epochs)))
     began = time.monotonic()
     subprocess.run(command(config, folder / "whole"), check=True, capture_output=True)
     whole, expected = time.monotonic() - began, metrics(folder / "whole")
@@ -175,6 +177,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=40)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        sys.exit(3 if soak(given.faults, given.seed, Path(scratch)) else 0)
+        sys.exit(3 if soak(given.faults, given.seed, given.epochs, Path(scratch)) else 0)

@@ -13,7 +13,7 @@ import pytest
 @pytest.mark.skipif(not Path("/proc").exists(), reason="the workers are found in /proc")
 def test_a_sweep_survives_three_faults() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.soak", "--faults", "3"],
+        [sys.executable, "-m", "benchmarks.soak", "--faults", "3", "--epochs", "8"],
         cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

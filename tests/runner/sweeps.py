@@ -19,7 +19,7 @@ seeds: 2
 techniques: {l2: 0.01, dropout: 0.5, batch_norm: {}, layer_norm: {}}
 combine: factorial
 """
-SLOW = TINY.replace("epochs: 2", "epochs: 60").replace("widths: [16]", "widths: [64]")
+SLOW = TINY.replace("epochs: 2", "epochs: 30").replace("widths: [16]", "widths: [64]")
 TIMES = ["seconds"]
 
 
