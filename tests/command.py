@@ -1,10 +1,15 @@
 """regbench as a person runs it: a process of its own."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
+
+from regbench import cli
 
 
 def regbench(
@@ -64,7 +69,22 @@ def several(
 def sweep(
     *arguments: object, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """`regbench sweep` in one process, which starts sooner: for what does not depend on the
+    """`regbench sweep` in this process, which has torch already: for what does not depend on the
     executor.
     """
-    return regbench("sweep", *arguments, "--executor", "serial", cwd=cwd, **environment)
+    command = ["sweep", *map(str, arguments), "--executor", "serial"]
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    code = 0
+    with (
+        mock.patch.dict(os.environ, {"COLUMNS": "160"} | environment),
+        mock.patch.object(sys, "argv", ["regbench", *command]),
+        contextlib.chdir(cwd or Path.cwd()),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    said = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return subprocess.CompletedProcess(command, code, *said)
