@@ -1,4 +1,4 @@
-"""regbench as a person runs it: a process of its own."""
+"""regbench as a person runs it, in a process of its own; `sweep` alone runs in this one."""
 
 import contextlib
 import io
