@@ -14,9 +14,20 @@ from regbench.version import __version__
 
 if TYPE_CHECKING:
     from regbench.errors import Problem
-    from regbench.library import Results, check, open, plan, sweep
+    from regbench.library import Comparisons, Results, check, compare, open, plan, sweep
 
-__all__ = ["Problem", "Results", "__version__", "check", "errors", "open", "plan", "sweep"]
+__all__ = [
+    "Comparisons",
+    "Problem",
+    "Results",
+    "__version__",
+    "check",
+    "compare",
+    "errors",
+    "open",
+    "plan",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:

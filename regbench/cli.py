@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from regbench import signs
-from regbench.commands import claims, config, doctor, listing, results, sweep
+from regbench.commands import claims, compare, config, doctor, listing, results, sweep
 from regbench.commands.options import say
 from regbench.errors import ConfigError, RegbenchError, sentence
 from regbench.version import __version__
@@ -25,6 +25,7 @@ app = typer.Typer(
 for command in (
     sweep.sweep,
     sweep.merge,
+    compare.compare,
     results.track,
     results.table,
     results.report,

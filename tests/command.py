@@ -72,7 +72,14 @@ def sweep(
     """`regbench sweep` in this process, which has torch already: for what does not depend on the
     executor.
     """
-    command = ["sweep", *map(str, arguments), "--executor", "serial"]
+    return here("sweep", *arguments, "--executor", "serial", cwd=cwd, **environment)
+
+
+def here(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """regbench in this process, whose start takes longer than many a command."""
+    command = [*map(str, arguments)]
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     code = 0
     with (

@@ -26,6 +26,10 @@ SAME_IN_KOREAN = {
     "metric.ece.head",
     "metric.ece.amount",
     "metric.ece.told",
+    *(f"metric.more.{part}" for part in ("name", "short", "head", "unit", "amount", "told")),
+    *(f"metric.less.{part}" for part in ("name", "short", "head", "amount", "told")),
+    "page.of",
+    "summary.line",
     "verdict.more",
     "verdict.more_range",
 }

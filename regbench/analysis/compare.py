@@ -16,8 +16,16 @@ import numpy as np
 import pandas as pd
 
 from regbench.analysis import stats
-from regbench.analysis.comparison import NOTE, CellResult, Comparison, Failure, TechniqueResult
+from regbench.analysis.comparison import (
+    NOTE,
+    CellResult,
+    Comparison,
+    Failure,
+    TechniqueResult,
+    Trained,
+)
 from regbench.analysis.effect import Times, effect, with_sign_flips
+from regbench.analysis.factorial import by_seed as by_seed_of
 from regbench.analysis.factorial import factorial
 from regbench.analysis.judge import near_best, ranked, together
 from regbench.analysis.measured import Measured, correct, measured
@@ -58,7 +66,7 @@ def compare(
     counts). Missing runs, failed runs and missing values are stated results, never errors. Raises
     RecordsError where other test images are asked for and it isn't known which were right.
     """
-    (found,) = _whole([_one(measured(runs, plan), analysis, beside)], rule(analysis, beside.looks))
+    (found,) = whole([_one(measured(runs, plan), analysis, beside)], rule(analysis, beside.looks))
     return found
 
 
@@ -84,7 +92,7 @@ def comparisons(
         )
         found = _one(measured(runs[runs["run"].isin(ids)], part), analysis, own)
         compared.append(replace(found, condition=name, foreign=foreign))
-    return _whole(compared, rule(analysis, beside.looks))
+    return whole(compared, rule(analysis, beside.looks))
 
 
 def _one(records: Measured, analysis: Analysis, beside: Beside) -> Comparison:
@@ -109,9 +117,16 @@ def _one(records: Measured, analysis: Analysis, beside: Beside) -> Comparison:
     near = [replace(cell, effect=checked.get(cell.label)) for cell in near]
     first = plan.runs[0]
     return Comparison(
-        dataset=first.dataset,
-        model=first.model,
-        train=first.train,
+        name=first.dataset.name,
+        trained=Trained(
+            dataset=first.dataset,
+            model=first.model,
+            train=first.train,
+            images=beside.images,
+            pool=beside.pool,
+            target=times.target,
+            noise=_median(noise),
+        ),
         metric=metric,
         margin=by.margin,
         alpha=by.alpha,
@@ -126,11 +141,9 @@ def _one(records: Measured, analysis: Analysis, beside: Beside) -> Comparison:
         failures=_failures(records),
         foreign=records.foreign,
         by_seed=by_seed,
-        factorial=factorial([_combination(cell) for cell in plan.cells], scores, by.confidence),
-        noise=_median(noise),
-        images=beside.images,
-        pool=beside.pool,
-        target=times.target,
+        factorial=factorial(
+            [_combination(cell) for cell in plan.cells], by_seed_of(scores, by.confidence)
+        ),
     )
 
 
@@ -166,8 +179,6 @@ def _cell(
         gap=estimate("gap"),
         clean_gap=estimate("clean_gap"),
         seconds=estimate("seconds"),
-        rank=None,
-        near_best=False,
         effect=effect(records, cell, by, noise.get(cell.label), times) if cell.techniques else None,
     )
 
@@ -210,23 +221,28 @@ def _median(noise: Mapping[str, NoiseParts] | None) -> NoiseParts | None:
     )
 
 
-def _whole(compared: Sequence[Comparison], by: Rule) -> list[Comparison]:
+def whole(compared: Sequence[Comparison], by: Rule) -> list[Comparison]:
     """Return the comparisons with verdicts and summaries, cells of which stand in the plan's
     order.
     """
-    whole = []
+    judged = []
     for comparison in together(compared, by):
-        in_order = {label: comparison.cell(label) for label in comparison.by_seed}
-        whole.append(replace(comparison, summary=_summary(list(in_order.values()))))
-    return whole
+        in_order = [comparison.cell(label) for label in comparison.by_seed]
+        summary = _summary(in_order, whole=comparison.trained is not None)
+        judged.append(replace(comparison, summary=summary))
+    return judged
 
 
-def _summary(cells: Sequence[CellResult]) -> dict[str, tuple[TechniqueResult, ...]]:
+def _summary(
+    cells: Sequence[CellResult], whole: bool = True
+) -> dict[str, tuple[TechniqueResult, ...]]:
     """Return row to techniques: the note's rows, with what they name, then whatever else the sweep
-    holds.
+    holds; not `whole`: of the note's only those that it holds.
     """
     used = {key for cell in cells for key in cell.techniques}
-    rows: dict[str, list[str]] = {row: list(keys) for row, keys in NOTE.items()}
+    rows: dict[str, list[str]] = {
+        row: [key for key in keys if whole or key in used] for row, keys in NOTE.items()
+    }
     for key in filter(used.__contains__, techniques()):
         keys = rows.setdefault(techniques()[key].row or key, [])
         if key not in keys:

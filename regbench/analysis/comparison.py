@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,10 +12,12 @@ import numpy as np
 from regbench.analysis import levels, stats
 from regbench.analysis.factorial import Factorial
 from regbench.analysis.metrics import METRICS, Metric
-from regbench.analysis.stats import Estimate, NoiseParts, Verdict
-from regbench.config.sections import MetricKey
+from regbench.analysis.stats import UNKNOWN, Estimate, NoiseParts, Verdict
+from regbench.errors import UsageError
 from regbench.planning.plan import label
 from regbench.regularizers import techniques
+from regbench.settings import Settings
+from regbench.text import closest
 
 if TYPE_CHECKING:
     from regbench.config.sections import Condition
@@ -32,7 +34,11 @@ NOTE = {
 """
 
 
-@dataclass(frozen=True)
+Seed = int | str
+"""What pairs a cell's run with the baseline's: a seed of ours, or a value in somebody's table."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Effect:
     """A cell against the baseline, over the seeds in which both finished.
 
@@ -41,30 +47,34 @@ class Effect:
 
     metric: Metric
     """What the verdict is about."""
-    differences: Mapping[MetricKey, Estimate]
-    """Of each metric the cell's less the baseline's."""
-    gap: Estimate
+    differences: Mapping[str, Estimate]
+    """Of each metric, by its key, the cell's less the baseline's."""
+    paired: bool = True
+    """Whether it is seed by seed; else of all runs of the one to all runs of the other (Welch):
+    `differences` then have as n the smaller number of runs.
+    """
+    gap: Estimate = UNKNOWN
     """Difference of the gap between train and test accuracy."""
-    clean_gap: Estimate
+    clean_gap: Estimate = UNKNOWN
     """Difference of that gap over the training images whose labels are right."""
-    memorised: Estimate
+    memorised: Estimate = UNKNOWN
     """Difference of the share of wrong labels that the network learnt."""
-    near_zeros: Estimate
+    near_zeros: Estimate = UNKNOWN
     """Difference of the share of weights near 0."""
-    weight_norm: Estimate
+    weight_norm: Estimate = UNKNOWN
     """Ratio of the weights' norms: geometric mean, the ends of the logarithms' interval, no sd."""
-    time: Estimate
+    time: Estimate = UNKNOWN
     """Ratio of seconds a run, over independent pairs of stacks (`pace.time`).
 
     Unknown where `time_shared`.
     """
-    time_shared: bool
+    time_shared: bool = False
     """Whether a run of this cell and one of the baseline trained in a stack that charged both the
     same: then nothing tells their times apart.
     """
-    steps: Estimate
+    steps: Estimate = UNKNOWN
     """Ratio of epochs to the target (`pace.steps`)."""
-    never: int
+    never: int = 0
     """Runs that never reached it."""
     pairs: int
     """Seeds that the verdict is about: those in which both finished or diverged."""
@@ -128,53 +138,54 @@ class Effect:
         return self.verdict == "undecided" and decisive
 
     @property
-    def against(self) -> tuple[MetricKey, ...]:
+    def against(self) -> tuple[str, ...]:
         """The other metrics that go against the verdict, by their whole interval: worse where it
         says helps or equivalent, better where it says hurts.
         """
         side = {"helps": -1, "equivalent": -1, "hurts": 1}.get(self.verdict, 0)
-        found: list[MetricKey] = []
+        found: list[str] = []
         for key, e in self.differences.items():
-            towards = side * METRICS[key].sign
-            if key != self.metric.key and (towards * e.low > 0 and towards * e.high > 0):
-                found.append(key)
+            if key != self.metric.key:
+                towards = side * METRICS[key].sign
+                if towards * e.low > 0 and towards * e.high > 0:
+                    found.append(key)
         return tuple(found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CellResult:
     """What a cell's finished runs measured."""
 
     label: str
     techniques: Mapping[str, Any]
     """Key to settings; empty for the baseline."""
-    settings: Condition
+    settings: Condition = field(default_factory=dict)
     """Settings of dataset, model or training that replace the config's, a tuned learning rate
     too.
     """
-    retuned: bool
+    retuned: bool = False
     """Whether each seed has settings of its own; those above are one seed's."""
     planned: int
     finished: int
     diverged: int
-    scores: Mapping[MetricKey, Estimate]
-    """Of the test images."""
-    validation: float
+    scores: Mapping[str, Estimate]
+    """Of the test images, by the metric's key."""
+    validation: float = math.nan
     """Mean validation accuracy, NaN where unknown."""
-    merit: float
+    merit: float = math.nan
     """What it is chosen by: the mean validation accuracy, or NLL with the other sign; NaN where
     unknown.
     """
-    gap: Estimate
+    gap: Estimate = UNKNOWN
     """Training less test accuracy, with the labels that were trained on."""
-    clean_gap: Estimate
+    clean_gap: Estimate = UNKNOWN
     """The same over the training images whose labels are right."""
-    seconds: Estimate
-    rank: int | None
+    seconds: Estimate = UNKNOWN
+    rank: int | None = None
     """Rank by the mean of the metric, from 1; equal means share one, and cells in which runs
     diverged come after all others. None without a finished run.
     """
-    near_best: bool
+    near_best: bool = False
     """Whether it can't be told from the best (`levels.near_best`)."""
     effect: Effect | None
     """The difference to the baseline, None for the baseline itself."""
@@ -214,18 +225,50 @@ class Failure:
     """failed, diverged, unusable (finished, but test accuracy or NLL is no finite number) or
     missing (no record).
     """
-    seeds: tuple[int, ...]
+    seeds: tuple[Seed, ...]
     reason: str
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Everything that the tables say."""
+class Trained:
+    """What is known of a sweep that regbench trained, beside the scores of its runs."""
 
     dataset: Any
     model: Any
     train: Any
     """Settings, as in the config."""
+    images: int
+    """Test images, 0 where unknown."""
+    pool: int
+    """Images from which each seed draws its own for training and validation, 0 where unknown."""
+    target: float
+    """The validation accuracy to which training time is told, NaN where unknown."""
+    noise: NoiseParts | None
+    """Where the error of a difference comes from: the median over the cells; None where details.csv
+    was not read.
+    """
+
+    @property
+    def overlap(self) -> float:
+        """The share of a seed's training images that another seed's hold too, as is to be expected;
+        NaN where unknown.
+        """
+        left = self.pool - round(self.pool * self.dataset.validation_share)
+        return (self.dataset.train_size or left) / self.pool if self.pool else math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Everything that the tables say."""
+
+    name: str
+    """What the scores are of: the dataset, or the file that they came from."""
+    trained: Trained | None
+    """None where the runs were trained and scored elsewhere."""
+    paired_by: str = "seed"
+    """What two runs have in common that are compared with each other; "" where nothing pairs them,
+    and all runs of a cell are compared with all of another.
+    """
     metric: Metric
     """What verdicts, ranks, effects and interactions are about."""
     margin: float
@@ -250,20 +293,12 @@ class Comparison:
     failures: tuple[Failure, ...]
     foreign: int
     """Records that belong to no run of the plan; they are left out."""
-    by_seed: Mapping[str, Mapping[int, float]]
-    """Cell to seed to the metric, of the finished runs."""
+    by_seed: Mapping[str, Mapping[Seed, float]]
+    """Cell to seed (or what else pairs runs) to the metric, of the finished runs; nothing where
+    only means and deviations are known.
+    """
     factorial: Factorial | None
     """Main effects and interactions, where the cells are enough of a factorial to have any."""
-    noise: NoiseParts | None
-    """Where the error of a difference comes from: the median over the cells; None where details.csv
-    was not read.
-    """
-    images: int
-    """Test images, 0 where unknown."""
-    pool: int
-    """Images from which each seed draws its own for training and validation, 0 where unknown."""
-    target: float
-    """The validation accuracy to which training time is told, NaN where unknown."""
     condition: str = ""
     """The condition in which all its cells trained, where the config varies something."""
     digest: str = ""
@@ -272,9 +307,10 @@ class Comparison:
     """What each cell of a tuned sweep tried, the baseline first."""
 
     def difference(self, label: str, other: str) -> Estimate:
-        """Return the paired difference of the metric of two cells, over the seeds that both
-        have.
-        """
+        """Return the difference of the metric of two cells, over the seeds that both have."""
+        if not self.paired_by:
+            ours, theirs = (self.cell(name).scores[self.metric.key] for name in (label, other))
+            return stats.unpaired(ours, theirs, 0.0, self.confidence).difference
         one, two = self.by_seed[label], self.by_seed[other]
         differences = [one[seed] - two[seed] for seed in one if seed in two]
         return stats.estimate(differences, self.confidence)
@@ -289,19 +325,23 @@ class Comparison:
         known = [
             cell.effect.primary for cell in self.cells if cell.effect and cell.effect.primary.sd > 0
         ]
-        if not known:
+        if not known or not self.paired_by:
             return math.nan
         n, sd = (float(np.median([getattr(e, name) for e in known])) for name in ("n", "sd"))
         level = levels.nominal(self.alpha / max(1, self.family), self.looks)
         return stats.detectable(int(n), sd, level)
 
     @property
-    def overlap(self) -> float:
-        """The share of a seed's training images that another seed's hold too, as is to be expected;
-        NaN where unknown.
-        """
-        left = self.pool - round(self.pool * self.dataset.validation_share)
-        return (self.dataset.train_size or left) / self.pool if self.pool else math.nan
+    def of_dataset(self) -> bool:
+        """Whether its condition is a dataset, and nothing else."""
+        keys = {key for cell in self.cells for key in cell.settings}
+        return self.trained is None or keys == {"dataset"}
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """All metrics of its runs, the one of the verdicts first."""
+        others = METRICS.values() if self.trained else ()
+        return [self.metric, *(metric for metric in others if metric.key != self.metric.key)]
 
     def outcomes(self, label: str) -> list[float]:
         """Return a cell's scores, of which more is better; a run that diverged has the worst."""
@@ -317,6 +357,25 @@ class Comparison:
         return next(cell for cell in self.cells if not cell.techniques)
 
 
+def chosen(comparisons: Sequence[Comparison], where: str | None) -> Comparison:
+    """Return the comparison of the condition `where`, which may be left out where there is one.
+
+    Raises UsageError for a condition that there is not, and where there are several and none is
+    named.
+    """
+    named = {comparison.condition: comparison for comparison in comparisons}
+    if where is None and len(named) == 1:
+        return comparisons[0]
+    if where in named:
+        return named[where]
+    what, hint = "there are several conditions here", ""
+    if where:
+        what, meant = f"there is no condition {where!r}", closest(where, named)
+        hint = f"; did you mean {meant}?" if meant else ""
+    known = "; ".join(map(repr, filter(None, named))) or "it has none"
+    raise UsageError(f"{what}; name one with --where: {known}{hint}")
+
+
 def single_strengths(cells: Sequence[CellResult]) -> dict[str, str]:
     """Return a technique with its strength, "l2(strength=0.01)", to its key, where the sweep has
     one strength of it.
@@ -326,7 +385,8 @@ def single_strengths(cells: Sequence[CellResult]) -> dict[str, str]:
         if cell.retuned:
             continue
         for key, settings in cell.techniques.items():
-            used.setdefault(key, set()).add(label({key: settings}))
+            if isinstance(settings, Settings):
+                used.setdefault(key, set()).add(label({key: settings}))
     return {next(iter(used[key])): key for key in techniques() if len(used.get(key, ())) == 1}
 
 
@@ -339,7 +399,7 @@ def shortened(name: str, single: Mapping[str, str]) -> str:
 def short_names(cells: Sequence[CellResult]) -> dict[str, str]:
     """Return each cell's label to its short name, without what all cells have in common."""
     single = single_strengths(cells)
-    common = all(cell.settings == cells[0].settings for cell in cells)
+    common = cells[0].settings and all(cell.settings == cells[0].settings for cell in cells)
     return {
         cell.label: shortened(cell.label.partition(" @ ")[0] if common else cell.label, single)
         for cell in cells

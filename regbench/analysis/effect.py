@@ -40,7 +40,7 @@ def effect(
 
     scores = values[metric.column][ours], values[metric.column][base]
     differences = {key: difference(m.column) for key, m in METRICS.items()}
-    tests = _tests(metric.sign * (scores[0] - scores[1]), records.lost_pairs(cell.label), rule)
+    tests = tested(metric.sign * (scores[0] - scores[1]), records.lost_pairs(cell.label), rule)
     if rule.images and noise and tests.pairs == len(ours):
         differences[metric.key], p, same_p = of_images(
             differences[metric.key], noise, rule.margin, confidence
@@ -96,7 +96,7 @@ class Tests:
     sign_flip_p: float
 
 
-def _tests(gains: Array, lost: tuple[int, int, int], rule: Rule) -> Tests:
+def tested(gains: Array, lost: tuple[int, int, int], rule: Rule) -> Tests:
     """Return the tests of differences of which more is better, (n,); lost: seeds in which the cell
     alone diverged, the baseline alone, and both.
     """
@@ -177,7 +177,7 @@ class Times:
         one_stack = (stacks[ours] == stacks[base]) & (stacks[ours] != "")
         shared = bool((one_stack & (seconds[ours] == seconds[base])).any())
         if shared:
-            return True, pace.UNKNOWN
+            return True, stats.UNKNOWN
         told = (list(stacks[ours]), list(stacks[base]))
         return False, pace.time((seconds[ours], seconds[base]), told, confidence)
 
@@ -186,7 +186,7 @@ class Times:
         where no point of the cell's card is about it.
         """
         if self.reached is None or "time" not in _points(cell):
-            return pace.UNKNOWN, 0
+            return stats.UNKNOWN, 0
         return pace.steps(self.reached[ours], self.reached[base], self.last, confidence)
 
 

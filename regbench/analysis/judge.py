@@ -54,9 +54,9 @@ def _judged(e: Effect, p: float, q: float, rule: Rule, level: float) -> Effect:
     diverging = e.pairs > d.n
     verdict = stats.verdict(e.pairs, e.gain, 1.0 if diverging else d.sd, p, q, rule.alpha)
     more: tuple[int | None, int | None] | None = None
-    if verdict == "undecided" and not diverging and not rule.images:
+    if verdict == "undecided" and not diverging and not rule.images and e.paired:
         more = levels.seeds_to_verdict(d.n, d.mean, d.sd, rule.margin, level)
-    elif verdict == "too_few":
+    elif verdict == "too_few" and e.paired:
         more = FEWEST_SEEDS - e.pairs, FEWEST_SEEDS - e.pairs
     return replace(e, p_adjusted=p, equivalence_p_adjusted=q, verdict=verdict, more_seeds=more)
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, stdtr, stdtrit
 
-from regbench.analysis.stats import FEWEST_SEEDS, POWER, Array
+from regbench.analysis import stats
+from regbench.analysis.stats import FEWEST_SEEDS, POWER, Array, Estimate
 
 DRAWS = 200_000
 """Sequences of looks that `overall` draws."""
@@ -170,4 +171,17 @@ def near_best(scores: ArrayLike, alpha: float) -> NDArray[np.bool_]:
             se = np.sqrt(squares / (n - 1) / n)
             t = mean / np.where(se > 1e-12, se, np.nan)
             near[i] = not (stdtr(n - 1, -t) < alpha / (len(x) - 1)).any()
+    return near
+
+
+def near_best_unpaired(scores: Sequence[Estimate], alpha: float) -> NDArray[np.bool_]:
+    """Return the same, (cells,), of cells whose runs nothing pairs, by their moments, of which more
+    is better: with Welch's tests, between cells of `FEWEST_SEEDS` runs at least.
+    """
+    near = np.ones(len(scores), dtype=bool)
+    for i, own in enumerate(scores):
+        for other in scores:
+            if own.mean < other.mean and min(own.n, other.n) >= FEWEST_SEEDS:
+                p = stats.unpaired(own, other, 0.0).p
+                near[i] &= not p / 2 < alpha / (len(scores) - 1)
     return near

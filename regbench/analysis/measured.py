@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from regbench.analysis.comparison import Seed
 from regbench.analysis.stats import Array
 from regbench.errors import RecordsError
 from regbench.results.schema import unpack
@@ -71,7 +72,7 @@ class Measured:
                 rows[run.cell.label][run.seed] = row
         return {label: dict(sorted(seeds.items())) for label, seeds in rows.items()}
 
-    def by_seed(self, column: str) -> dict[str, dict[int, float]]:
+    def by_seed(self, column: str) -> dict[str, dict[Seed, float]]:
         """Return cell to seed to a measure, of the finished runs."""
         values = self.values[column]
         return {

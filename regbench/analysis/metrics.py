@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -14,9 +15,9 @@ from regbench.config.sections import MetricKey
 class Metric:
     """A number of a run that more or less of is better."""
 
-    key: MetricKey
+    key: str
     column: str
-    """In runs.csv."""
+    """In the records."""
     sign: Literal[1, -1]
     """1: more is better, -1: less is."""
     scale: float
@@ -24,7 +25,12 @@ class Metric:
     margin: float
     """The margin of equivalence where the config names none, as the tables show it."""
     most: float
-    """The largest value that there can be; the least is 0."""
+    """The largest value that there can be."""
+    least: float = 0.0
+    words: str = ""
+    """The section of the catalogue with its words; by default its key's."""
+    digits: tuple[int, int] = (1, 3)
+    """The least and the most decimals with which the tables show it."""
 
     def outcomes(self, scores: Iterable[float], diverged: int) -> list[float]:
         """Return a cell's scores, of which more is better, and those of the runs that diverged: the
@@ -33,7 +39,29 @@ class Metric:
         return [*(self.sign * score for score in scores), *[-math.inf] * diverged]
 
 
-METRICS: Mapping[MetricKey, Metric] = {
+def another(
+    name: str, scores: Iterable[float], margin: float = 0.0, *, lower_is_better: bool = False
+) -> Metric:
+    """Return the metric of scores that we didn't measure, told in their own unit: with three digits
+    that count, and up to three more.
+    """
+    sizes = [abs(score) for score in scores if math.isfinite(score) and score]
+    least = 2 - math.floor(math.log10(statistics.median(sizes))) if sizes else 1
+    least = min(max(least, 0), 12)
+    return Metric(
+        key=name,
+        column=name,
+        sign=-1 if lower_is_better else 1,
+        scale=1,
+        margin=margin,
+        most=math.inf,
+        least=-math.inf,
+        words="less" if lower_is_better else "more",
+        digits=(least, least + 3),
+    )
+
+
+METRICS: Mapping[str, Metric] = {
     "accuracy": Metric("accuracy", "test_accuracy", 1, 100, 0.2, 1),
     "nll": Metric("nll", "test_nll", -1, 1, 0.01, math.inf),
     "ece": Metric("ece", "test_ece", -1, 100, 1.0, 1),

@@ -7,12 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regbench.errors import UsageError
 from regbench.planning.cells import load
 from regbench.planning.plan import Plan, plan
 from regbench.results.ledger import ledger
 from regbench.results.read import read
-from regbench.text import closest
 
 if TYPE_CHECKING:
     from regbench.analysis.comparison import Comparison
@@ -82,17 +80,9 @@ class Opened:
         Raises UsageError for a condition that there is not, and where several were trained and none
         is named.
         """
-        named = {comparison.condition: comparison for comparison in self.comparisons}
-        if where is None and len(named) == 1:
-            return self.comparisons[0]
-        if where in named:
-            return named[where]
-        what, hint = "this sweep trained in several conditions", ""
-        if where:
-            what, meant = f"there is no condition {where!r}", closest(where, named)
-            hint = f"; did you mean {meant}?" if meant else ""
-        known = "; ".join(map(repr, filter(None, named))) or "it has none"
-        raise UsageError(f"{what}; name one with --where: {known}{hint}")
+        from regbench.analysis.comparison import chosen
+
+        return chosen(self.comparisons, where)
 
     def undecided(self) -> int:
         """Return how many comparisons have no verdict yet."""

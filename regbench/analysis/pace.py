@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from regbench.analysis import stats
-from regbench.analysis.stats import FEWEST_SEEDS, Array, Estimate
+from regbench.analysis.stats import FEWEST_SEEDS, UNKNOWN, Array, Estimate
 
-UNKNOWN = Estimate(0, math.nan, math.nan, math.nan, math.nan)
 NEAR = 0.95
 """A target, as a share of the best mean validation accuracy that the baseline reaches, where none
 is declared: near the end a curve is so flat that noise decides when it gets there.

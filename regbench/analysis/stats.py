@@ -8,6 +8,7 @@ give the same). Leading axes are comparisons, the last axis is the seeds.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
@@ -54,6 +55,9 @@ class Estimate:
         if math.isnan(self.low):
             return self
         return replace(self, low=max(self.low, least), high=min(self.high, most))
+
+
+UNKNOWN = Estimate(0, math.nan, math.nan, math.nan, math.nan)
 
 
 def moments(values: ArrayLike) -> tuple[Array, Array]:
@@ -143,6 +147,78 @@ def verdict(
     return "undecided"
 
 
+@dataclass(frozen=True)
+class Unpaired:
+    """Two samples, of which no value belongs to one of the other's."""
+
+    difference: Estimate
+    """Of the means; n is the smaller sample's, sd the standard error times its root."""
+    p: float
+    """Two-sided, that the means are equal."""
+    equivalence_p: float
+    """That they differ by the margin or more."""
+    standardized: float
+    """The difference over the samples' common standard deviation, corrected for few values."""
+
+
+def unpaired(a: Estimate, b: Estimate, margin: float, confidence: float = 0.95) -> Unpaired:
+    """Return the difference of two samples' means, by their moments: Welch's (1947) t test, two
+    one-sided ones for equivalence within `margin`, and Hedges' (1981) g.
+
+    Unknown (NaN) where a sample has fewer than two values, or neither has a spread.
+    """
+    difference, p = weighted((1.0, -1.0), (a, b), confidence)
+    error, df = _error((1.0, -1.0), (a, b))
+    same_p = float(stdtr(df, (abs(difference.mean) - margin) / error))
+    freedom = max(a.n + b.n - 2, 1)
+    common = math.sqrt(((a.n - 1) * a.sd**2 + (b.n - 1) * b.sd**2) / freedom)
+    factor = _unbiased(freedom) / common if common > 0 else math.nan
+    return Unpaired(difference, p, same_p, factor * difference.mean)
+
+
+def weighted(
+    weights: Sequence[float], samples: Sequence[Estimate], confidence: float
+) -> tuple[Estimate, float]:
+    """Return a weighted sum of the means of independent samples, by their moments, and the
+    two-sided p that it is 0; its n is the smallest sample's, its sd the standard error times the
+    root of n.
+    """
+    mean = math.fsum(w * e.mean for w, e in zip(weights, samples, strict=True))
+    error, df = _error(weights, samples)
+    half = float(stdtrit(df, 0.5 + confidence / 2)) * error
+    n = min(e.n for e in samples)
+    p = float(2 * stdtr(df, -abs(mean) / error))
+    sd = 0.0 if all(e.sd == 0 for e in samples) else error * math.sqrt(n)
+    return Estimate(n, mean, sd, mean - half, mean + half), p
+
+
+def _error(weights: Sequence[float], samples: Sequence[Estimate]) -> tuple[float, float]:
+    """Return the standard error of a weighted sum of means, and its degrees of freedom
+    (Satterthwaite 1946); NaN where a sample has fewer than two values, or none has a spread.
+    """
+    pairs = list(zip(weights, samples, strict=True))
+    if min(e.n for e in samples) < 2:
+        return math.nan, math.nan
+    parts = [(w * e.sd) ** 2 / e.n for w, e in pairs]
+    whole = math.fsum(parts)
+    if not whole > 0:
+        return math.nan, math.nan
+    df = whole**2 / math.fsum(v**2 / (e.n - 1) for v, e in zip(parts, samples, strict=True))
+    return math.sqrt(whole), df
+
+
+def mann_whitney(a: ArrayLike, b: ArrayLike) -> float:
+    """Return the two-sided p of the rank-sum test (Mann & Whitney 1947) of two samples, (n,) and
+    (m,), which may hold infinite values; NaN for none.
+    """
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if not x.size or not y.size:
+        return math.nan
+    from scipy.stats import mannwhitneyu  # takes half a second to import
+
+    return float(mannwhitneyu(x, y).pvalue)
+
+
 def standardized(differences: ArrayLike) -> Array:
     """Return the mean of `differences` (..., n) over their standard deviation, corrected for small
     n.
@@ -155,8 +231,14 @@ def standardized(differences: ArrayLike) -> Array:
     m = d.shape[-1] - 1
     if m < 2:
         return np.full(d.shape[:-1], np.nan)
-    factor = math.exp(gammaln(m / 2) - gammaln((m - 1) / 2)) / math.sqrt(m / 2)
-    return np.asarray(factor * mean / np.where(sd > 0, sd, np.nan))
+    return np.asarray(_unbiased(m) * mean / np.where(sd > 0, sd, np.nan))
+
+
+def _unbiased(m: int) -> float:
+    """Return Hedges' factor for m degrees of freedom; NaN for fewer than two."""
+    if m < 2:
+        return math.nan
+    return math.exp(gammaln(m / 2) - gammaln((m - 1) / 2)) / math.sqrt(m / 2)
 
 
 def sign_flip_p(differences: ArrayLike) -> Array:

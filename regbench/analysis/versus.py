@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from regbench.analysis import stats
 from regbench.analysis.comparison import Comparison, short_names
 from regbench.analysis.effect import of_images
-from regbench.analysis.measured import correct
+from regbench.analysis.measured import Bits
 from regbench.analysis.metrics import Metric
 from regbench.analysis.stats import Estimate
 from regbench.errors import UsageError
-from regbench.planning.plan import Plan
 from regbench.text import closest
 
 
@@ -49,13 +49,15 @@ class Versus:
     """
     by_seed: tuple[McNemar, ...]
     images: int
+    """Test images, 0 where unknown."""
     confidence: float
+    paired: bool = True
+    """Whether the difference is seed by seed, else of all runs to all (Welch)."""
 
 
-def versus(
-    comparison: Comparison, details: pd.DataFrame, plan: Plan, one: str, other: str
-) -> Versus:
-    """Return two cells' comparison.
+def versus(comparison: Comparison, right: Mapping[str, Bits], one: str, other: str) -> Versus:
+    """Return two cells' comparison; right: of each cell which test images were right
+    (`measured.correct`), as far as that is known.
 
     Raises UsageError for a cell that there is not, or the same one twice.
     """
@@ -65,15 +67,16 @@ def versus(
     scores = comparison.by_seed[first], comparison.by_seed[second]
     seeds = [seed for seed in scores[0] if seed in scores[1]]
     a, b = (np.array([by_seed[seed] for seed in seeds]) for by_seed in scores)
-    bits = correct(details, plan, comparison.images)
-    bits_one, bits_other = (bits.get(label, dict)() for label in (first, second))
+    bits_one, bits_other = (right.get(label, dict)() for label in (first, second))
+    if not comparison.paired_by:
+        return _unpaired(comparison, first, second)
     difference, p = stats.estimate(a - b, comparison.confidence), stats.difference_p(a - b)
     if comparison.generalize == "images":
         known = [seed for seed in seeds if seed in bits_one and seed in bits_other]
         if len(known) > 1:
-            right = [bits_one[s].view(np.int8) - bits_other[s].view(np.int8) for s in known]
+            both = [bits_one[s].view(np.int8) - bits_other[s].view(np.int8) for s in known]
             difference, p, _ = of_images(
-                difference, stats.noise_parts(np.array(right)), 0.0, comparison.confidence
+                difference, stats.noise_parts(np.array(both)), 0.0, comparison.confidence
             )
     tests = []
     for seed in seeds:
@@ -93,8 +96,31 @@ def versus(
         correlation=float(stats.correlation(a, b)),
         superiority=stats.superiority(*(comparison.outcomes(label) for label in (first, second))),
         by_seed=tuple(tests),
-        images=comparison.images,
+        images=comparison.trained.images if comparison.trained else 0,
         confidence=comparison.confidence,
+    )
+
+
+def _unpaired(comparison: Comparison, first: str, second: str) -> Versus:
+    """Return the comparison of two cells whose runs nothing pairs."""
+    ours, theirs = (
+        comparison.cell(label).scores[comparison.metric.key] for label in (first, second)
+    )
+    apart = stats.unpaired(ours, theirs, 0.0, comparison.confidence)
+    return Versus(
+        one=first,
+        other=second,
+        metric=comparison.metric,
+        difference=apart.difference,
+        p=apart.p,
+        sign_flip_p=math.nan,
+        standardized=apart.standardized,
+        correlation=math.nan,
+        superiority=stats.superiority(*(comparison.outcomes(label) for label in (first, second))),
+        by_seed=(),
+        images=0,
+        confidence=comparison.confidence,
+        paired=False,
     )
 
 
@@ -102,6 +128,8 @@ def labelled(name: str, comparison: Comparison) -> str:
     """Return the label of the cell that a person names, in full or as the table shortens it."""
     known = {short: label for label, short in short_names(comparison.cells).items()}
     known |= {cell.label: cell.label for cell in comparison.cells}
+    known.setdefault("baseline", comparison.baseline.label)
+    known.setdefault("baseline", comparison.baseline.label)
     wanted = " + ".join(re.split(r"\s*\+\s*(?=[a-z])", name.strip()))
     if wanted in known:
         return known[wanted]

@@ -26,7 +26,7 @@ from regbench.commands.options import (
 from regbench.errors import UsageError, refuse
 
 if TYPE_CHECKING:
-    from regbench.library import Results
+    from regbench.library import Comparisons
 
 Form = Literal["rich", "markdown", "latex", "csv", "json"]
 
@@ -61,11 +61,12 @@ def table(
     into = "--write" if write else "--check" if check else "--summary" if summary else ""
     given: dict[str, object] = {"--format": form, "--svg": svg, "--width": width}
     given |= {"--lang": lang} if write or check else {}
-    refuse(*_another_table(into, given), *_formless(form, svg, width, lang))
+    refuse(*another_table(into, given), *formless(form, svg, width, lang))
     results = Results(directory)
     if write or check:
         for file in filter(None, (write, check)):
-            document(results, file, where, check=file is check)
+            rebuild = f"regbench table {directory} --write {file}"
+            document(results, file, where, check=file is check, rebuild=rebuild)
     elif svg:
         picture(results, svg, lang, width, where)
     elif not summary:
@@ -74,7 +75,7 @@ def table(
         append_summary(results, language(lang), where)
 
 
-def _another_table(into: str, given: dict[str, object]) -> list[tuple[bool, str]]:
+def another_table(into: str, given: dict[str, object]) -> list[tuple[bool, str]]:
     """Return the rules against options for the table that is printed, where it goes `into` a
     document.
     """
@@ -85,9 +86,10 @@ def _another_table(into: str, given: dict[str, object]) -> list[tuple[bool, str]
     ]
 
 
-def _formless(
+def formless(
     form: str | None, svg: Path | None, width: int | None, lang: str | None
 ) -> list[tuple[bool, str]]:
+    """Return the rules against options for a form that the printed table doesn't have."""
     return [
         (
             bool(svg and form),
@@ -105,7 +107,7 @@ def _formless(
 
 
 def show(
-    results: Results | Path,
+    results: Comparisons | Path,
     form: Form,
     lang: str | None,
     width: int | None = None,
@@ -115,11 +117,11 @@ def show(
     from regbench.library import Results
     from regbench.report import render
 
-    results = results if isinstance(results, Results) else Results(results)
+    results = Results(results) if isinstance(results, Path) else results
     comparisons, encoding, spoken = results.comparisons(where), output_encoding(), printable(lang)
     if form == "rich" and sys.stdout.isatty():
-        for comparison in comparisons:
-            stdout(width).print(render.rich(comparison, spoken, encoding))
+        for shown in render.richly(comparisons, spoken, encoding):
+            stdout(width).print(shown)
         return
     text = render.render(comparisons, form, spoken, width, encoding=encoding)
     if form == "json" and not signs.encodes(text, encoding):
@@ -128,7 +130,7 @@ def show(
 
 
 def picture(
-    results: Results, file: Path, lang: str | None, width: int | None, where: str | None
+    results: Comparisons, file: Path, lang: str | None, width: int | None, where: str | None
 ) -> None:
     """Write the picture of a terminal with the tables."""
     from regbench import files
@@ -138,8 +140,12 @@ def picture(
     files.put_text(file, drawn, "regbench-matrix", "choose another place with --svg")
 
 
-def document(results: Results, file: Path, where: str | None, check: bool) -> None:
-    """Bring the tables in a document up to date, or say what is out of date in it."""
+def document(
+    results: Comparisons, file: Path, where: str | None, check: bool, rebuild: str
+) -> None:
+    """Bring the tables in a document up to date, or say what is out of date in it, and the command
+    that would `rebuild` them.
+    """
     from regbench import files
     from regbench.report import blocks
 
@@ -162,12 +168,11 @@ def document(results: Results, file: Path, where: str | None, check: bool) -> No
         files.put_text(file, new)
         return
     print(blocks.difference(old, new, str(file)))
-    rebuild = f"regbench table {results.directory} --write {file}"
     say(f"{file}: {blocks.changes(old, new)}; {rebuild} rebuilds it")
     raise typer.Exit(3)
 
 
-def append_summary(results: Results, lang: str, where: str | None) -> None:
+def append_summary(results: Comparisons, lang: str, where: str | None) -> None:
     """Append the tables to the page that a CI job shows, where there is one."""
     from regbench.report.render import render
 

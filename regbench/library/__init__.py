@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from regbench.library.functions import check, open, plan, sweep
+from regbench.library.comparisons import Comparisons
+from regbench.library.functions import check, compare, open, plan, sweep
 from regbench.library.results import Results
 
-__all__ = ["Results", "check", "open", "plan", "sweep"]
+__all__ = ["Comparisons", "Results", "check", "compare", "open", "plan", "sweep"]

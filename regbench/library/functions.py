@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from regbench import files
-from regbench.errors import ConfigError, Problem
+from regbench.errors import ConfigError, Problem, UsageError
+from regbench.library.comparisons import Comparisons
 from regbench.library.results import Results
 from regbench.planning.cells import load
 from regbench.planning.tuning import outlined, tried
@@ -148,6 +150,73 @@ def sweep(
     )
     asked.train(Voice() if progress else Voice.silent())
     return Results(asked.directory)
+
+
+def compare(
+    source: str | os.PathLike[str] | pd.DataFrame,
+    /,
+    *,
+    by: str | None = None,
+    pair: str | None = None,
+    metric: str | None = None,
+    dataset: str | None = None,
+    baseline: str | None = None,
+    factors: Iterable[str] = (),
+    lower_is_better: bool = False,
+    margin: float = 0.0,
+    confidence: float = 0.95,
+    runs: str | None = None,
+    name: str | None = None,
+) -> Comparisons:
+    """Compare the scores of runs that were made elsewhere.
+
+    source: a pandas frame; a CSV or Parquet file; `wandb://ENTITY/PROJECT`; `mlflow://EXPERIMENT`;
+    a folder of TensorBoard's event files, whose names `runs` tells, such as
+    "{method}/seed{seed}". Its rows are runs, and `by` names the column of their methods, or
+    `factors` those whose levels combine; or its rows are methods with mean, sd and n; or its
+    columns are methods. Runs of one value in the column `pair` (by default `seed`, where there is
+    one) are compared with each other; with "none", or where nothing pairs, all runs with all
+    (Welch). `dataset` names a column by which the table is split. margin: within which a difference
+    counts as none, in the metric's unit; 0: no verdict is "equivalent". name: what blocks of tables
+    in documents call it. Long, since its arguments are the options of `regbench compare`.
+
+    Raises UsageError for what is asked of columns that aren't there, DataError for rows that can't
+    be compared, with their place.
+
+    >>> import pandas as pd
+    >>> import regbench as rb
+    >>> runs = pd.DataFrame({"method": ["plain"] * 5 + ["dropout"] * 5, "seed": [*range(5)] * 2})
+    >>> runs["accuracy"] = [0.81, 0.82, 0.80, 0.83, 0.81, 0.86, 0.88, 0.85, 0.89, 0.86]
+    >>> compared = rb.compare(runs, by="method", metric="accuracy", baseline="plain")
+    >>> cells = compared.cells()
+    >>> print(cells[["cell", "difference", "verdict"]].round(3).to_string(index=False))
+       cell  difference  verdict
+    dropout       0.054    helps
+      plain         NaN baseline
+    """
+    from regbench.analysis.rule import Rule
+    from regbench.analysis.scores import comparisons
+    from regbench.scores import read
+    from regbench.scores.arrange import Asked, arranged
+    from regbench.scores.frame import of_frame
+
+    if not 0 < confidence < 1:
+        raise UsageError(f"confidence can't be {confidence:g}; it lies between 0 and 1")
+    if not 0 <= margin < math.inf:
+        raise UsageError(f"margin can't be {margin:g}; it is 0 or more")
+    found = (
+        read(str(source), runs)
+        if isinstance(source, str | os.PathLike)
+        else of_frame(source, name or "scores")
+    )
+    asked = Asked(
+        by, pair, metric, dataset, baseline, tuple(factors), lower_is_better=lower_is_better
+    )
+    tables, scored = arranged(found, asked, margin)
+    compared = comparisons(tables, Rule(scored, margin, 1 - confidence, (1,), images=False))
+    return Comparisons(
+        compared, name or found.name, {"scores": found.source, "digest": found.digest}
+    )
 
 
 def open(directory: str | os.PathLike[str], /) -> Results:

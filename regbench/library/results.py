@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from regbench import files
 from regbench.analysis.opened import Opened
-from regbench.errors import UsageError
-from regbench.locale import default_language, words
+from regbench.library.comparisons import Beside, Comparisons, Language
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from regbench.analysis.comparison import Comparison
-    from regbench.analysis.stats import Verdict
-    from regbench.analysis.versus import Versus
+    from regbench.analysis.measured import Bits
 
-Language = Literal["en", "ko"]
-Kind = Literal["differences", "interactions", "curves", "cost", "strengths", "weights"]
 REPRODUCED = ("python", "torch", "numpy", "processor", "platform", "device", "code")
 """Parts of the environment that a report names."""
 
 
-class Results:
-    """The results in a directory: shown, as frames, as pictures and as documents.
+class Results(Comparisons):
+    """The results in a directory, with all that `Comparisons` offers.
 
     In a notebook and at a prompt it shows the answer and the summary table. Numbers are shares
     where the tables have points: an accuracy of 0.9, a difference of 0.01; unknown ones are NaN.
@@ -43,16 +39,12 @@ class Results:
     def __init__(self, directory: str | os.PathLike[str], /) -> None:
         """Open a directory. Raises UnfinishedError where there are no results."""
         self._opened = Opened(files.on_disk(Path(directory)))
+        self.name = self._opened.name
 
     @property
     def directory(self) -> Path:
         """The directory of the results."""
         return self._opened.directory
-
-    @property
-    def name(self) -> str:
-        """The sweep's name."""
-        return self._opened.name
 
     @property
     def config(self) -> dict[str, Any]:
@@ -81,254 +73,17 @@ class Results:
         return self._opened.records.probes.copy()
 
     @property
-    def conditions(self) -> list[str]:
-        """The names of the conditions that were trained, for `where`; [""] where nothing varies."""
-        return [comparison.condition for comparison in self._opened.comparisons]
+    def _all(self) -> list[Comparison]:
+        return self._opened.comparisons
 
-    def comparisons(self, where: str | None = None) -> list[Comparison]:
-        """Return the comparison of each condition, or of the one named: what all tables are made
-        of.
+    def _right(self) -> Mapping[str, Bits]:
+        from regbench.analysis.measured import correct
 
-        Raises UsageError for a condition that there is not.
-
-        >>> import regbench as rb
-        >>> len(rb.open("results/reference/quickstart").comparisons())
-        1
-        """
-        return [self.comparison(where)] if where else self._opened.comparisons
-
-    def comparison(self, where: str | None = None) -> Comparison:
-        """Return the comparison of the condition `where`, which may be left out where there is one.
-
-        Raises UsageError for a condition that there is not, and where several were trained and none
-        is named.
-
-        >>> import regbench as rb
-        >>> rb.open("results/reference/quickstart").comparison().baseline.label
-        'baseline'
-        """
-        return self._opened.comparison(where)
-
-    def summary(self, where: str | None = None) -> pd.DataFrame:
-        """Return the measured half of the summary table, a row a technique, in the note's order.
-
-        Columns: row (of the note), technique, status (measured, unfinished, combined, absent), cell
-        (of the technique alone) and strengths (how many there were to choose from), then the
-        columns of `cells`.
-
-        >>> import regbench as rb
-        >>> summary = rb.open("results/reference/quickstart").summary()
-        >>> print(summary[["technique", "verdict"]].to_string(index=False))
-         technique   verdict
-                l1     helps
-                l2     helps
-           dropout     helps
-        batch_norm undecided
-        layer_norm undecided
-        """
-        from regbench.report import frames
-
-        return frames.joined(frames.summary, self.comparisons(where))
-
-    def cells(self, where: str | None = None) -> pd.DataFrame:
-        """Return all cells, a row each, ranked by the mean of the metric.
-
-        An estimate such as the paired `difference` to the baseline comes with its n, sd, low and
-        high, as columns `difference_n` and so on; `p_adjusted` is corrected over all cells,
-        and `verdict` is one of helps, hurts, equivalent, undecided, too_few, no_spread, baseline.
-
-        >>> import regbench as rb
-        >>> cells = rb.open("results/reference/quickstart").cells()
-        >>> cells["cell"][0], cells["verdict"][0]
-        ('dropout(p=0.5)', 'helps')
-        """
-        from regbench.report import frames
-
-        return frames.joined(frames.cells, self.comparisons(where))
-
-    def effects(self, where: str | None = None) -> pd.DataFrame:
-        """Return what each technique adds, averaged over what else is on; empty without a
-        factorial.
-
-        >>> import regbench as rb
-        >>> effects = rb.open("results/reference/quickstart").effects()
-        >>> effects["technique"].tolist()
-        ['l1', 'l2', 'dropout', 'batch_norm', 'layer_norm']
-        """
-        from regbench.report import frames
-
-        return frames.joined(frames.effects, self.comparisons(where))
-
-    def interactions(self, where: str | None = None) -> pd.DataFrame:
-        """Return of each two techniques how much more they add together than apart, and what the
-        first adds without and with the other; empty without a factorial.
-
-        >>> import regbench as rb
-        >>> pairs = rb.open("results/reference/quickstart").interactions()
-        >>> pairs[["technique", "other"]].iloc[0].tolist()
-        ['l1', 'l2']
-        """
-        from regbench.report import frames
-
-        return frames.joined(frames.interactions, self.comparisons(where))
-
-    def versus(self, one: str, other: str = "baseline", where: str | None = None) -> Versus:
-        """Return two cells beside each other: the paired difference, and McNemar's test a seed.
-
-        A cell is named as in the tables, with or without a strength that is the sweep's only one.
-        Raises UsageError for a cell that there is not, or the same one twice.
-
-        >>> import regbench as rb
-        >>> found = rb.open("results/reference/quickstart").versus("dropout", "l2")
-        >>> found.difference.n, round(found.difference.mean, 3)
-        (6, 0.022)
-        """
-        from regbench.analysis.versus import versus
-
-        opened = self._opened
-        return versus(opened.comparison(where), opened.records.details, opened.plan, one, other)
-
-    def verdict(self, technique: str, where: str | None = None) -> Verdict | Literal["absent"]:
-        """Return the verdict on a technique alone, or on a cell, as the tables have it.
-
-        "absent" where the technique was not trained alone. Raises UsageError for what is neither.
-
-        >>> import regbench as rb
-        >>> rb.open("results/reference/quickstart").verdict("dropout")
-        'helps'
-        """
-        from regbench.analysis.versus import labelled
-
-        comparison = self.comparison(where)
-        for group in comparison.summary.values():
-            for result in group:
-                if result.key == technique:
-                    effect = result.cell.effect if result.cell else None
-                    return effect.verdict if effect else "absent"
-        cell = comparison.cell(labelled(technique, comparison))
-        return cell.effect.verdict if cell.effect else "absent"
-
-    def plot(self, kind: Kind, lang: Language = "en", where: str | None = None) -> Figure:
-        """Return a picture as a matplotlib figure.
-
-        differences: each cell against the baseline. interactions: what a technique adds without and
-        with another. curves: validation error and training loss by epoch. cost: test error against
-        seconds. strengths: test error against strength. weights: how large the weights are.
-
-        Raises UsageError where there is no such picture, or nothing to draw in it.
-
-        >>> import regbench as rb
-        >>> figure = rb.open("results/reference/quickstart").plot("differences")
-        >>> figure.savefig("differences.png")
-        """
-        from regbench.report import plots
-
-        comparison, say = self.comparison(where), words(lang)
         records = self._opened.records
-        drawn = {
-            "differences": lambda: plots.forest(comparison, say),
-            "interactions": lambda: plots.interactions(comparison, say),
-            "curves": lambda: plots.curves(comparison, records.epochs, say),
-            "cost": lambda: plots.pareto(comparison, say),
-            "strengths": lambda: (
-                plots.trials(comparison, say)
-                if comparison.ledger
-                else plots.strengths(comparison, say)
-            ),
-            "weights": lambda: plots.weights(comparison, records.details, say),
-        }
-        if kind not in drawn:
-            raise UsageError(f"there is no picture {kind!r}; there are {', '.join(drawn)}")
-        if figure := drawn[kind]():
-            return figure
-        raise UsageError(f"there is nothing to draw for {kind} in {self.directory}")
+        return correct(records.details, self._opened.plan, records.tested)
 
-    def to_markdown(self, lang: Language = "en", where: str | None = None) -> str:
-        """Return all tables in Markdown.
-
-        >>> import regbench as rb
-        >>> print(rb.open("results/reference/quickstart").to_markdown().splitlines()[2])
-        | technique | key idea | applied to | strengths | weaknesses | measured here |
-        """
-        return self._text("markdown", lang, where)
-
-    def to_latex(self, lang: Language = "en", where: str | None = None) -> str:
-        """Return all tables in LaTeX, with booktabs.
-
-        >>> import regbench as rb
-        >>> rb.open("results/reference/quickstart").to_latex().count("toprule")
-        5
-        """
-        return self._text("latex", lang, where)
-
-    def to_csv(self, where: str | None = None) -> str:
-        """Return a row a cell as CSV, with full precision.
-
-        >>> import regbench as rb
-        >>> rb.open("results/reference/quickstart").to_csv()[:20]
-        'rank,cell,techniques'
-        """
-        return self._text("csv", "en", where)
-
-    def to_json(self, lang: Language = "en", where: str | None = None) -> str:
-        """Return everything that the tables say as JSON, by the schema `regbench schema table`.
-
-        >>> import json
-        >>> import regbench as rb
-        >>> said = json.loads(rb.open("results/reference/quickstart").to_json())
-        >>> said["cells"][0]["verdict"]
-        'helps'
-        """
-        return self._text("json", lang, where)
-
-    def _text(
-        self, form: Literal["markdown", "latex", "csv", "json"], lang: str, where: str | None
-    ) -> str:
-        from regbench.report.render import render
-
-        return render(self.comparisons(where), form, lang)
-
-    def to_html(self, lang: Language = "en", where: str | None = None) -> str:
-        """Return the answer and all tables as a piece of HTML, for a page of your own.
-
-        >>> import regbench as rb
-        >>> rb.open("results/reference/quickstart").to_html().count("<table>")
-        5
-        """
-        from regbench.report.page import fragment
-
-        return fragment(self.comparisons(where), words(lang))
-
-    def report(
-        self,
-        file: str | os.PathLike[str] | None = None,
-        lang: Language = "en",
-        where: str | None = None,
-    ) -> Path:
-        """Write the report, one HTML page with tables and pictures; return its file.
-
-        By default report.LANG.html in the directory. Raises UsageError where a file of somebody
-        else's stands there, or it can't be written.
-
-        >>> import regbench as rb
-        >>> results = rb.open("results/reference/quickstart")
-        >>> results.report("report.html", lang="ko").name
-        'report.html'
-        """
-        place = Path(file) if file else self.directory / f"report.{lang}.html"
-        page = self.page(lang, where)
-        files.put_text(place, page, "<title>regbench", "choose another place with --out")
-        return place
-
-    def page(self, lang: Language = "en", where: str | None = None) -> str:
-        """Return the report's HTML.
-
-        >>> import regbench as rb
-        >>> rb.open("results/reference/quickstart").page()[:15]
-        '<!doctype html>'
-        """
+    def _beside(self) -> Beside:
         from regbench.config.sections import Replicates
-        from regbench.report import page
 
         records, environment = self._opened.records, self._opened.records.environment
         config = self.directory / "config.yaml"
@@ -342,23 +97,13 @@ class Results:
             "digest": records.digest(),
         }
         given = records.config.get("replicates")
-        return page.html(
-            self.comparison(where),
+        return Beside(
             records.epochs,
             records.details,
             records.probes,
-            words(lang),
-            self.name,
             about,
             Replicates.model_validate(given) if given else None,
         )
 
-    def __repr__(self) -> str:
-        from regbench.report.render import answered
-
-        return answered(self.comparisons(), default_language(os.environ)).rstrip()
-
-    def _repr_html_(self) -> str:
-        from regbench.report.page import fragment
-
-        return fragment(self.comparisons(), words(default_language(os.environ)), whole=False)
+    def _place(self, lang: Language) -> Path:
+        return self.directory / f"report.{lang}.html"

@@ -21,7 +21,7 @@ from regbench.locale import languages, words
 from regbench.report import lost, markdown, said, tables
 
 PARTS = {
-    "summary": tables.summary_with_sentences,
+    "summary": tables.first,
     "cells": tables.ranking,
     "effects": tables.main_effects,
     "interactions": tables.interactions,

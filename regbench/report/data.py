@@ -13,40 +13,55 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regbench.analysis.comparison import CellResult, Comparison, TechniqueResult
+from regbench.analysis.comparison import CellResult, Comparison, Effect, TechniqueResult
 from regbench.analysis.evidence import evidence
 from regbench.analysis.factorial import Contrast, Given
 from regbench.analysis.metrics import METRICS
-from regbench.analysis.stats import FEWEST_SEEDS, POWER, Estimate, estimate
+from regbench.analysis.stats import FEWEST_SEEDS, POWER, UNKNOWN, Estimate, estimate
 from regbench.claims.verdicts import cited
 from regbench.locale import Words
 from regbench.planning.plan import Skip
 from regbench.planning.tuning import Choice, numbers
 from regbench.report import tables
+from regbench.settings import Settings
 from regbench.text import as_text
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+FIGURES = (
+    "standardized",
+    "correlation",
+    "pairing",
+    "superiority",
+    "sign_flip_p",
+    "p",
+    "p_adjusted",
+    "equivalence_p",
+    "equivalence_p_adjusted",
+)
+"""Of a difference, as `Effect` calls them."""
 
 
 def document(comparison: Comparison, words: Words) -> dict[str, Any]:
     """Return the whole comparison as JSON-able data; only the texts of `summary` and `notes` depend
     on the language.
     """
-    factorial = comparison.factorial
-    notes = tables.summary_with_sentences(comparison, words).notes
+    factorial, trained = comparison.factorial, comparison.trained
+    notes = tables.first(comparison, words).notes
     rows = [_row(row, group, comparison, words) for row, group in comparison.summary.items()]
     return {
         "schema_version": SCHEMA_VERSION,
         "language": words.language,
         "condition": comparison.condition,
-        "dataset": comparison.dataset.model_dump(mode="json"),
-        "model": comparison.model.model_dump(mode="json"),
-        "train": comparison.train.model_dump(mode="json"),
+        "name": comparison.name,
+        **{
+            key: getattr(trained, key).model_dump(mode="json") if trained else None
+            for key in ("dataset", "model", "train")
+        },
         "analysis": {
             "metric": comparison.metric.key,
-            "interval": "two-way random effects"
-            if comparison.generalize == "images"
-            else "paired t",
+            "better": "more" if comparison.metric.sign > 0 else "less",
+            "paired_by": comparison.paired_by,
+            "interval": _interval(comparison),
             "generalize": comparison.generalize,
             "level": comparison.alpha,
             "confidence": comparison.confidence,
@@ -54,7 +69,7 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
             "correction": "step-down over difference and equivalence (Holm, Shaffer)",
             "comparisons": comparison.family,
             "margin": comparison.margin,
-            "target_accuracy": _known(comparison.target),
+            "target_accuracy": _known(trained.target) if trained else None,
             "equivalence_test": "two one-sided t tests",
             "fewest_pairs": FEWEST_SEEDS,
             "power": POWER,
@@ -66,7 +81,7 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
         "main_effects": [_contrast(c) for c in (factorial.main if factorial else ())],
         "interactions": [_contrast(c) for c in (factorial.interactions if factorial else ())],
         "effects_given": [_given(g) for g in (factorial.given if factorial else ())],
-        "cells": [_known(cell_numbers(cell)) for cell in comparison.cells],
+        "cells": [_known(cell_numbers(cell, comparison)) for cell in comparison.cells],
         "tuning": [_choice(choice) for choice in comparison.ledger],
         "failures": [
             {"cell": f.label, "status": f.status, "seeds": list(f.seeds), "reason": f.reason}
@@ -79,17 +94,25 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
 
 
 def _noise(comparison: Comparison) -> Any:
-    noise = comparison.noise
+    trained = comparison.trained
+    noise = trained and trained.noise
     return _known(
         {
             "detectable_difference": comparison.detectable,
             "error_from_seeds": noise.seeds if noise else math.nan,
             "error_from_test_images": noise.images if noise else math.nan,
-            "test_images": comparison.images,
-            "pool": comparison.pool,
-            "training_images_shared_by_two_seeds": comparison.overlap,
+            "test_images": trained.images if trained else 0,
+            "pool": trained.pool if trained else 0,
+            "training_images_shared_by_two_seeds": trained.overlap if trained else math.nan,
         }
     )
+
+
+def _interval(comparison: Comparison) -> str:
+    """Return what the intervals of differences are."""
+    if not comparison.paired_by:
+        return "Welch"
+    return "two-way random effects" if comparison.generalize == "images" else "paired t"
 
 
 def _given(given: Given) -> Any:
@@ -212,7 +235,7 @@ def _csv(comparison: Comparison) -> str:
         )
     rows = [
         {
-            **_written(flat(cell_numbers(cell))),
+            **_written(flat(cell_numbers(cell, comparison))),
             "summary": rows_of.get(cell.label, ""),
             "reason": "; ".join(lost.get(cell.label, [])),
         }
@@ -231,48 +254,56 @@ def _csv(comparison: Comparison) -> str:
     return out.getvalue()
 
 
-def cell_numbers(cell: CellResult) -> dict[str, Any]:
+def cell_numbers(cell: CellResult, comparison: Comparison) -> dict[str, Any]:
     """Return a cell's numbers; of the baseline, those of a comparison are unknown."""
     e = cell.effect
-    none = Estimate(0, math.nan, math.nan, math.nan, math.nan)
-    return {
+    difference = e.primary if e else UNKNOWN
+    numbers = {
         "rank": cell.rank,
         "cell": cell.label,
         "techniques": {
-            key: settings.model_dump(mode="json") for key, settings in cell.techniques.items()
+            key: settings.model_dump(mode="json") if isinstance(settings, Settings) else settings
+            for key, settings in cell.techniques.items()
         },
         "planned": cell.planned,
         "finished": cell.finished,
         "diverged": cell.diverged,
         "near_best": cell.near_best,
+        "score": _estimate(cell.scores[comparison.metric.key]),
+        "difference": _estimate(difference),
+    }
+    return numbers | (_trained(cell, e) if comparison.trained else {}) | _judged(e)
+
+
+def _trained(cell: CellResult, e: Effect | None) -> dict[str, Any]:
+    """Return what is known of cells that we trained."""
+    return {
         **{METRICS[key].column: _estimate(score) for key, score in cell.scores.items()},
         "validation_accuracy": cell.validation,
         "gap": _estimate(cell.gap),
         "clean_gap": _estimate(cell.clean_gap),
         "seconds": _estimate(cell.seconds),
-        "difference": _estimate(e.primary if e else none),
-        **{f"{key}_difference": _estimate(e.differences[key] if e else none) for key in METRICS},
-        "gap_difference": _estimate(e.gap if e else none),
-        "clean_gap_difference": _estimate(e.clean_gap if e else none),
-        "memorised_difference": _estimate(e.memorised if e else none),
-        "time_ratio": _estimate(e.time if e else none),
+        **{f"{key}_difference": _estimate(e.differences[key] if e else UNKNOWN) for key in METRICS},
+        "gap_difference": _estimate(e.gap if e else UNKNOWN),
+        "clean_gap_difference": _estimate(e.clean_gap if e else UNKNOWN),
+        "memorised_difference": _estimate(e.memorised if e else UNKNOWN),
+        "time_ratio": _estimate(e.time if e else UNKNOWN),
         "time_shared": e.time_shared if e else None,
-        "steps_ratio": _estimate(e.steps if e else none),
-        "near_zeros_difference": _estimate(e.near_zeros if e else none),
-        "weight_norm_ratio": _estimate(e.weight_norm if e else none),
-        "standardized": e.standardized if e else math.nan,
-        "correlation": e.correlation if e else math.nan,
-        "pairing": e.pairing if e else math.nan,
-        "superiority": e.superiority if e else math.nan,
-        "sign_flip_p": e.sign_flip_p if e else math.nan,
-        "p": e.p if e else math.nan,
-        "p_adjusted": e.p_adjusted if e else math.nan,
-        "equivalence_p": e.equivalence_p if e else math.nan,
-        "equivalence_p_adjusted": e.equivalence_p_adjusted if e else math.nan,
+        "steps_ratio": _estimate(e.steps if e else UNKNOWN),
+        "near_zeros_difference": _estimate(e.near_zeros if e else UNKNOWN),
+        "weight_norm_ratio": _estimate(e.weight_norm if e else UNKNOWN),
+    }
+
+
+def _judged(e: Effect | None) -> dict[str, Any]:
+    """Return what the tests say of a difference."""
+    figures = {key: getattr(e, key) if e else math.nan for key in FIGURES}
+    more = e.more_seeds if e and e.more_seeds else (None, None)
+    return figures | {
         "verdict": e.verdict if e else "baseline",
         "verdict_against": " ".join(e.against) if e and e.against else None,
-        "more_seeds": e.more_seeds[0] if e and e.more_seeds else None,
-        "more_seeds_most": e.more_seeds[1] if e and e.more_seeds else None,
+        "more_seeds": more[0],
+        "more_seeds_most": more[1],
     }
 
 

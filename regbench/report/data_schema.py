@@ -7,18 +7,17 @@ from __future__ import annotations
 from typing import Any
 
 from regbench.report import said
-from regbench.report.data import SCHEMA_VERSION
+from regbench.report.data import FIGURES, SCHEMA_VERSION
 
 NUMBER, TEXT = {"type": ["number", "null"]}, {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}
-ESTIMATES = (
+TRAINED = (
     "test_accuracy",
     "test_nll",
     "test_ece",
     "gap",
     "clean_gap",
     "seconds",
-    "difference",
     "accuracy_difference",
     "nll_difference",
     "ece_difference",
@@ -30,18 +29,7 @@ ESTIMATES = (
     "near_zeros_difference",
     "weight_norm_ratio",
 )
-FIGURES = (
-    "validation_accuracy",
-    "standardized",
-    "correlation",
-    "pairing",
-    "superiority",
-    "sign_flip_p",
-    "p",
-    "p_adjusted",
-    "equivalence_p",
-    "equivalence_p_adjusted",
-)
+"""Estimates of cells that we trained; those of others lack them."""
 INTERVAL = {"n": COUNT} | dict.fromkeys(("mean", "sd", "low", "high"), NUMBER)
 
 
@@ -78,12 +66,16 @@ def _document() -> dict[str, Any]:
     )
     estimate = _record(**INTERVAL)
     trial = _record(settings={"type": "object"}, validation_accuracy=estimate, seconds=NUMBER)
-    failure = _record(cell=TEXT, status=TEXT, seeds=_listed(COUNT), reason=TEXT)
+    failure = _record(
+        cell=TEXT, status=TEXT, seeds=_listed({"type": ["integer", "string"]}), reason=TEXT
+    )
     return _record(
         schema_version={"const": SCHEMA_VERSION},
         language=TEXT,
         condition=TEXT,
-        **{key: {"type": "object"} for key in ("dataset", "model", "train", "analysis")},
+        name=TEXT,
+        **{key: {"type": ["object", "null"]} for key in ("dataset", "model", "train")},
+        analysis={"type": "object"},
         noise=_record(
             detectable_difference=NUMBER,
             error_from_seeds=NUMBER,
@@ -134,7 +126,8 @@ def _row() -> dict[str, Any]:
 
 
 def _cell() -> dict[str, Any]:
-    return _record(
+    estimate = _record(**INTERVAL)
+    cell = _record(
         rank={"type": ["integer", "null"]},
         cell=TEXT,
         techniques={"type": "object"},
@@ -142,11 +135,16 @@ def _cell() -> dict[str, Any]:
         finished=COUNT,
         diverged=COUNT,
         near_best={"type": "boolean"},
-        **dict.fromkeys(ESTIMATES, _record(**INTERVAL)),
+        score=estimate,
+        difference=estimate,
         **dict.fromkeys(FIGURES, NUMBER),
-        time_shared={"type": ["boolean", "null"]},
         verdict={"enum": ["baseline", *said.SYMBOLS]},
         verdict_against={"type": ["string", "null"]},
         more_seeds={"type": ["integer", "null"]},
         more_seeds_most={"type": ["integer", "null"]},
     )
+    cell["properties"] |= dict.fromkeys(TRAINED, estimate) | {
+        "validation_accuracy": NUMBER,
+        "time_shared": {"type": ["boolean", "null"]},
+    }
+    return cell

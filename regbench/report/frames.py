@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from regbench.analysis.across import across as several
 from regbench.analysis.comparison import Comparison
 from regbench.analysis.factorial import Contrast
 from regbench.report.data import cell_numbers, flat
@@ -28,12 +29,12 @@ def joined(
 
 def cells(comparison: Comparison) -> pd.DataFrame:
     """Return a row a cell, ranked."""
-    return pd.DataFrame([flat(cell_numbers(cell)) for cell in comparison.cells])
+    return pd.DataFrame([flat(cell_numbers(cell, comparison)) for cell in comparison.cells])
 
 
 def summary(comparison: Comparison) -> pd.DataFrame:
     """Return a row a technique, in the order of the summary table."""
-    by_label = {cell.label: flat(cell_numbers(cell)) for cell in comparison.cells}
+    by_label = {cell.label: flat(cell_numbers(cell, comparison)) for cell in comparison.cells}
     rows: list[dict[str, Any]] = []
     for name, group in comparison.summary.items():
         for result in group:
@@ -64,6 +65,17 @@ def interactions(comparison: Comparison) -> pd.DataFrame:
             sides = {"without": pair.off.mean, "beside": pair.on.mean}
             rows.append({"technique": one, "other": other} | _contrast(contrast) | sides)
     return pd.DataFrame(rows, columns=["technique", "other", *CONTRAST, "without", "beside"])
+
+
+def across(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """Return a row a cell over all conditions."""
+    rows: list[dict[str, Any]] = []
+    for row in several(comparisons):
+        counts = {kind: len(row.where(kind)) for kind in ("helps", "hurts", "equivalent")}
+        counts["undecided"] = len(row.by_condition) - sum(counts.values())
+        mean = {"mean": row.mean.mean, "low": row.mean.low, "high": row.mean.high}
+        rows.append({"cell": row.label, **counts, **mean, "between": row.mean.sd})
+    return pd.DataFrame(rows)
 
 
 CONTRAST = ("effect", "n", "sd", "low", "high", "p", "p_adjusted", "contexts")

@@ -5,10 +5,9 @@ is.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from regbench.analysis.comparison import Comparison
 from regbench.locale import Words
-from regbench.report import tables
 from regbench.report.table import Cell, Column, Line, Table
 
 ESCAPES = {
@@ -37,13 +36,10 @@ HEAD = r"""% \usepackage{booktabs,array,amssymb,graphicx}"""
 KOREAN = r"""% \usepackage{kotex}"""
 
 
-def text(comparison: Comparison, words: Words) -> str:
-    """Return all tables of a comparison; the first lines name the packages that they need."""
+def text(tables: Iterable[Table], words: Words) -> str:
+    """Return tables; the first lines name the packages that they need."""
     needs = [HEAD, KOREAN] if words.language == "ko" else [HEAD]
-    return (
-        "\n".join([*needs, *(_table(table) for table in tables.everything(comparison, words))])
-        + "\n"
-    )
+    return "\n".join([*needs, *map(_table, tables)]) + "\n"
 
 
 def _table(table: Table) -> str:

@@ -83,6 +83,11 @@ def _spread(name: str, values: Sequence[float]) -> str:
     return f"{name} {median(values):.2g} ({min(values):.2g} – {max(values):.2g})"
 
 
+def everything(comparison: Comparison, words: Words) -> list[Table]:
+    """Return the tables of runs that don't count and of cells left out that have a row."""
+    return [t for t in (failures(comparison, words), skips(comparison, words)) if t]
+
+
 def failures(comparison: Comparison, words: Words) -> Table | None:
     """Return the planned runs that don't count, or None."""
     if not comparison.failures:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from regbench.analysis.comparison import Comparison
-from regbench.locale import Words
-from regbench.report import tables
 from regbench.report.table import Cell, Line, Table
 
 
-def text(comparison: Comparison, words: Words) -> str:
-    """Return all tables of a comparison."""
-    return "\n".join(_table(table) for table in tables.everything(comparison, words))
+def text(tables: Iterable[Table]) -> str:
+    """Return tables with their titles and notes."""
+    return "\n".join(map(_table, tables))
 
 
 def rows(table: Table) -> str:

@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regbench.analysis.comparison import Comparison, Effect, single_strengths
+from regbench.analysis.comparison import Comparison, Effect, Trained, single_strengths
 from regbench.analysis.levels import WITHIN
 from regbench.analysis.stats import FEWEST_SEEDS, POWER
 from regbench.claims.verdicts import cited
 from regbench.locale import Words
-from regbench.report import numbers
+from regbench.report import numbers, said
 from regbench.report.numbers import UNKNOWN
 
 
@@ -22,27 +22,28 @@ def summary_notes(
     """Return what has to be known to read the summary table; `points`: of each row."""
     shown = [t for group in comparison.summary.values() for t in group]
     effects = [t.cell.effect for t in shown if t.cell and t.cell.effect]
-    notes = [
-        words("notes.pairs", confidence=numbers.percent(comparison.confidence)),
-        _verdict_note(comparison, words),
-    ]
+    notes = [_how(comparison, words, "pairs"), _verdict_note(comparison, words)]
     notes += _marks(comparison, words, effects)
-    notes.append(f"{words('notes.gap')} {words('notes.time')}")
+    if comparison.trained:
+        notes.append(f"{words('notes.gap')} {words('notes.time')}")
     if any(e.time_shared for e in effects):
         notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
-    notes.append(words("notes.evidence", confidence=numbers.percent(comparison.confidence)))
+    if comparison.trained:
+        notes.append(words("notes.evidence", confidence=numbers.percent(comparison.confidence)))
     if any(cited(f"{row}.{key}") for row, keys in points.items() for key in keys):
         notes.append(words("notes.claims"))
-    selection = words(f"notes.{comparison.train.select}")
+    selection = []
+    if comparison.trained:
+        selection.append(words(f"notes.{comparison.trained.train.select}"))
     if comparison.ledger:
         anew = comparison.ledger[0].seed is not None
         most = max(len(choice.trials) for choice in comparison.ledger)
-        selection += " " + words("notes.retuned" if anew else "notes.tuned", trials=most)
+        selection.append(words("notes.retuned" if anew else "notes.tuned", trials=most))
     if any(t.strengths > 1 for t in shown):
-        selection += " " + words("notes.chosen")
+        selection.append(words("notes.chosen"))
     return [
         *notes,
-        selection,
+        *filter(None, [" ".join(selection)]),
         *_common_notes(comparison, words, any(e.verdict == "no_spread" for e in effects)),
     ]
 
@@ -50,16 +51,15 @@ def summary_notes(
 def ranking_notes(comparison: Comparison, words: Words) -> list[str]:
     """Return what has to be known to read the table of all cells."""
     effects = [c.effect for c in comparison.cells if c.effect]
-    notes = [
-        words("notes.means", confidence=numbers.percent(comparison.confidence)),
-        _verdict_note(comparison, words),
-    ]
+    notes = [_how(comparison, words, "means"), _verdict_note(comparison, words)]
     notes += _marks(comparison, words, effects)
     if sum(c.near_best for c in comparison.cells) > 1:
         level = numbers.percent(comparison.confidence)
         notes.append(words("notes.near_best", confidence=level))
-    notes.append(words("notes.beats"))
-    notes.append(f"{words('notes.gap')} {words(f'notes.{comparison.train.select}')}")
+    if any(math.isfinite(e.superiority) for e in effects):
+        notes.append(words("notes.beats"))
+    if trained := comparison.trained:
+        notes.append(f"{words('notes.gap')} {words(f'notes.{trained.train.select}')}")
     fixed = [
         strength for strength, key in single_strengths(comparison.cells).items() if strength != key
     ]
@@ -82,34 +82,44 @@ def _marks(comparison: Comparison, words: Words, effects: Sequence[Effect]) -> l
     return [words(f"notes.{key}", family=comparison.family) for key, there in seen.items() if there]
 
 
-def _scope(comparison: Comparison, words: Words) -> str:
+def _how(comparison: Comparison, words: Words, table: str) -> str:
+    """Return what Δ and ± are in a `table`: pairs or means."""
+    if comparison.trained is None:
+        table = "given" if comparison.paired_by else "unpaired"
+    confidence, by = numbers.percent(comparison.confidence), comparison.paired_by
+    return words(f"notes.{table}", confidence=confidence, by=by)
+
+
+def _scope(trained: Trained, comparison: Comparison, words: Words) -> str:
     """Return what the numbers generalize over: seeds, test images, training images."""
     images = words(
         f"scope.{comparison.generalize}",
-        n=f"{comparison.images:,}" if comparison.images else UNKNOWN,
+        n=f"{trained.images:,}" if trained.images else UNKNOWN,
     )
-    said = words("scope.over", seeds=comparison.planned, images=images)
-    if math.isfinite(comparison.overlap):
-        pool, share = f"{comparison.pool:,}", f"{100 * comparison.overlap:.0f}"
-        said += " " + words("scope.pool", pool=pool, share=share)
-    return said
+    told = words("scope.over", seeds=comparison.planned, images=images)
+    if math.isfinite(trained.overlap):
+        pool, share = f"{trained.pool:,}", f"{100 * trained.overlap:.0f}"
+        told += " " + words("scope.pool", pool=pool, share=share)
+    return told
 
 
 def _verdict_note(comparison: Comparison, words: Words) -> str:
     if not comparison.family:
         return words("notes.no_tests")
-    return words(
-        "notes.verdicts",
-        alpha=numbers.level(comparison.alpha),
-        margin=words(
-            f"metric.{comparison.metric.key}.amount",
-            x=numbers.plain(float(f"{comparison.margin * comparison.metric.scale:.6g}")),
-        ),
-        family=comparison.family,
-        power=numbers.percent(POWER),
-        within=numbers.percent(WITHIN),
-        fewest=FEWEST_SEEDS,
-    )
+    metric, paired = comparison.metric, bool(comparison.paired_by)
+    margin = numbers.plain(float(f"{comparison.margin * metric.scale:.6g}"))
+    parts = ["verdicts" if comparison.margin else "verdicts_without", "family"]
+    parts += ["wanted", "fewest"] if paired else ["fewest_runs"]
+    values = {
+        "test": words("notes.paired_test" if paired else "notes.welch"),
+        "margin": said.metric(metric, "amount", words, x=margin),
+        "alpha": numbers.level(comparison.alpha),
+        "family": comparison.family,
+        "power": numbers.percent(POWER),
+        "within": numbers.percent(WITHIN),
+        "fewest": FEWEST_SEEDS,
+    }
+    return " ".join(words(f"notes.{part}", **values) for part in parts)
 
 
 def _sign_flip_note(comparison: Comparison, words: Words) -> str:
@@ -118,6 +128,8 @@ def _sign_flip_note(comparison: Comparison, words: Words) -> str:
         cell.effect for cell in comparison.cells if cell.effect and cell.effect.primary.n > 1
     ]
     alpha = 1 - comparison.confidence
+    if not comparison.paired_by:
+        return ""
     able = [e for e in effects if 2.0 ** (1 - e.primary.n) < alpha]
     if not able:
         most = max((e.primary.n for e in effects), default=0)
@@ -142,19 +154,22 @@ def _power_note(comparison: Comparison, words: Words) -> str:
     effects = [cell.effect for cell in comparison.cells if cell.effect]
     parts = []
     if math.isfinite(comparison.detectable):
-        x = numbers.number(comparison.metric.scale * comparison.detectable, 2)
-        amount = words(f"metric.{comparison.metric.key}.amount", x=x)
-        parts.append(words("notes.detectable", x=amount, power=numbers.percent(POWER)))
+        metric = comparison.metric
+        x = numbers.number(metric.scale * comparison.detectable, 1 + metric.digits[0])
+        amount = said.metric(metric, "amount", words, x=x)
+        what = "notes.detectable" if comparison.trained else "notes.detectable_elsewhere"
+        parts.append(words(what, x=amount, power=numbers.percent(POWER)))
     gains = [e.pairing for e in effects if math.isfinite(e.pairing)]
     correlations = [e.correlation for e in effects if math.isfinite(e.correlation)]
     if gains and correlations:
         r = numbers.number(statistics.median(correlations), 2)
         parts.append(words("notes.pairing", r=r, share=f"{100 * statistics.median(gains):.0f}"))
-    if comparison.noise:
+    trained = comparison.trained
+    if trained and trained.noise:
         seeds, images = (
-            numbers.number(100 * x, 2) for x in (comparison.noise.seeds, comparison.noise.images)
+            numbers.number(100 * x, 2) for x in (trained.noise.seeds, trained.noise.images)
         )
-        parts.append(words("notes.noise", seeds=seeds, images=images, n=f"{comparison.images:,}"))
+        parts.append(words("notes.noise", seeds=seeds, images=images, n=f"{trained.images:,}"))
     return " ".join(parts)
 
 
@@ -176,23 +191,22 @@ def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list
     if len(comparison.looks) > 1:
         level = numbers.level(1 - comparison.confidence)
         notes.append(words("notes.looks", looks=len(comparison.looks), level=level))
-    notes.append(_scope(comparison, words))
-    train = _train(comparison, words)
+    trained, digest = comparison.trained, []
     if comparison.digest:
-        notes.append(words("notes.digest", digest=comparison.digest))
-    return [
-        *notes,
-        words(
-            "notes.data",
-            data=_data(comparison, words),
-            model=_settings(comparison.model),
-            train=train,
-        ),
-    ]
+        digest = [words("notes.digest" if trained else "notes.file", digest=comparison.digest)]
+    if trained is None:
+        return [*notes, words("scope.elsewhere", by=comparison.paired_by or UNKNOWN), *digest]
+    told = words(
+        "notes.data",
+        data=_data(trained, words),
+        model=_settings(trained.model),
+        train=_train(trained, comparison, words),
+    )
+    return [*notes, _scope(trained, comparison, words), *digest, told]
 
 
-def _data(comparison: Comparison, words: Words) -> str:
-    d = comparison.dataset
+def _data(trained: Trained, words: Words) -> str:
+    d = trained.dataset
     size = words("data.train_size", n=f"{d.train_size:,}") if d.train_size else words("data.all")
     noise = (
         words("data.label_noise", share=numbers.percent(d.label_noise))
@@ -204,8 +218,8 @@ def _data(comparison: Comparison, words: Words) -> str:
     )
 
 
-def _train(comparison: Comparison, words: Words) -> str:
-    t = comparison.train
+def _train(trained: Trained, comparison: Comparison, words: Words) -> str:
+    t = trained.train
     tuned = any("lr" in choice.spans for choice in comparison.ledger)
     parts = [
         words("train.lr_tuned", optimizer=t.optimizer.name)

@@ -43,24 +43,28 @@ def scientific(x: float) -> str:
 
 
 def plus_minus(
-    estimates: Sequence[Estimate | None], scale: float = POINTS, sign: bool = False
+    estimates: Sequence[Estimate | None],
+    scale: float = POINTS,
+    sign: bool = False,
+    digits: tuple[int, int] = (1, 3),
 ) -> list[str]:
     """Return a column of "+5.1 ± 1.0", padded so that right-aligned lines stand under each other.
 
     None (nothing to say) becomes "", an unknown mean `UNKNOWN`; a mean whose interval is unknown
     stands alone. An interval that ends where the values do is no ± any more: "99.9 (99.8–100.0)".
+    digits: the least and the most decimals.
     """
-    digits = decimals(e.half_width * scale for e in estimates if e)
+    places = decimals([e.half_width * scale for e in estimates if e], *digits)
     halves = [
-        number(e.half_width * scale, digits) if e and e.half_width > 0 else "" for e in estimates
+        number(e.half_width * scale, places) if e and e.half_width > 0 else "" for e in estimates
     ]
     width = max((len(half) for half in halves), default=0)
     column = []
     for e, half in zip(estimates, halves, strict=True):
         tail = f" ± {half:>{width}}" if half else " " * (width + 3 if width else 0)
         if e and half and abs(e.high + e.low - 2 * e.mean) > 1e-9 * max(1, abs(e.mean)):
-            tail = " " + between(e, scale, digits, sign)
-        column.append("" if e is None else number(e.mean * scale, digits, sign) + tail)
+            tail = " " + between(e, scale, places, sign)
+        column.append("" if e is None else number(e.mean * scale, places, sign) + tail)
     widest = max(map(len, column), default=0)
     shifted = any("(" in text for text in column)
     return [f"{text:>{widest}}" if shifted and text else text for text in column]

@@ -4,6 +4,7 @@ again.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,10 @@ import pandas as pd
 from regbench.analysis.comparison import Comparison, short_names
 from regbench.config.sections import Replicates
 from regbench.locale import Words
-from regbench.report import lost, numbers, plots, probe_plots, tables
-from regbench.report.drawing import MOST
+from regbench.report import across, lost, numbers, plots, probe_plots, tables
+from regbench.report.drawing import MOST, Picture
+from regbench.report.said import metric as metric_words
+from regbench.report.table import Table
 from regbench.report.template import rendered
 
 TIED = 6
@@ -33,7 +36,7 @@ class Shown:
 
 
 def html(
-    comparison: Comparison,
+    comparisons: Sequence[Comparison],
     epochs: pd.DataFrame,
     details: pd.DataFrame,
     probes: pd.DataFrame,
@@ -42,10 +45,44 @@ def html(
     about: Mapping[str, str],
     replicates: Replicates | None = None,
 ) -> str:
-    """Return the page. `epochs`, `details` and `probes` have their files' columns; `about`: how to
-    make it again.
+    """Return the page of comparisons, of a condition each. `epochs`, `details` and `probes` have
+    their files' columns; `about`: how to make it again.
 
     Nothing in it is fetched. What comes from records or configs is text, never markup.
+    """
+    shown = list(filter(None, [across.across(comparisons, words)]))
+    gone: list[Table] = []
+    pictures: list[Shown] = []
+    probed: list[Shown] = []
+    for comparison in comparisons:
+        mark = words("page.of", condition=comparison.condition) if len(comparisons) > 1 else ""
+        shown += tables.everything(comparison, words, gone=False)
+        gone += lost.everything(comparison, words)
+        pictures += _pictures(comparison, epochs, details, words, mark)
+        text = note("probe", comparison, words)
+        for key, drawing in probe_plots.probed(comparison, probes, words).items():
+            title = words("page.probe", probe=key) + mark
+            probed.append(_shown(f"{key}{_id(mark)}", title, drawing, text))
+    return rendered(
+        "page.html.j2",
+        words=words,
+        language=words.language,
+        title=words("page.title", name=name),
+        lead=leads(comparisons, words),
+        tables=shown,
+        lost=gone,
+        pictures=pictures,
+        probed=probed,
+        about=about,
+        replicates=replicates,
+    )
+
+
+def _pictures(
+    comparison: Comparison, epochs: pd.DataFrame, details: pd.DataFrame, words: Words, mark: str
+) -> list[Shown]:
+    """Return the pictures of a comparison that have something to show; `mark` stands behind their
+    titles.
     """
     drawn = {
         "forest": plots.forest(comparison, words),
@@ -57,29 +94,25 @@ def html(
         "weights": plots.weights(comparison, details, words),
         "filters": plots.filters(comparison, details, words),
     }
-    pictures = []
-    for key, drawing in drawn.items():
-        if drawing:
-            text = note(key, comparison, words)
-            pictures.append(Shown(key, words(f"page.{key}"), distinct(key, drawing.svg), text))
-    probed, text = [], note("probe", comparison, words)
-    for key, drawing in probe_plots.probed(comparison, probes, words).items():
-        title = words("page.probe", probe=key)
-        probed.append(Shown(key, title, distinct(key, drawing.svg), text))
-    gone = [lost.failures(comparison, words), lost.skips(comparison, words)]
-    return rendered(
-        "page.html.j2",
-        words=words,
-        language=words.language,
-        title=words("page.title", name=name),
-        lead=lead(comparison, words),
-        tables=[table for table in tables.everything(comparison, words) if table not in gone],
-        lost=[table for table in gone if table],
-        pictures=pictures,
-        probed=probed,
-        about=about,
-        replicates=replicates,
-    )
+    return [
+        _shown(
+            f"{key}{_id(mark)}",
+            words(f"page.{key}") + mark,
+            drawing,
+            note(key, comparison, words),
+        )
+        for key, drawing in drawn.items()
+        if drawing
+    ]
+
+
+def _id(mark: str) -> str:
+    """Return what tells the ids of one condition's pictures from those of another."""
+    return f"-{hashlib.sha256(mark.encode()).hexdigest()[:8]}" if mark else ""
+
+
+def _shown(key: str, title: str, drawing: Picture, text: str) -> Shown:
+    return Shown(key, title, distinct(key, drawing.svg), text)
 
 
 def fragment(comparisons: Sequence[Comparison], words: Words, whole: bool = True) -> str:
@@ -106,6 +139,13 @@ def note(key: str, comparison: Comparison, words: Words) -> str:
     return said
 
 
+def leads(comparisons: Sequence[Comparison], words: Words) -> list[str]:
+    """Return the first sentences of all conditions, each with its name where there are several."""
+    if len(comparisons) == 1:
+        return lead(comparisons[0], words)
+    return [f"{c.condition}: {' '.join(lead(c, words))}" for c in comparisons]
+
+
 def lead(comparison: Comparison, words: Words) -> list[str]:
     """Return the page's first sentences: what helps most, and how the comparisons came out."""
     judged = [(cell, cell.effect) for cell in comparison.cells if cell.effect]
@@ -116,12 +156,12 @@ def lead(comparison: Comparison, words: Words) -> list[str]:
     said = [words("page.lead_none")]
     if helping:
         best, difference = max(helping, key=lambda pair: metric.sign * pair[1].mean)
-        digits = numbers.decimals([metric.scale * difference.half_width])
+        digits = numbers.decimals([metric.scale * difference.half_width], *metric.digits)
         mean, low, high = (
             numbers.number(metric.scale * x, digits, sign=True)
             for x in (difference.mean, difference.low, difference.high)
         )
-        told = {"difference": words(f"metric.{metric.key}.told", x=mean), "low": low, "high": high}
+        told = {"difference": metric_words(metric, "told", words, x=mean), "low": low, "high": high}
         best_is = "page.lead_first" if len(tied) > 1 else "page.lead_best"
         said = [words(best_is, cell=short[best.label], n=difference.n, **told)]
     if len(tied) > 1:

@@ -19,6 +19,7 @@ from regbench.analysis.stats import Array, Verdict
 from regbench.locale import Words
 from regbench.planning.tuning import Choice, Trial, numbers
 from regbench.regularizers import techniques
+from regbench.report import said
 from regbench.report.drawing import (
     COLOURS,
     INK,
@@ -98,7 +99,7 @@ def forest(comparison: Comparison, words: Words) -> Picture | None:
         axes.set_yticks(range(len(cells)), [short[cell.label] for cell in cells])
         axes.set_ylim(len(cells) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(say("page.to_baseline", metric=say(f"metric.{metric.key}.unit")))
+        axes.set_xlabel(say("page.to_baseline", metric=said.metric(metric, "unit", say)))
         picture.legend(
             list(drawn.values()), list(drawn), loc="outside upper right", ncols=len(drawn)
         )
@@ -230,9 +231,6 @@ def interactions(comparison: Comparison, words: Words) -> Picture | None:
     given = {(g.technique, g.other): g for g in factorial.given}
     pairs = [given[c.techniques[0], c.techniques[1]] for c in factorial.interactions]
 
-    def name(key: str) -> str:
-        return techniques()[key].card(say.language).name
-
     with styled("interactions", say):
         picture = Picture(1.1 + 0.42 * len(pairs), "interactions", words("page.interactions"), say)
         axes = picture.subplots()
@@ -252,10 +250,11 @@ def interactions(comparison: Comparison, words: Words) -> Picture | None:
                 marks.append((x, y))
             axes.plot(*zip(*marks, strict=True), color=INK, lw=0.7, alpha=0.6)
         axes.set_yticks(
-            range(len(pairs)), [f"{name(p.technique)} × {name(p.other)}" for p in pairs[::-1]]
+            range(len(pairs)),
+            [f"{said.name(p.technique, say)} × {said.name(p.other, say)}" for p in pairs[::-1]],
         )
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(say("page.added", metric=say(f"metric.{comparison.metric.key}.unit")))
+        axes.set_xlabel(say("page.added", metric=said.metric(comparison.metric, "unit", say)))
         picture.legend(list(handles.values()), list(handles), loc="outside upper right", ncols=2)
         return picture
 
@@ -267,7 +266,7 @@ Line = dict[tuple[str, ...], list[tuple[float, CellResult]]]
 def swept(comparison: Comparison) -> dict[str, Line]:
     """Return each technique of which several strengths were trained alone to its lines."""
     lines_of: dict[str, Line] = {}
-    for cell in comparison.cells:
+    for cell in comparison.cells if comparison.trained else ():
         if len(cell.techniques) == 1 and cell.finished:
             ((key, settings),) = cell.techniques.items()
             main = techniques()[key].main

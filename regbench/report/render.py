@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from regbench.analysis.comparison import Comparison
 from regbench.errors import UsageError
-from regbench.locale import words
-from regbench.report import data, latex, markdown
+from regbench.locale import Words, words
+from regbench.report import across, data, latex, markdown, tables
+from regbench.report.table import Table
 
 if TYPE_CHECKING:
-    from regbench.report.terminal import Report
+    from regbench.report.terminal import Report, Single
 
 Format = Literal["rich", "markdown", "latex", "csv", "json"]
 
@@ -45,18 +46,35 @@ def render(
             from regbench.report import terminal
 
             width = width or shutil.get_terminal_size((WIDTH, 0)).columns
-            return "".join(
-                terminal.text(rich(one, lang, encoding), width, color) for one in comparisons
-            )
+            shown = richly(comparisons, lang, encoding)
+            return "".join(terminal.text(one, width, color) for one in shown)
         case "markdown":
-            return "\n".join(markdown.text(one, spoken) for one in comparisons)
+            return markdown.text(_tables(comparisons, spoken))
         case "latex":
-            return "\n".join(latex.text(one, spoken) for one in comparisons)
+            return latex.text(_tables(comparisons, spoken), spoken)
         case "csv":
             return data.csv_text(comparisons)
         case "json":
             return data.json_text(comparisons, spoken)
     raise UsageError(f"there is no format {format!r}; there are {', '.join(get_args(Format))}")
+
+
+def _tables(comparisons: Sequence[Comparison], words: Words) -> list[Table]:
+    """Return all tables: the one over several conditions, then those of each."""
+    whole = across.across(comparisons, words)
+    each = (table for one in comparisons for table in tables.everything(one, words))
+    return [*([whole] if whole else []), *each]
+
+
+def richly(
+    comparisons: Sequence[Comparison], lang: str = "en", encoding: str = "utf-8"
+) -> list[Report | Single]:
+    """Return all tables for `Console.print`: the one over several conditions, then each report."""
+    from regbench.report.terminal import Single
+
+    whole = across.across(comparisons, words(lang))
+    first: list[Report | Single] = [Single(whole, encoding)] if whole else []
+    return [*first, *(rich(one, lang, encoding) for one in comparisons)]
 
 
 def rich(comparison: Comparison, lang: str = "en", encoding: str = "utf-8") -> Report:
@@ -81,13 +99,13 @@ def answered(comparisons: Sequence[Comparison], lang: str = "en") -> str:
     """Return the answer in sentences and the summary table, as wide as the terminal, where there is
     one, else `PROMPT` columns.
     """
-    from regbench.report import tables, terminal
+    from regbench.report import terminal
     from regbench.report.page import lead
 
     spoken, parts = words(lang), []
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PROMPT
     for comparison in comparisons:
-        table = terminal.Single(tables.effects(comparison, spoken, grouped=False))
+        table = terminal.Single(tables.measured(comparison, spoken))
         said = [terminal.wrapped(line, width) for line in lead(comparison, spoken)]
         parts += [*said, terminal.text(table, width, color=False)]
     return "\n".join(parts)

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from regbench.analysis.comparison import CellResult, Comparison
 from regbench.analysis.evidence import MEASURES, Evidence, Support
 from regbench.analysis.levels import MORE
-from regbench.analysis.metrics import METRICS
+from regbench.analysis.metrics import METRICS, Metric
 from regbench.analysis.stats import Estimate, Verdict
 from regbench.claims.note import Simple, is_simple, lines
-from regbench.config.sections import MetricKey
 from regbench.locale import Words
 from regbench.regularizers import techniques
 from regbench.report import numbers
@@ -41,20 +40,32 @@ CLAIMS: Mapping[str, tuple[str, Tone]] = {
     "undecided": ("?", "faint"),
     "too_few": (UNKNOWN, "faint"),
 }
-KEPT: tuple[MetricKey, ...] = ("accuracy", "nll")
+KEPT = ("accuracy", "nll")
 """What must not be lost where overfitting falls."""
+
+
+def metric(of: Metric, part: str, words: Words, **values: object) -> str:
+    """Return what a metric is called, in a `part` of its section of the catalogue."""
+    return words(f"metric.{of.words or of.key}.{part}", name=of.key, **values)
+
+
+def name(key: str, words: Words) -> str:
+    """Return what a technique is called; a factor of somebody's own has its name alone."""
+    return str(techniques()[key].card(words.language).name) if key in techniques() else key
 
 
 def evidence(key: str, found: Evidence, comparison: Comparison, words: Words) -> str:
     """Return what was measured of a point, in words, with what has to be known to read it."""
-    metric = comparison.metric
+    trained = comparison.trained
     if MEASURES[key].neutral:
         x = numbers.ratio_interval(found.estimate)
     elif key in ("behind_batch_norm", "tuning"):
-        x = words(f"metric.{metric.key}.told", x=_tight(found.estimate, metric.scale))
+        own = comparison.metric
+        x = metric(own, "told", words, x=_tight(found.estimate, own.scale, own.digits))
     else:
         x = _tight(found.estimate)
-    said = words(f"evidence.{key}", x=x, target=numbers.percent(round(comparison.target, 3)))
+    target = numbers.percent(round(trained.target, 3)) if trained else UNKNOWN
+    said = words(f"evidence.{key}", x=x, target=target)
     learnt, seconds = found.beside.get("memorised"), found.beside.get("seconds")
     if learnt and learnt.n:
         said += words("evidence.memorised", x=_tight(learnt))
@@ -66,9 +77,11 @@ def evidence(key: str, found: Evidence, comparison: Comparison, words: Words) ->
     return said
 
 
-def _tight(estimate: Estimate, scale: float = numbers.POINTS) -> str:
+def _tight(
+    estimate: Estimate, scale: float = numbers.POINTS, digits: tuple[int, int] = (1, 3)
+) -> str:
     """Return a difference with its interval, without a place to break the line."""
-    return "".join(numbers.plus_minus([estimate], scale, sign=True)[0].split())
+    return "".join(numbers.plus_minus([estimate], scale, sign=True, digits=digits)[0].split())
 
 
 def count(result: CellResult) -> str:
@@ -78,7 +91,8 @@ def count(result: CellResult) -> str:
         if result.finished == result.planned
         else f"{result.finished}/{result.planned}"
     )
-    pairs = result.effect.primary.n if result.effect else result.finished
+    paired = result.effect and result.effect.paired
+    pairs = result.effect.primary.n if result.effect and paired else result.finished
     return n if pairs == result.finished else f"{n} ({pairs})"
 
 
@@ -97,7 +111,9 @@ def verdict(result: CellResult, words: Words, confidence: float) -> Line:
         text += f" ({_wanting(*effect.more_seeds, words)})"
     text += " †" if effect.tests_disagree(1 - confidence) else ""
     side = "better" if effect.verdict == "hurts" else "worse"
-    caveats = [words(f"verdict.{side}", metric=words(f"metric.{k}.short")) for k in effect.against]
+    caveats = [
+        words(f"verdict.{side}", metric=metric(METRICS[k], "short", words)) for k in effect.against
+    ]
     if result.diverged:
         caveats.append(lost)
     return Line(", ".join([text, *caveats]), TONES.get(effect.verdict, "faint"))

@@ -8,18 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from regbench.analysis.comparison import (
+    CellResult,
     Comparison,
     TechniqueResult,
     short_names,
 )
 from regbench.analysis.evidence import evidence
 from regbench.analysis.factorial import Contrast
-from regbench.analysis.metrics import METRICS
+from regbench.analysis.metrics import Metric
 from regbench.claims.note import simple
 from regbench.claims.verdicts import cited
-from regbench.config.sections import LR, MetricKey
+from regbench.config.sections import LR
 from regbench.locale import Words
 from regbench.planning.plan import label
 from regbench.regularizers import Card, techniques
@@ -72,16 +74,12 @@ def _points(
         counted = simple(f"{row}.{key}")
         if counted:
             lines.append(said.simple(counted, words))
-        elif not evidence_of:
+        elif not evidence_of and comparison.trained:
             lines.append(
                 Line(f"({words('evidence.none' if claims else 'evidence.literature')})", "faint")
             )
         for technique, measured in evidence_of:
-            name = (
-                f"{techniques()[technique.key].card(words.language).name}: "
-                if len(group) > 1
-                else ""
-            )
+            name = f"{said.name(technique.key, words)}: " if len(group) > 1 else ""
             told = said.evidence(key, measured, comparison, words)
             lines.append(
                 Line(
@@ -107,19 +105,17 @@ def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table
     `grouped`.
     """
     lines = list(_effect_lines(comparison, words))
-    second, third = _others(comparison)
-    columns = (
+    columns = [
         Column(words("summary.measured"), "fixed")
         if grouped
         else Column(words("summary.technique")),
         Column(words("cells.verdict"), "fixed", below=1),
         Column(words("cells.n"), "figure"),
-        Column(_difference(comparison.metric.key, words), "figure"),
-        Column(_difference(second, words), "figure"),
-        Column(_difference(third, words), "figure", below=1),
-        Column(words("summary.gap"), "figure"),
-        Column(words("summary.time"), "figure", below=1),
-    )
+        *_differences(comparison, words),
+    ]
+    if comparison.trained:
+        columns.append(Column(words("summary.gap"), "figure"))
+        columns.append(Column(words("summary.time"), "figure", below=1))
     rows: list[tuple[Cell, ...]] = []
     for row in comparison.summary:
         cells = [line for name, line in lines if name == row]
@@ -131,7 +127,7 @@ def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table
     title = words("summary.effects", dataset=_where(comparison))
     return Table(
         title,
-        columns,
+        tuple(columns),
         tuple(rows),
         tuple(
             notes.summary_notes(
@@ -152,20 +148,17 @@ def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
     technique.
     """
     sentences: dict[str, list[Line]] = {row: [] for row in comparison.summary}
-    metrics = [comparison.metric.key, *_others(comparison)]
-    for row, (name, verdict, n, first, second, third, gap, time) in _effect_lines(
-        comparison, words
-    ):
+    metrics = comparison.metrics
+    for row, (name, verdict, n, *figures) in _effect_lines(comparison, words):
+        text = verdict.text
         if n.text:
-            figures = {"gap": gap.text, "time": time.text, "n": n.text}
-            tight = {key: " ".join(text.split()) for key, text in figures.items()}
-            told = ", ".join(
-                words(f"metric.{key}.told", x=" ".join(line.text.split()))
-                for key, line in zip(metrics, (first, second, third), strict=True)
-            )
-            text = words("summary.line", verdict=verdict.text, metrics=told, **tight)
-        else:
-            text = verdict.text
+            tight = [" ".join(line.text.split()) for line in figures]
+            told = [
+                said.metric(m, "told", words, x=x) for m, x in zip(metrics, tight, strict=False)
+            ]
+            if comparison.trained:
+                told.append(words("summary.cost", gap=tight[-2], time=tight[-1]))
+            text = words("summary.line", verdict=text, measured=", ".join(told), n=n.text)
         sentences[row] += [Line(name.text, "strong"), Line(text)]
     measured = Table(
         "",
@@ -183,70 +176,79 @@ def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
 
 def ranking(comparison: Comparison, words: Words) -> Table:
     """Return all cells by the mean of the metric."""
-    results, metric = comparison.cells, comparison.metric
-    short = short_names(results)
-    scores = numbers.plus_minus([c.scores[metric.key] for c in results], metric.scale)
-    differences = {
-        key: numbers.plus_minus(
-            [c.effect.differences[key] if c.effect else None for c in results],
-            METRICS[key].scale,
-            sign=True,
-        )
-        for key in METRICS
-    }
-    gap = numbers.plus_minus([c.clean_gap for c in results])
-    fastest = min((c.seconds.mean for c in results if c.seconds.n), default=0.0)
-    digits = 2 if fastest < 10 else 1
-    rows = []
-    for i, result in enumerate(results):
-        effect, known = result.effect, result.finished > 0
-        rows.append(
-            (
-                cell(f"{result.rank or UNKNOWN}{'=' * result.near_best}"),
-                cell(short[result.label], "plain" if result.techniques else "strong"),
-                (said.verdict(result, words, comparison.confidence),),
-                cell(said.count(result)),
-                cell(scores[i]),
-                cell(differences[metric.key][i]),
-                cell(numbers.p_value(effect.p_adjusted) if effect else ""),
-                cell(_percent(effect.superiority) if effect else ""),
-                *(cell(differences[key][i]) for key in _others(comparison)),
-                cell(gap[i]),
-                cell(numbers.number(result.seconds.mean, digits) if known else UNKNOWN),
-            )
-        )
-    second, third = _others(comparison)
-    columns = (
-        Column(words("cells.rank"), "figure"),
-        Column(words("cells.cell")),
-        Column(words("cells.verdict"), "fixed", below=1),
-        Column(words("cells.n"), "figure"),
-        Column(words(f"metric.{metric.key}.head"), "figure"),
-        Column(_difference(metric.key, words), "figure", below=1),
-        Column(words("cells.p"), "figure"),
-        Column(words("cells.beats"), "figure", below=1),
-        Column(_difference(second, words), "figure"),
-        Column(_difference(third, words), "figure", below=1),
-        Column(words("cells.gap"), "figure", below=2),
-        Column(words("cells.seconds"), "figure", below=1),
-    )
+    results, metric, short = comparison.cells, comparison.metric, short_names(comparison.cells)
+    scores = [c.scores[metric.key] for c in results]
+    own, *others = zip(_differences(comparison, words), _changes(comparison), strict=True)
+    verdicts = [(said.verdict(c, words, comparison.confidence),) for c in results]
+    names = [cell(short[c.label], "plain" if c.techniques else "strong") for c in results]
+    ranks = [f"{c.rank or UNKNOWN}{'=' * c.near_best}" for c in results]
+    p = [numbers.p_value(c.effect.p_adjusted) if c.effect else "" for c in results]
+    wins = [_percent(c.effect.superiority) if c.effect else "" for c in results]
+    shown: list[tuple[Column, Sequence[Cell | str]]] = [
+        (Column(words("cells.rank"), "figure"), ranks),
+        (Column(words("cells.cell")), names),
+        (Column(words("cells.verdict"), "fixed", below=1), verdicts),
+        (Column(words("cells.n"), "figure"), [said.count(c) for c in results]),
+        (
+            Column(said.metric(metric, "head", words), "figure"),
+            numbers.plus_minus(scores, metric.scale, digits=metric.digits),
+        ),
+        (replace(own[0], below=1), own[1]),
+        (Column(words("cells.p"), "figure"), p),
+    ]
+    if any(win not in ("", UNKNOWN) for win in wins) or comparison.trained:
+        shown.append((Column(words("cells.beats"), "figure", below=1), wins))
+    shown += others
+    if comparison.trained:
+        gaps = numbers.plus_minus([c.clean_gap for c in results])
+        shown.append((Column(words("cells.gap"), "figure", below=2), gaps))
+        shown.append((Column(words("cells.seconds"), "figure", below=1), _seconds(results)))
+    rows = zip(*(column for _, column in shown), strict=True)
     title = words(
         "cells.title",
         n=len(results),
         dataset=_where(comparison),
-        metric=words(f"metric.{metric.key}.name"),
+        metric=said.metric(metric, "name", words),
     )
-    return Table(title, columns, tuple(rows), tuple(notes.ranking_notes(comparison, words)))
+    return Table(
+        title,
+        tuple(column for column, _ in shown),
+        tuple(tuple(cell(x) if isinstance(x, str) else x for x in row) for row in rows),
+        tuple(notes.ranking_notes(comparison, words)),
+    )
 
 
-def _others(comparison: Comparison) -> list[MetricKey]:
-    """Return the metrics that verdicts are not about."""
-    return [key for key in METRICS if key != comparison.metric.key]
+def _changes(comparison: Comparison) -> list[list[str]]:
+    """Return a column of differences to the baseline for each metric."""
+    return [
+        numbers.plus_minus(
+            [c.effect.differences[m.key] if c.effect else None for c in comparison.cells],
+            m.scale,
+            sign=True,
+            digits=m.digits,
+        )
+        for m in comparison.metrics
+    ]
 
 
-def _difference(key: MetricKey, words: Words) -> str:
+def _seconds(results: Sequence[CellResult]) -> list[str]:
+    fastest = min((c.seconds.mean for c in results if c.seconds.n), default=0.0)
+    digits = 2 if fastest < 10 else 1
+    return [numbers.number(c.seconds.mean, digits) if c.finished else UNKNOWN for c in results]
+
+
+def _differences(comparison: Comparison, words: Words) -> list[Column]:
+    """Return the columns of differences, one a metric."""
+    below: dict[int, Literal[1]] = {2: 1}
+    return [
+        Column(difference(metric, words), "figure", below.get(i, 0))
+        for i, metric in enumerate(comparison.metrics)
+    ]
+
+
+def difference(metric: Metric, words: Words) -> str:
     """Return the head of a column of differences: "Δ accuracy"."""
-    return words("metric.difference", metric=words(f"metric.{key}.short"))
+    return words("metric.difference", metric=said.metric(metric, "short", words))
 
 
 def _percent(share: float) -> str:
@@ -260,18 +262,20 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
     factorial = comparison.factorial
     if factorial is None:
         return None
-    scale = comparison.metric.scale
-    shown = numbers.plus_minus([c.estimate for c in factorial.main], scale, sign=True)
+    metric = comparison.metric
+    shown = numbers.plus_minus(
+        [c.estimate for c in factorial.main], metric.scale, sign=True, digits=metric.digits
+    )
     columns = (
-        Column(words("effects.technique")),
+        Column(words("effects.technique" if comparison.trained else "effects.factor")),
         Column(words("effects.contexts"), "figure"),
         Column(words("cells.n"), "figure"),
-        Column(_difference(comparison.metric.key, words), "figure"),
+        Column(difference(comparison.metric, words), "figure"),
         Column(words("cells.p"), "figure"),
     )
     rows = [
         (
-            cell(str(techniques()[c.techniques[0]].card(words.language).name)),
+            cell(said.name(c.techniques[0], words)),
             cell(str(c.contexts)),
             cell(str(c.estimate.n)),
             cell(figure, _tone(c, comparison)),
@@ -280,10 +284,12 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
         for c, figure in zip(factorial.main, shown, strict=True)
     ]
     confidence = numbers.percent(comparison.confidence)
-    notes = [words("effects.main_note", confidence=confidence, family=factorial.family[0])]
+    how = "effects.main_note" if comparison.paired_by else "effects.main_unpaired"
+    notes = [words(how, confidence=confidence, family=factorial.family[0])]
     if comparison.generalize == "images":
         notes.append(words("scope.effects"))
-    title = words("effects.main_title", dataset=_where(comparison))
+    title = "effects.main_title" if comparison.trained else "effects.main_elsewhere"
+    title = words(title, dataset=_where(comparison))
     return Table(title, columns, tuple(rows), tuple(notes))
 
 
@@ -294,14 +300,17 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
         return None
     given = {(g.technique, g.other): g for g in factorial.given}
     pairs = [given[c.techniques[0], c.techniques[1]] for c in factorial.interactions]
-    scale = comparison.metric.scale
-    changes = numbers.plus_minus([c.estimate for c in factorial.interactions], scale, sign=True)
-    off, on = (
-        numbers.plus_minus([getattr(g, side) for g in pairs], scale, sign=True)
-        for side in ("off", "on")
+    metric = comparison.metric
+    off, on, changes = (
+        numbers.plus_minus(column, metric.scale, sign=True, digits=metric.digits)
+        for column in (
+            [pair.off for pair in pairs],
+            [pair.on for pair in pairs],
+            [c.estimate for c in factorial.interactions],
+        )
     )
     columns = (
-        Column(words("effects.technique")),
+        Column(words("effects.technique" if comparison.trained else "effects.factor")),
         Column(words("effects.other")),
         Column(words("effects.without"), "figure"),
         Column(words("effects.beside"), "figure"),
@@ -310,7 +319,7 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
     )
     rows = []
     for i, c in enumerate(factorial.interactions):
-        names = [cell(str(techniques()[key].card(words.language).name)) for key in c.techniques]
+        names = [cell(said.name(key, words)) for key in c.techniques]
         figures = [
             cell(off[i]),
             cell(on[i]),
@@ -319,10 +328,12 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
         ]
         rows.append((*names, *figures))
     confidence = numbers.percent(comparison.confidence)
-    notes = [words("effects.interactions_note", confidence=confidence, family=factorial.family[1])]
+    how = "effects.interactions_note" if comparison.paired_by else "effects.interactions_unpaired"
+    notes = [words(how, confidence=confidence, family=factorial.family[1])]
     if comparison.generalize == "images":
         notes.append(words("scope.effects"))
-    title = words("effects.interactions_title", dataset=_where(comparison))
+    title = "effects.interactions_title" if comparison.trained else "effects.interactions_elsewhere"
+    title = words(title, dataset=_where(comparison))
     return Table(title, columns, tuple(rows), tuple(notes))
 
 
@@ -333,25 +344,50 @@ def _tone(contrast: Contrast, comparison: Comparison) -> Tone:
     return "good" if comparison.metric.sign * contrast.estimate.mean > 0 else "bad"
 
 
-def everything(comparison: Comparison, words: Words) -> list[Table]:
+def with_cards(comparison: Comparison) -> bool:
+    """Whether the cards of techniques stand alone, below what was measured: of runs that were made
+    elsewhere, where there is one table of them and their names are techniques'.
+    """
+    elsewhere = comparison.trained is None and not comparison.condition
+    return elsewhere and bool(comparison.summary)
+
+
+def first(comparison: Comparison, words: Words) -> Table:
+    """Return the summary table, or of runs that were made elsewhere that of all cells: what they
+    are need not be techniques.
+    """
+    table = summary_with_sentences if comparison.trained else ranking
+    return table(comparison, words)
+
+
+def measured(comparison: Comparison, words: Words) -> Table:
+    """Return what the summary table's techniques measured, or of runs that were made elsewhere all
+    cells.
+    """
+    if comparison.trained:
+        return effects(comparison, words, grouped=False)
+    return ranking(comparison, words)
+
+
+def everything(comparison: Comparison, words: Words, gone: bool = True) -> list[Table]:
     """Return all tables, in the order in which a page shows them; those with nothing to show are
-    left out.
+    left out, and without `gone` those of what doesn't count.
     """
     tables = [
-        summary_with_sentences(comparison, words),
+        summary_with_sentences(comparison, words) if comparison.trained else None,
         ranking(comparison, words),
         main_effects(comparison, words),
         interactions(comparison, words),
+        cards(comparison, words) if with_cards(comparison) else None,
         lost.ledger(comparison, words),
-        lost.failures(comparison, words),
-        lost.skips(comparison, words),
+        *(lost.everything(comparison, words) if gone else ()),
     ]
     return [table for table in tables if table]
 
 
 def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple[Line, ...]]]:
-    """Return (row, (technique, verdict, n, the metric's difference, the other metrics', gap, time))
-    for each technique of the summary.
+    """Return (row, (technique, verdict, n, the metrics' differences)) for each technique of the
+    summary, and of what we trained gap and time as well.
     """
     techniques_of = [
         (row, technique) for row, group in comparison.summary.items() for technique in group
@@ -359,30 +395,31 @@ def _effect_lines(comparison: Comparison, words: Words) -> list[tuple[str, tuple
     effects_of = [t.cell.effect if t.cell else None for _, t in techniques_of]
     differences = [
         numbers.plus_minus(
-            [e.differences[key] if e else None for e in effects_of], METRICS[key].scale, sign=True
+            [e.differences[m.key] if e else None for e in effects_of],
+            m.scale,
+            sign=True,
+            digits=m.digits,
         )
-        for key in (comparison.metric.key, *_others(comparison))
+        for m in comparison.metrics
     ]
+    figures = len(differences) + 2 * bool(comparison.trained)
     gap = numbers.plus_minus([e.clean_gap if e else None for e in effects_of], sign=True)
     lines: list[tuple[str, tuple[Line, ...]]] = []
     for i, (row, technique) in enumerate(techniques_of):
         name, effect = Line(_name(technique, comparison, words)), effects_of[i]
         if effect is None or technique.cell is None:
             why = Line(words(f"summary.{technique.status}"), "faint")
-            lines.append((row, (name, why, *[Line("")] * 6)))
+            lines.append((row, (name, why, *[Line("")] * (1 + figures))))
             continue
-        first, second, third = (Line(column[i]) for column in differences)
-        figures = (
+        line = [
             name,
             said.verdict(technique.cell, words, comparison.confidence),
             Line(said.count(technique.cell)),
-            first,
-            second,
-            third,
-            Line(gap[i]),
-            Line(numbers.ratio(effect.time.mean)),
-        )
-        lines.append((row, figures))
+            *(Line(column[i]) for column in differences),
+        ]
+        if comparison.trained:
+            line += [Line(gap[i]), Line(numbers.ratio(effect.time.mean))]
+        lines.append((row, tuple(line)))
     return lines
 
 
@@ -406,18 +443,18 @@ def _name(technique: TechniqueResult, comparison: Comparison, words: Words) -> s
     parts = []
     if technique.cell and technique.cell.retuned:
         parts = [words("summary.tuned")]
-    elif technique.cell:
+    elif technique.cell and comparison.trained:
         strength = label(technique.cell.techniques).removeprefix(technique.key)
         parts = [strength.strip("()")] if strength else []
         if comparison.ledger and LR in technique.cell.settings:
             parts.append(f"lr={technique.cell.settings[LR]:g}")
         if technique.strengths > 1:
             parts.append(words("summary.best_of", n=technique.strengths))
-    name = str(techniques()[technique.key].card(words.language).name)
+    name = said.name(technique.key, words)
     return f"{name} ({', '.join(parts)})" if parts else name
 
 
 def _where(comparison: Comparison) -> str:
     """Return the dataset, and the condition where there are several: "mnist (batch_size=4)"."""
-    name = str(comparison.dataset.name)
-    return f"{name} ({comparison.condition})" if comparison.condition else name
+    name, condition = comparison.name, comparison.condition
+    return f"{name} ({condition})" if condition else name

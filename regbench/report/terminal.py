@@ -73,21 +73,18 @@ class Report:
 
     def _layout(self, width: int) -> Iterator[Table]:
         comparison, words = self.comparison, self.words
-        summary = tables.summary(comparison, words)
-        if width >= _fixed_width(summary) + EDGES + ROOM_FOR_CARDS:
-            yield summary
-        else:
-            yield tables.cards(comparison, words)
-            yield fitted(tables.effects(comparison, words, grouped=False), width)
+        if comparison.trained:
+            summary = tables.summary(comparison, words)
+            if width >= _fixed_width(summary) + EDGES + ROOM_FOR_CARDS:
+                yield summary
+            else:
+                yield tables.cards(comparison, words)
+                yield fitted(tables.effects(comparison, words, grouped=False), width)
         yield fitted(tables.ranking(comparison, words), width)
-        rest = (
-            tables.main_effects,
-            tables.interactions,
-            lost.ledger,
-            lost.failures,
-            lost.skips,
-        )
+        rest = [tables.main_effects, tables.interactions, lost.ledger, lost.failures, lost.skips]
         yield from filter(None, (table(comparison, words) for table in rest))
+        if tables.with_cards(comparison):
+            yield tables.cards(comparison, words)
 
 
 @dataclass(frozen=True)

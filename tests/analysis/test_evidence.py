@@ -66,7 +66,8 @@ def test_each_point_is_the_paired_comparison_of_its_measure(
     time = measured(comparison, "time", "dropout")
     assert 2.5 < time.estimate.low < time.estimate.high < 3.5
     assert (time.outcome, time.estimate.n) == ("holds", 6)
-    assert comparison.target == pytest.approx(0.95 * 0.9, abs=1e-3)
+    assert comparison.trained
+    assert comparison.trained.target == pytest.approx(0.95 * 0.9, abs=1e-3)
     ratio = np.log(table["seconds"][dropout] / table["seconds"]["baseline"])
     assert time.beside["seconds"].mean == pytest.approx(math.exp(ratio.mean()))
     zeros = table["near_zeros"]["l1(strength=0.001)"] - table["near_zeros"]["baseline"]

@@ -202,7 +202,8 @@ def test_cells_that_tie_with_the_best_are_marked_and_named(plan: Plan) -> None:
 def test_every_table_says_what_it_generalizes_over(plan: Plan) -> None:
     runs = records(plan)
     found = compare(runs, plan, Analysis(), Beside(images=2000, pool=3000))
-    assert found.overlap == pytest.approx(2000 / 3000)
+    assert found.trained
+    assert found.trained.overlap == pytest.approx(2000 / 3000)
     for table in (tables.ranking(found, words("en")), tables.effects(found, words("en"))):
         scope = next(note for note in table.notes if note.startswith("Over 10 seeds"))
         assert "this one test set of 2,000 images" in scope

@@ -12,6 +12,7 @@ import scipy.stats
 from regbench.analysis.audit import hashes
 from regbench.analysis.compare import Beside, compare
 from regbench.analysis.comparison import Comparison
+from regbench.analysis.measured import correct
 from regbench.analysis.versus import versus
 from regbench.errors import RecordsError, UsageError
 from regbench.planning.plan import Plan
@@ -58,7 +59,7 @@ def test_two_cells_are_compared_seed_by_seed(
     found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame],
 ) -> None:
     comparison, details, plan, runs = found
-    result = versus(comparison, details, plan, "dropout", "l2 + batch_norm")
+    result = versus(comparison, correct(details, plan, IMAGES), "dropout", "l2 + batch_norm")
     table = runs.pivot(index="seed", columns="cell", values="test_accuracy")
     a, b = table["dropout(p=0.5)"], table["l2(strength=0.01) + batch_norm"]
     assert result.difference.mean == pytest.approx((a - b).mean())
@@ -68,7 +69,7 @@ def test_two_cells_are_compared_seed_by_seed(
         assert (test.only_one - test.only_other) / IMAGES == pytest.approx(difference)
         expected = scipy.stats.binomtest(test.only_one, test.only_one + test.only_other).pvalue
         assert test.p == pytest.approx(expected)
-    back = versus(comparison, details, plan, "l2 + batch_norm", "dropout(p=0.5)")
+    back = versus(comparison, correct(details, plan, IMAGES), "l2 + batch_norm", "dropout(p=0.5)")
     assert back.difference.mean == pytest.approx(-result.difference.mean)
     assert [t.p for t in back.by_seed] == [t.p for t in result.by_seed]
 
@@ -78,9 +79,9 @@ def test_a_cell_that_is_not_there_is_said_with_what_is_meant(
 ) -> None:
     comparison, details, plan, _ = found
     with pytest.raises(UsageError, match=r"no cell 'dropuot'.*did you mean 'dropout'"):
-        versus(comparison, details, plan, "dropuot", "baseline")
+        versus(comparison, correct(details, plan, IMAGES), "dropuot", "baseline")
     with pytest.raises(UsageError, match="same cell"):
-        versus(comparison, details, plan, "dropout", "dropout(p=0.5)")
+        versus(comparison, correct(details, plan, IMAGES), "dropout", "dropout(p=0.5)")
 
 
 def test_damaged_bits_are_refused(
@@ -89,13 +90,19 @@ def test_damaged_bits_are_refused(
     comparison, details, plan, _ = found
     for bits in ("AAAA", "no base64!", "é"):
         with pytest.raises(RecordsError, match=r"details\.csv: the bits of run .* can't be read"):
-            versus(comparison, details.assign(correct=bits), plan, "dropout", "baseline")
+            versus(
+                comparison,
+                correct(details.assign(correct=bits), plan, IMAGES),
+                "dropout",
+                "baseline",
+            )
 
 
 def test_the_error_from_the_test_set_is_that_of_as_many_images(
     found: tuple[Comparison, pd.DataFrame, Plan, pd.DataFrame],
 ) -> None:
-    noise = found[0].noise
+    assert found[0].trained
+    noise = found[0].trained.noise
     assert noise is not None
     # Independent bits: a difference of two shares has about this standard error over the images of
     # one seed.

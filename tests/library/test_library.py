@@ -88,13 +88,14 @@ def test_every_public_function_and_method_has_an_example() -> None:
 
 def test_the_list_of_public_names_is_stable_and_described() -> None:
     assert rb.__all__ == [
-        "Problem", "Results", "__version__", "check", "errors", "open", "plan", "sweep",
+        "Comparisons", "Problem", "Results", "__version__", "check", "compare", "errors", "open",
+        "plan", "sweep",
     ]  # fmt: skip
     assert dir(rb) == sorted(rb.__all__)
     page = (ROOT / "docs/python.md").read_text()
     for name in rb.__all__:
         assert f"`rb.{name}" in page, name
-    for name, thing in vars(rb.Results).items():
+    for name, thing in (vars(rb.Comparisons) | vars(rb.Results)).items():
         if name[0] != "_":
             assert f"`{name}" in page, name
             assert thing.__doc__, name
@@ -267,7 +268,7 @@ def test_conditions_are_a_column_or_are_named(quickstart: rb.Results) -> None:
     assert results.cells()["condition"].unique().tolist() == results.conditions
     one = results.conditions[1]
     assert "condition" not in results.cells(where=one)
-    with pytest.raises(UsageError, match="this sweep trained in several conditions"):
+    with pytest.raises(UsageError, match="there are several conditions here"):
         results.verdict("batch_norm")
     assert results.verdict("batch_norm", where=one) == results.verdict("batch_norm", one)
     assert quickstart.conditions == [""]

@@ -42,7 +42,7 @@ def sweep_of(folder: Path, techniques: str, combine: str, seeds: int = 5) -> Com
 
 def test_json_holds_every_number_as_it_was_computed(rough: Comparison) -> None:
     document = json.loads(report.render(rough, "json"))
-    assert document["schema_version"] == 4
+    assert document["schema_version"] == 5
     assert [c["cell"] for c in document["cells"]] == [c.label for c in rough.cells]
     for written, result in zip(document["cells"], rough.cells, strict=True):
         assert written["test_accuracy"]["mean"] == result.accuracy.mean

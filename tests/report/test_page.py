@@ -101,7 +101,7 @@ def test_what_comes_from_records_is_text_and_never_markup() -> None:
     comparison = replace(
         Opened(QUICKSTART).comparison(), failures=(Failure("baseline", "failed", (0,), evil),)
     )
-    text = page.html(comparison, NOTHING, NOTHING, NOTHING, words("en"), evil, {"command": evil})
+    text = page.html([comparison], NOTHING, NOTHING, NOTHING, words("en"), evil, {"command": evil})
     assert evil not in text
     assert text.count(escape(evil)) >= 3
 
@@ -115,14 +115,14 @@ def test_the_name_of_a_cell_is_text_in_tables_and_pictures() -> None:
     )
     by_seed = {evil if label == old else label: runs for label, runs in comparison.by_seed.items()}
     renamed = replace(comparison, cells=cells, by_seed=by_seed)
-    text = page.html(renamed, NOTHING, NOTHING, NOTHING, words("en"), "name", {})
+    text = page.html([renamed], NOTHING, NOTHING, NOTHING, words("en"), "name", {})
     assert "alert(1)</script>" not in text
     assert escape(evil) in text
 
 
 def test_a_sweep_without_epochs_and_details_still_has_a_page() -> None:
     text = page.html(
-        Opened(QUICKSTART).comparison(), NOTHING, NOTHING, NOTHING, words("ko"), "quickstart", {}
+        [Opened(QUICKSTART).comparison()], NOTHING, NOTHING, NOTHING, words("ko"), "quickstart", {}
     )
     assert '<h2 id="curves">' not in text
     assert '<h2 id="forest">' in text
@@ -141,7 +141,7 @@ def test_a_sweep_that_went_badly_still_has_a_page(tmp_path: Path, status: str, s
         runs = runs.assign(status="failed", test_accuracy=math.nan, seconds=math.nan)
     comparison = compare(runs, plan, config.analysis)
     shown = page.html(
-        replace(comparison, factorial=None), NOTHING, NOTHING, NOTHING, words("en"), "bad", {}
+        [replace(comparison, factorial=None)], NOTHING, NOTHING, NOTHING, words("en"), "bad", {}
     )
     assert ('<h2 id="forest">' in shown) == (status == "ok")
     assert '<section id="failed">' in shown or status == "ok"
@@ -226,7 +226,7 @@ def test_what_is_replicated_stands_beside_the_sweeps_own_numbers() -> None:
         source="A & B 2016", theirs={"en": "<b>faster</b>", "ko": "빠름"}, differs={"en": "smaller"}
     )
     english, korean = (
-        page.html(comparison, NOTHING, NOTHING, NOTHING, words(lang), "x", {}, said)
+        page.html([comparison], NOTHING, NOTHING, NOTHING, words(lang), "x", {}, said)
         for lang in ("en", "ko")
     )
     assert "Beside A &amp; B 2016" in english
@@ -234,5 +234,5 @@ def test_what_is_replicated_stands_beside_the_sweeps_own_numbers() -> None:
     assert "빠름" in korean
     assert "smaller" in korean, "where a language has no words, another's stand there"
     assert 'id="replicates"' not in page.html(
-        comparison, NOTHING, NOTHING, NOTHING, words("en"), "x", {}
+        [comparison], NOTHING, NOTHING, NOTHING, words("en"), "x", {}
     )

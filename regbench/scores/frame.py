@@ -1,0 +1,38 @@
+"""Scores as they were found: rows of named cells, each with its place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A table of scores, whose cells are text or numbers as they were found."""
+
+    rows: pd.DataFrame
+    source: str
+    """Where it came from."""
+    name: str
+    """What a table in a document calls it."""
+    place: Callable[[int], str]
+    """Gives where the row of a number, from 0, stands: "mine.csv:7"."""
+
+    @property
+    def digest(self) -> str:
+        """12 hexadecimal digits that stand for all of it."""
+        text = self.rows.to_csv(index=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def of_frame(frame: pd.DataFrame, name: str) -> Frame:
+    """Return a pandas frame as it is; an index with a name is a column too."""
+    rows = frame.reset_index() if any(n is not None for n in frame.index.names) else frame
+    rows = rows.reset_index(drop=True)
+    rows.columns = rows.columns.map(str)
+    return Frame(rows, "the frame", name, lambda row: f"row {row} of the frame")
