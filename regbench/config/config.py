@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from pydantic import SerializeAsAny
 
+from regbench.config import rounds
 from regbench.config.sections import (
     VARIED,
     Analysis,
@@ -78,24 +78,17 @@ class Config(Settings):
         """The seeds at each look at the verdicts while seeds are added; nothing without a
         sequential rule.
         """
-        if self.sequential is None:
-            return ()
-        first, most = self.rounds[0], self.sequential.most
-        return (*range(first, most, self.sequential.step), max(first, most))
+        return rounds.looks(self.rounds, self.sequential)
 
     def next_look(self) -> int:
         """Return how many seeds the sequential rule would add now, 0 where it has come to its
         end.
         """
-        if self.sequential is None:
-            return 0
-        return max(0, min(self.sequential.step, self.sequential.most - len(self.seeds)))
+        return rounds.next_look(self.seeds, self.sequential)
 
     def extended(self, by: int) -> Config:
         """Return the config with a round of `by` more seeds, the smallest that it doesn't have."""
-        known = set(self.seeds)
-        new = list(itertools.islice((n for n in itertools.count() if n not in known), by))
-        return self.model_copy(update={"seeds": [*self.seeds, *new], "rounds": [*self.rounds, by]})
+        return self.model_copy(update=rounds.extended(self.seeds, self.rounds, by))
 
     @property
     def conditions(self) -> list[Condition]:

@@ -13,7 +13,7 @@ import json
 import unicodedata
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from regbench.config.config import Config
 from regbench.config.sections import LR, VARIED, Combination, Condition, Dataset, Train
@@ -35,7 +35,8 @@ class Cell:
     """
 
     label: str
-    techniques: Mapping[str, Settings]
+    techniques: Mapping[str, Any]
+    """Key to settings; of somebody's own training code, argument to value."""
     settings: Condition = field(default_factory=dict)
     """Settings of dataset, model or training that replace the config's: dotted key to value."""
     condition: str = ""
@@ -47,12 +48,27 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Run:
-    """A cell with a seed. The id says what is trained: equal ids, equal results."""
+class Task:
+    """A cell with a seed. The id says what is run: equal ids, equal results."""
 
     id: str
     cell: Cell
     seed: int
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it has, 0 where nobody knows."""
+        return 0
+
+    def identity(self) -> dict[str, Any]:
+        """Return the columns of a record that say which run it is of."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Run(Task):
+    """A cell with a seed, to be trained."""
+
     dataset: Dataset
     model: Any
     train: Train
@@ -60,6 +76,11 @@ class Run:
     """Whether it is to see the test images: a trial is not."""
     probes: Mapping[str, Settings] = field(default_factory=dict)
     """Key to settings of what is measured beside the record."""
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it trains."""
+        return self.train.epochs
 
     def identity(self) -> dict[str, Any]:
         """Return the columns of a record that say which run it is of."""
@@ -75,15 +96,18 @@ class Run:
         }
 
 
+R = TypeVar("R", bound=Task)
+
+
 @dataclass(frozen=True)
-class Stack:
+class StackOf(Generic[R]):
     """Runs that train together.
 
     The cost compares stacks: multiply-adds of all forward passes over training images.
     """
 
     id: str
-    runs: tuple[Run, ...]
+    runs: tuple[R, ...]
     cost: float
 
 
@@ -97,17 +121,17 @@ class Skip:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanOf(Generic[R]):
     """Cells, baseline first; their runs, cell by cell; the stacks that hold each run once; and what
     is left out.
     """
 
     cells: tuple[Cell, ...]
-    runs: tuple[Run, ...]
-    stacks: tuple[Stack, ...]
+    runs: tuple[R, ...]
+    stacks: tuple[StackOf[R], ...]
     skips: tuple[Skip, ...]
 
-    def by_condition(self) -> dict[str, Plan]:
+    def by_condition(self) -> dict[str, PlanOf[R]]:
         """Return the name of each condition to the part of the plan that trains in it."""
         parts = {}
         for name in dict.fromkeys(cell.condition for cell in self.cells):
@@ -116,6 +140,10 @@ class Plan:
             runs = tuple(run for run in self.runs if run.cell.condition == name)
             parts[name] = replace(self, cells=cells, runs=runs, skips=skips)
         return parts
+
+
+Stack = StackOf[Run]
+Plan = PlanOf[Run]
 
 
 Chosen = tuple[Cell | Skip, "int | None"]
@@ -264,18 +292,18 @@ def named(settings: Condition) -> str:
     """Return the name of a condition: "batch_size=4, optimizer=sgd(lr=0.1)"."""
     last = [key.rpartition(".")[2] for key in settings]
     return ", ".join(
-        f"{short if last.count(short) == 1 else key}={_text(value)}"
+        f"{short if last.count(short) == 1 else key}={text(value)}"
         for (key, value), short in zip(settings.items(), last, strict=True)
     )
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     """Return a setting's value as names of conditions show it."""
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{key}={_text(v)}" for key, v in value.items() if key != "name")
+        inner = ", ".join(f"{key}={text(v)}" for key, v in value.items() if key != "name")
         return f"{value.get('name', '')}({inner})" if inner else str(value.get("name", ""))
     if isinstance(value, list):
-        return "-".join(map(_text, value))
+        return "-".join(map(text, value))
     # Values that differ must not print alike.
     return f"{value:g}" if type(value) is float and float(f"{value:g}") == value else str(value)
 
@@ -319,7 +347,7 @@ def cut(runs: Sequence[Run], most: int) -> list[Sequence[Run]]:
     return [runs[start:end] for start, end in itertools.pairwise(edges)]
 
 
-def shard(plan: Plan, part: int, parts: int) -> Plan:
+def shard(plan: PlanOf[R], part: int, parts: int) -> PlanOf[R]:
     """Return one of `parts` parts of a plan, the first being 1: whole stacks, dealt so that the
     parts cost alike.
 

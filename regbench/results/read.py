@@ -23,17 +23,16 @@ from regbench.errors import RecordsError, UnfinishedError
 from regbench.results.rows import check_header, last_rows, readable, torn, whole_rows
 from regbench.results.same import DECISIVE, decisive, differences_said, digest, leaves, only
 from regbench.results.schema import (
-    BESIDE,
+    DETAILS,
     DTYPES,
     FINISHED,
     LATER,
-    PROBED,
     PROBES,
-    RUNS,
     STATUSES,
     Kind,
     beside,
 )
+from regbench.results.schema import columns as columns_of
 from regbench.text import one_line, shortened
 
 if TYPE_CHECKING:
@@ -112,12 +111,12 @@ class Records:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """A row a run: (runs, columns of RUNS).
+        """A row a run: (runs, columns of RUNS, or of CALLS).
 
         Of a failed run that was tried again, the last row alone.
         """
         path = self.directory / "runs.csv"
-        runs = self._table(path, RUNS)
+        runs = self._table(path, columns_of(self.config))
         finished = runs["status"].isin(FINISHED)
         _refuse_rows(
             path,
@@ -130,12 +129,14 @@ class Records:
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """A row a finished run and epoch: (rows, columns of EPOCHS)."""
+        """A row a finished run and epoch: (rows, columns of EPOCHS, or of CALL_EPOCHS)."""
         return self._committed("epochs.csv", ["run", "epoch"])
 
     @cached_property
     def details(self) -> pd.DataFrame:
-        """A row a run that was tested: (rows, columns of DETAILS)."""
+        """A row a run that was tested: (rows, columns of DETAILS); none of calls."""
+        if "details.csv" not in beside(self.config):
+            return _none(DETAILS)
         return self._committed("details.csv", ["run"])
 
     @cached_property
@@ -143,12 +144,8 @@ class Records:
         """A row a number that a probe measured of a run: (rows, columns of PROBES); none where
         there were no probes.
         """
-        import pandas as pd
-
         if "probes.csv" not in beside(self.config):
-            return pd.DataFrame(
-                {name: pd.Series(dtype=DTYPES[kind]) for name, kind in PROBES.items()}
-            )
+            return _none(PROBES)
         return self._committed("probes.csv", ["run", "probe", "name", "at"])
 
     def _committed(self, name: str, key: list[str]) -> pd.DataFrame:
@@ -156,7 +153,7 @@ class Records:
         a row unique.
         """
         path = self.directory / name
-        table = self._table(path, (BESIDE | PROBED)[name])
+        table = self._table(path, beside(self.config)[name])
         finished = self.runs.loc[self.runs["status"].isin(FINISHED), "run"]
         committed = table["run"].isin(finished)
         _refuse_rows(
@@ -207,6 +204,13 @@ class Records:
                 for (name, kind), column in zip(columns.items(), data, strict=True)
             }
         )
+
+
+def _none(columns: Mapping[str, Kind]) -> pd.DataFrame:
+    """Return a table without a row."""
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.Series(dtype=DTYPES[kind]) for name, kind in columns.items()})
 
 
 def _lacking(path: Path, columns: Mapping[str, Kind]) -> list[str]:

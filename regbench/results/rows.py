@@ -15,10 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from regbench.errors import RecordsError
-from regbench.results.schema import FINISHED, RUNS, STATUSES, Kind, Row
+from regbench.results.schema import CALLS, FINISHED, RUNS, STATUSES, Kind, Row
 from regbench.text import as_text, one_line, shortened
-
-STATUS = list(RUNS).index("status")
 
 
 def encoded(columns: Mapping[str, Kind], rows: Iterable[Row]) -> bytes:
@@ -151,8 +149,10 @@ def last_rows(path: Path) -> tuple[dict[str, tuple[str, bytes]], bool]:
     """
     rows: dict[str, tuple[str, bytes]] = {}
     replaced = False
-    for number, line, cells in whole_rows(path, RUNS):
-        run, status = cells[0], cells[STATUS]
+    columns = columns_of(path)
+    place = [*columns].index("status")
+    for number, line, cells in whole_rows(path, columns):
+        run, status = cells[0], cells[place]
         if status not in STATUSES:
             raise RecordsError(f"{path}:{number}: status is none of {', '.join(STATUSES)}")
         if run in rows:
@@ -165,14 +165,21 @@ def last_rows(path: Path) -> tuple[dict[str, tuple[str, bytes]], bool]:
     return rows, replaced
 
 
-def result_of(line: bytes) -> list[str]:
+def columns_of(path: Path) -> dict[str, Kind]:
+    """Return the columns that a runs.csv is to have, by what its header begins with."""
+    with readable(path), path.open("rb") as file:
+        names = file.readline(1000).removeprefix(codecs.BOM_UTF8).replace(b'"', b"").split(b",")
+    return CALLS if names[3:4] == [b"settings"] else RUNS
+
+
+def result_of(line: bytes, columns: Mapping[str, Kind]) -> list[str]:
     """Return what a row of runs.csv says of its run, without what the same run measures differently
     another time.
     """
     (cells,) = csv.reader([line.decode()])
     return [
         cell
-        for name, cell in zip(RUNS, cells, strict=True)
+        for name, cell in zip(columns, cells, strict=True)
         if name not in ("seconds", "stack", "stack_size")
     ]
 

@@ -55,6 +55,32 @@ RUNS: dict[str, Kind] = {
 }
 
 
+CALLS: dict[str, Kind] = {
+    "run": "text",
+    "cell": "text",
+    "seed": "count",
+    "settings": "json",
+    "status": "text",
+    "reason": "text",
+    "epochs": "whole",
+    "measured": "json",
+    "seconds": "number",
+    "stack": "text",
+    "stack_size": "count",
+}
+"""The columns of runs.csv where the runs are calls of somebody's own training code."""
+
+
+CALL_EPOCHS: dict[str, Kind] = {
+    "run": "text",
+    "cell": "text",
+    "seed": "count",
+    "epoch": "count",
+    "measured": "json",
+    "seconds": "number",
+}
+
+
 LATER = ("clean_gap", "memorised")
 """Columns that records of earlier versions lack: unknown there."""
 
@@ -159,10 +185,17 @@ class Rows:
         return self.runs, self.epochs, self.details, self.probes
 
 
+def columns(config: Mapping[str, Any]) -> dict[str, Kind]:
+    """Return the columns of the runs.csv of a resolved config's sweep."""
+    return CALLS if "function" in config else RUNS
+
+
 def beside(config: Mapping[str, Any]) -> dict[str, dict[str, Kind]]:
     """Return the files, with their columns, that stand beside the runs.csv of a resolved config's
     sweep.
     """
+    if "function" in config:
+        return {"epochs.csv": CALL_EPOCHS}
     return BESIDE | (PROBED if config.get("probes") else {})
 
 

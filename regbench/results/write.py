@@ -51,7 +51,8 @@ from regbench.results.same import (
     plain,
     without,
 )
-from regbench.results.schema import ABOUT, FINISHED, RUNS, STATUSES, TRIALS, Rows, beside
+from regbench.results.schema import ABOUT, FINISHED, STATUSES, TRIALS, Rows, beside
+from regbench.results.schema import columns as columns_of
 
 
 def check_free(directory: Path) -> None:
@@ -118,7 +119,7 @@ class Writer:
         """
         self.directory = directory
         self.notes: list[str] = []
-        self._beside = beside(config)
+        self._beside, self._columns = beside(config), columns_of(config)
         check_free(directory)
         with _explained(directory):
             directory.mkdir(parents=True, exist_ok=True)
@@ -153,9 +154,9 @@ class Writer:
     def append(self, rows: Rows) -> None:
         """Commit rows of runs.csv with their rows of the other files: all of them, or none.
 
-        A row maps columns (of RUNS, EPOCHS, DETAILS, PROBES) to values; what it leaves out, None
-        and NaN become empty cells, text becomes one line. A failed run has no other rows: its next
-        try writes its own. On return the rows are on the disk.
+        A row maps columns (of RUNS, EPOCHS, DETAILS, PROBES, or CALLS, CALL_EPOCHS) to values; what
+        it leaves out, None and NaN become empty cells, text becomes one line. A failed run has no
+        other rows: its next try writes its own. On return the rows are on the disk.
 
         Raises RecordsError where the disk is full, read-only or gone; what was written by then is
         taken back.
@@ -176,7 +177,7 @@ class Writer:
         if rows.probes and "probes.csv" not in self._beside:
             raise ValueError("rows of probes come from a config that has probes")
         lines = {name: encoded(columns, others[name]) for name, columns in self._beside.items()}
-        lines["runs.csv"] = encoded(RUNS, rows.runs)
+        lines["runs.csv"] = encoded(self._columns, rows.runs)
         self._commit(lines, statuses)
 
     def take(self, other: Path) -> int:
@@ -196,7 +197,11 @@ class Writer:
         taken = {}
         for run, (status, line) in theirs.items():
             held, row = own.get(run, ("failed", b""))
-            if status in FINISHED and held in FINISHED and result_of(line) != result_of(row):
+            if (
+                status in FINISHED
+                and held in FINISHED
+                and result_of(line, self._columns) != result_of(row, self._columns)
+            ):
                 raise RecordsError(
                     f"{other} and {self.directory} have other results of the same run, "
                     f"{run}; keep one"
@@ -326,14 +331,14 @@ class Writer:
             if anew or not (bound or self._holds(name)):
                 _write(self.directory / name, [header(columns)])
         if anew or not self._holds("runs.csv"):
-            _write(runs, [header(RUNS)])
+            _write(runs, [header(self._columns)])
         rows, replaced = last_rows(runs)
         if torn_line := torn(runs):
             self.notes.append(
                 f"the last line of {runs} was torn and has been dropped; its run is trained again"
             )
         if torn_line or replaced:
-            _write(runs, [header(RUNS), *(line for _, line in rows.values())])
+            _write(runs, [header(self._columns), *(line for _, line in rows.values())])
         finished = {run.encode() for run, (status, _) in rows.items() if status in FINISHED}
         for name, columns in self._beside.items():
             path = self.directory / name

@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -28,7 +28,7 @@ from regbench.runner.notebook import Notebook, in_notebook
 from regbench.text import one_line
 
 if TYPE_CHECKING:
-    from regbench.planning.plan import Plan, Stack
+    from regbench.planning.plan import PlanOf, StackOf
 
 # Every word that is shown.
 BEGUN = "{runs} to train, in {stacks}"
@@ -66,7 +66,7 @@ EVERY = 30.0
 class Flight:
     """A stack that is training, as far as has been heard of it."""
 
-    stack: Stack
+    stack: StackOf[Any]
     label: str
     epochs: int
     epoch: int  # the last one heard of
@@ -76,12 +76,13 @@ class Flight:
 
     def share(self) -> float:
         """Return how much of it is done, 0 to 1."""
-        return self.epoch / self.epochs
+        return self.epoch / self.epochs if self.epochs else 0.0
 
     def left(self) -> float:
         """Return how many seconds it still needs, 0 while that can't be told."""
         epoch, moment = self.first
-        return (self.epochs - self.epoch) * (self.heard - moment) / max(1, self.epoch - epoch)
+        left = max(0, self.epochs - self.epoch)
+        return left * (self.heard - moment) / max(1, self.epoch - epoch)
 
 
 class Progress:
@@ -114,7 +115,7 @@ class Progress:
         )
         self._live: Live | Notebook | None = None
         self._closed = threading.Event()
-        self._pending: dict[str, Stack] = {}
+        self._pending: dict[str, StackOf[Any]] = {}
 
     def __enter__(self) -> Progress:
         return self
@@ -122,7 +123,7 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def start(self, plan: Plan, pending: Sequence[Stack], finished: int) -> None:
+    def start(self, plan: PlanOf[Any], pending: Sequence[StackOf[Any]], finished: int) -> None:
         """Begin to train the stacks `pending`; `finished` runs of the plan are finished already."""
         self._pending = {stack.id: stack for stack in pending}
         self._total, self._before = len(plan.runs), finished
@@ -159,22 +160,20 @@ class Progress:
             )
             threading.Thread(target=self._speak_now_and_then, daemon=True).start()
 
-    def epoch(self, stack: Stack, epoch: int, accuracies: Sequence[float]) -> None:
+    def epoch(self, stack: StackOf[Any], epoch: int, accuracies: Sequence[float]) -> None:
         """Hear that `stack` has trained `epoch` (from 1); its runs' validation accuracies, [] if
         not measured.
         """
         now = self._clock()
         flight = self._flights.get(stack.id)
         if flight is None:
-            flight = Flight(
-                stack, label(stack), stack.runs[0].train.epochs, epoch, now, (epoch, now)
-            )
+            flight = Flight(stack, label(stack), stack.runs[0].epochs, epoch, now, (epoch, now))
             self._flights[stack.id] = flight
         flight.epoch, flight.heard = epoch, now
         flight.accuracy = max(accuracies, default=flight.accuracy)
         self._measure(now)
 
-    def finished(self, stack: Stack, rows: Sequence[Mapping[str, object]]) -> None:
+    def finished(self, stack: StackOf[Any], rows: Sequence[Mapping[str, object]]) -> None:
         """Hear that `stack` is done, with its rows of runs.csv; those that are not `ok` are told
         of.
         """
@@ -272,8 +271,8 @@ class Progress:
         for flight in flights[:room]:
             stacks.add_row(
                 Text(flight.label),
-                ProgressBar(total=flight.epochs, completed=flight.epoch),
-                Text(EPOCH.format(epoch=flight.epoch, epochs=flight.epochs)),
+                ProgressBar(total=flight.epochs or None, completed=flight.epoch),
+                Text(EPOCH.format(epoch=flight.epoch, epochs=flight.epochs or "?")),
                 Text(
                     "" if flight.accuracy is None else UP_TO.format(accuracy=flight.accuracy), "dim"
                 ),
@@ -356,7 +355,7 @@ class Progress:
                 self._say(self._standing())
 
 
-def label(stack: Stack) -> str:
+def label(stack: StackOf[Any]) -> str:
     """Return what a stack is called: its first cell, how many others, and which seeds."""
     cells = list(dict.fromkeys(run.cell.label for run in stack.runs))
     seeds = {run.seed for run in stack.runs}
