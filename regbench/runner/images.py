@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from regbench.config.config import Config
 
 
+def opened(config: Config, data_dir: Path | None = None) -> data.Images:
+    """Return the images of a config. Raises DataError where they can't be read, UsageError where
+    they can't be trained on as the config asks.
+    """
+    dataset = config.dataset
+    images = data.load(dataset.name, dataset.path, data_dir, **dataset.own)
+    check_fit(config, images)
+    return images
+
+
 def check_fit(config: Config, images: data.Images) -> None:
     """Raise UsageError where some setting of a config can't be trained with these images, in any of
     its conditions.
