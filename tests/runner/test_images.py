@@ -38,7 +38,7 @@ OWN_MODELS = [
 ]
 
 
-@pytest.mark.parametrize("size", [(1, 1, 1), (2, 2, 3), (5, 5, 1), (8, 8, 1)])
+@pytest.mark.parametrize("size", [(2, 1, 1), (1, 6, 3), (5, 5, 1), (8, 4, 3), (6, 14, 1)])
 def test_what_is_let_through_before_training_fails_no_run(
     tmp_path: Path, size: tuple[int, int, int]
 ) -> None:
@@ -55,7 +55,7 @@ def test_what_is_let_through_before_training_fails_no_run(
             "dataset: {name: npz, path: own.npz, validation_share: 0.25}\nmodel: {name: "
             "mlp, widths: [3]}\n"
             f"train: {{epochs: 1, batch_size: 16}}\nseeds: 1\nvary: [{condition}]\n"
-            "techniques: {dropout: 0.5, batch_norm: , max_norm: 3}\nprobes: {noise: {}}\n",
+            "techniques: {dropout: 0.5, batch_norm: , max_norm: 3}\nprobes: {noise: {}, occlusion: {sizes: [1]}, dimming: {}, smoothness: {}}\n",
         )
         loaded = load(file)
         try:
