@@ -54,6 +54,14 @@ def check_fit(config: Config, images: data.Images) -> None:
                 )
 
 
+def counted(images: data.Images) -> str:
+    """Return how many images there are, of which size and of how many classes."""
+    train, test = len(images.train_images), len(images.test_images)
+    _, height, width, channels = images.train_images.shape
+    kind = f"{width} x {height} {'grayscale' if channels == 1 else 'RGB'} images"
+    return f"{train:,} {kind} to train with, {test:,} to test with, {len(images.classes)} classes"
+
+
 def described(config: Config, images: data.Images) -> dict[str, Any]:
     """Return what dataset.json says of the images."""
     return {

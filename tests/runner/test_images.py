@@ -55,7 +55,8 @@ def test_what_is_let_through_before_training_fails_no_run(
             "dataset: {name: npz, path: own.npz, validation_share: 0.25}\nmodel: {name: "
             "mlp, widths: [3]}\n"
             f"train: {{epochs: 1, batch_size: 16}}\nseeds: 1\nvary: [{condition}]\n"
-            "techniques: {dropout: 0.5, batch_norm: , max_norm: 3}\nprobes: {noise: {}, occlusion: {sizes: [1]}, dimming: {}, smoothness: {}}\n",
+            "techniques: {dropout: 0.5, batch_norm: , max_norm: 3}\nprobes: {noise: {}, "
+            "occlusion: {sizes: [1]}, dimming: {}, smoothness: {}}\n",
         )
         loaded = load(file)
         try:
