@@ -92,6 +92,9 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     dataset = {"name": source, "validation_share": draw(st.floats(0.005, 0.5))}
     if sources()[source].NEEDS_PATH:
         dataset["path"] = "data/mine.npz"
+    if "target" in own_settings(source) and draw(st.booleans()):
+        name = st.text("ab 가:-#1", min_size=1, max_size=5)
+        dataset |= {"target": draw(name), "categories": draw(st.lists(name, max_size=3))}
     if "size" in own_settings(source) and draw(st.booleans()):
         sides = st.integers(1, 1024)
         dataset["size"] = draw(sides | st.lists(sides, min_size=2, max_size=2))

@@ -80,6 +80,13 @@ class Dataset(Settings):
     label_noise: float = Field(
         0.0, ge=0, le=1, description="share of the training labels that become another class"
     )
+    target: str | None = Field(
+        None, description="the column of a table that holds the classes to predict"
+    )
+    categories: list[str] | None = Field(
+        None, description="columns of numbers that stand for categories"
+    )
+    leave_out: list[str] | None = Field(None, description="columns that aren't learnt from")
     size: Size | None = Field(
         None,
         description="pixels of a side, or [height, width], that images are brought to; none: they "
@@ -90,7 +97,7 @@ class Dataset(Settings):
         description="how images of another shape get the size: crop cuts off what stands out of "
         "the middle (default), pad fills up with black, stretch changes the proportions",
     )
-    later = frozenset({"size", "fit"})
+    later = frozenset({"target", "categories", "leave_out", "size", "fit"})
 
     @model_validator(mode="after")
     def _fit_needs_size(self) -> Dataset:

@@ -18,13 +18,22 @@ from typing import Any
 
 from regbench import plugins
 from regbench.data._files import data_folder
-from regbench.data._images import Images, cache_folder, cached, fingerprint, open_stored, store
+from regbench.data._images import (
+    Column,
+    Images,
+    cache_folder,
+    cached,
+    fingerprint,
+    open_stored,
+    store,
+)
 from regbench.data._split import Split, sizes, split
 from regbench.errors import DataError
 from regbench.files import on_disk
 from regbench.text import closest
 
 __all__ = [
+    "Column",
     "DataError",
     "Images",
     "Split",

@@ -13,10 +13,13 @@ from regbench.data._images import check_size
 from regbench.errors import DataError
 
 
-def read(path: Path, keys: Sequence[str]) -> tuple[list[NDArray[Any]], list[str]]:
+def read(
+    path: Path, keys: Sequence[str], together: Sequence[str] = ()
+) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Return the arrays `keys` of an .npz file, and the names of the others that are there.
 
-    Raises DataError if an array is missing, or the file can't be read.
+    together: arrays that may be missing, but not some of them. Raises DataError if an array is
+    missing, or the file can't be read.
     """
     if not path.is_file():
         raise DataError(f"there is no file {path}: correct `path` under `dataset`")
@@ -35,6 +38,8 @@ def read(path: Path, keys: Sequence[str]) -> tuple[list[NDArray[Any]], list[str]
                     "it anew with numpy.savez"
                 )
             file = np.load(opened, allow_pickle=False)
+            if any(key in file for key in together):
+                keys = (*keys, *together)
             missing = [key for key in keys if key not in file]
             if missing:
                 there = ", ".join(file) or "nothing"
@@ -46,8 +51,8 @@ def read(path: Path, keys: Sequence[str]) -> tuple[list[NDArray[Any]], list[str]
                 part for part in file.zip.infolist() if part.filename.removesuffix(".npy") in keys
             ]
             check_size(sum(part.file_size for part in parts), path.stat().st_size, path)
-            arrays = [file[key] for key in keys]
-            if not all(isinstance(array, np.ndarray) for array in arrays):
+            arrays = {key: file[key] for key in keys}
+            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
                 raise ValueError("a part of it is no array")
             return arrays, [name for name in file if name not in keys]
     except DataError:

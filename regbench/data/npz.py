@@ -31,7 +31,8 @@ def load(path: Path, data_dir: Path | None) -> Images:
     or (N, channels, height, width) with 1 or 3 channels. y_train, y_test: integers (N,) from 0 to
     K - 1, each of them at least twice in y_train. Raises DataError if any of it is otherwise.
     """
-    (x_train, y_train, x_test, y_test), others = read(path, KEYS)
+    arrays, others = read(path, KEYS)
+    x_train, y_train, x_test, y_test = (arrays[key] for key in KEYS)
     train_images, test_images = _images(path, "x_train", x_train), _images(path, "x_test", x_test)
     if train_images.shape[1:] != test_images.shape[1:]:
         raise DataError(
@@ -91,7 +92,8 @@ def _channels_last(path: Path, key: str, images: NDArray[Any]) -> NDArray[Any]:
     if not (first or last):
         raise DataError(
             f"{path}: {key} has shape {shape}, but images must be (N, height, width), (N, height, "
-            "width, channels) or (N, channels, height, width) with 1 or 3 channels: reshape them"
+            "width, channels) or (N, channels, height, width) with 1 or 3 channels: reshape them; "
+            "rows of measurements are the dataset `table`"
         )
     return images if last else images.transpose(0, 2, 3, 1)
 

@@ -58,8 +58,7 @@ def outline(config: Config, plan: Plan, data_dir: Path | None = None) -> Outline
     if image is None or classes is None or available is None:
         images = opened(config, data_dir)
         notes = images.notes
-        available, height, width, channels = images.train_images.shape
-        image, classes = (channels, height, width), len(images.classes)
+        image, classes, available = images.shape, len(images.classes), len(images.train_images)
     first = {run.cell.label: run for run in reversed(plan.runs)}
     parameters, operations = {}, {}
     for cell in plan.cells:

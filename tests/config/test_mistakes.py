@@ -167,6 +167,8 @@ def test_a_wrong_strength_is_one_sentence_at_its_place(
         ("{name: mnist5k, label_noise: 1.1}", "a.yaml:1:39: dataset.label_noise can't be 1.1; allowed: a number of at least 0 and at most 1", True),
         ("{name: mnist5k, validation_share: 0}", "a.yaml:1:44: dataset.validation_share can't be 0; allowed: a number above 0 and below 1", True),
         ("{name: npz, path: x.npz, size: 64}", "a.yaml:1:35: npz takes no size; image_folder would: leave size out", True),
+        ("{name: mnist5k, target: y}", "a.yaml:1:26: mnist5k takes no target; table would: leave target out", True),
+        ("{name: table, path: x, target: 3}", "a.yaml:1:41: dataset.target can't be 3; allowed: text", True),
         ("{name: image_folder, path: x, size: 0}", "a.yaml:1:46: dataset.size: it must be a whole number from 1 to 1024, or two: [height, width]", True),
         ("{name: image_folder, path: x, size: [8, 8, 3]}", "a.yaml:1:46: dataset.size: it must be a whole number from 1 to 1024, or two: [height, width]", True),
         ("{name: image_folder, path: x, size: 8, fit: cut}", "a.yaml:1:54: dataset.fit can't be the text 'cut'; allowed: crop, pad or stretch", True),
