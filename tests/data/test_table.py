@@ -78,6 +78,22 @@ def test_two_fifths_of_each_class_are_held_out_whatever_the_order_the_file_and_t
     assert sorted(map(tuple, rows)) == sorted((a, d, c) for a, _, d, c in held_out)
 
 
+def test_rows_that_are_equal_come_to_stand_on_one_side_but_for_one_group_a_class(
+    tmp_path: Path,
+) -> None:
+    table = passengers()[["age", "fare", "deck", "survived"]]
+    images = loaded(written(tmp_path, pd.concat([table] * 3)), target="survived")
+    halves = [
+        {row.tobytes() + bytes([label]) for row, label in zip(rows, labels, strict=True)}
+        for rows, labels in (
+            (images.train_images, images.train_labels),
+            (images.test_images, images.test_labels),
+        )
+    ]
+    assert len(halves[0] | halves[1]) == len(table)
+    assert len(halves[0] & halves[1]) <= len(images.classes)
+
+
 def test_only_rows_that_are_no_test_rows_say_which_categories_there_are(tmp_path: Path) -> None:
     table = passengers()
     for seed in range(20):  # until the rare one is held out
