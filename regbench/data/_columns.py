@@ -16,6 +16,8 @@ from regbench.text import closest, one_line, shortened
 
 MOST_CATEGORIES = 100
 """Different values of a column of text that is learnt from."""
+FEW = 20
+"""More numbers than that, some of them rare, are rather amounts than classes."""
 TOLD = 5
 """Names that a sentence lists at most."""
 DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([ T].*)?")
@@ -82,9 +84,12 @@ def check_classes(path: Path, codes: NDArray[np.int64], names: Sequence[str], le
     """Raise DataError where a class has fewer than `least` of the rows that aren't test rows."""
     counts = np.bincount(codes, minlength=len(names))
     if rare := [f"{name!r}: {n}" for name, n in zip(names, counts, strict=True) if n < least]:
+        amounts = len(names) > FEW and all(map(_number, names))
+        instead = ", or cut the numbers into ranges, since regression isn't offered"
         raise DataError(
             f"{path}: a class takes at least {least} rows, and there are fewer of "
             f"{listed(rare)}: add rows, join classes, or take these rows away"
+            f"{instead if amounts else ''}"
         )
 
 

@@ -182,6 +182,10 @@ BAD_TARGETS: dict[str, tuple[Any, str]] = {
     "names": ([f"n{i}" for i in range(300)], "the target 'y' has more than 256 classes"),
     "one class": (["a"] * 300, "the target 'y' has the single class 'a'"),
     "nothing": ([None] * 300, "the target 'y' has no class"),
+    "ages": (
+        np.arange(300) % 70,
+        "(50 in all): add rows, join classes, or take these rows away, or cut the numbers into",
+    ),
     "a rare class": (
         ["a"] * 297 + ["b"] * 2 + ["c"],
         "a class takes at least 5 rows, and there are fewer of 'b': 2, 'c': 1: add rows, join",
