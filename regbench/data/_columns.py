@@ -32,19 +32,16 @@ def target_column(path: Path, columns: Sequence[Cells], name: str | None) -> Cel
             f"of {listed(names)}"
         )
     if name not in names:
-        numbers = [known for known in names if _number(known)]
-        meant = closest(name, names)
-        raise DataError(
-            f"{path} has no column {name!r} to predict: "
-            + (
-                f"its first line has values, such as {shortened(numbers[0])!r}, where names of "
+        values = [known for known in names if _number(known)]
+        hint = f"set `target` under `dataset` to one of {listed(names)}"
+        if meant := closest(name, names):
+            hint = f"did you mean {meant}?"
+        elif values:
+            hint = (
+                f"its first line has values, such as {shortened(values[0])!r}, where names of "
                 "columns are expected: put a line of names on top"
-                if numbers and not meant
-                else f"did you mean {meant}?"
-                if meant
-                else f"set `target` under `dataset` to one of {listed(names)}"
             )
-        )
+        raise DataError(f"{path} has no column {name!r} to predict: {hint}")
     return columns[names.index(name)]
 
 
