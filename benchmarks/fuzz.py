@@ -126,6 +126,12 @@ def npz(content: bytes) -> None:
     archive.load(placed("x.npz", content), None)
 
 
+def table(content: bytes) -> None:
+    from regbench.data import table as csv
+
+    csv.load(placed("x.csv", content), None, "y")
+
+
 def picture(content: bytes) -> None:
     from regbench.data import image_folder
 
@@ -220,6 +226,10 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
         ],
     ),
     "npz": (npz, lambda: [archive()]),
+    "table": (
+        table,
+        lambda: [b"x,k,y\n" + b"1.5,a,u\n2,b,v\n,a,v\n" * 6, b"x;y\n" + b"1,5;a\n2,5;b\n" * 6],
+    ),
     "picture": (picture, lambda: [png()]),
     "kept_stack": (kept_stack, lambda: [stack()]),
     "catalogue": (catalogue, lambda: [(ROOT / "regbench/locale/ko.yaml").read_bytes()[:4000]]),

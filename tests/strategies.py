@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from regbench.config import wording
 from regbench.config.optimizer import Adam, AdamW, Constant, Cosine, Sgd, StepDecay
 from regbench.config.sections import MODES
-from regbench.data import sources
+from regbench.data import own_settings, sources
 from regbench.models import models
 from regbench.probes import probes
 from regbench.regularizers import techniques
@@ -92,6 +92,13 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     dataset = {"name": source, "validation_share": draw(st.floats(0.005, 0.5))}
     if sources()[source].NEEDS_PATH:
         dataset["path"] = "data/mine.npz"
+    if "target" in own_settings(source) and draw(st.booleans()):
+        name = st.text("ab 가:-#1", min_size=1, max_size=5)
+        dataset |= {"target": draw(name), "categories": draw(st.lists(name, max_size=3))}
+    if "size" in own_settings(source) and draw(st.booleans()):
+        sides = st.integers(1, 1024)
+        dataset["size"] = draw(sides | st.lists(sides, min_size=2, max_size=2))
+        dataset["fit"] = draw(st.sampled_from(["crop", "pad", "stretch"]))
     if draw(st.booleans()):
         dataset |= {
             "train_size": draw(st.integers(100, 1000)),

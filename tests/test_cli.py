@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from PIL import Image
 
 from regbench import __version__, cli
 from tests.command import regbench
@@ -38,6 +39,68 @@ def test_check_says_what_a_config_asks_for_without_loading_torch() -> None:
     done = regbench("check", QUICKSTART)
     assert done.returncode == 0
     assert done.stdout.endswith("fine: 24 cells, 144 runs, 8 skipped\n")
+
+
+def own_folder(folder: Path) -> Path:
+    """A config of photos, 60 of 180 of which are no squares."""
+    for number in range(180):
+        place = folder / "photos" / ("cat" if number % 2 else "dog")
+        place.mkdir(parents=True, exist_ok=True)
+        size = (30, 20) if number % 3 == 0 else (20, 20)
+        Image.new("L", size, number).save(place / f"{number}.png")
+    file = folder / "mine.yaml"
+    file.write_text(
+        "dataset: {name: image_folder, path: photos}\nmodel: {name: cnn, channels: [4]}\n"
+        "techniques: {dropout: 0.5}\n"
+    )
+    return file
+
+
+def test_check_and_a_dry_run_open_data_of_your_own_and_say_what_to_do(tmp_path: Path) -> None:
+    file = own_folder(tmp_path)
+    for command in (["check", file], ["sweep", file, "--dry-run"]):
+        done = regbench(*command)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert len(done.stderr.splitlines()) == 1
+        assert "add `size: 16` under `dataset` (60 of 180 aren't square)" in done.stderr
+    done = regbench("check", file, "--set", "dataset.size=24")
+    assert done.returncode == 0
+    assert done.stdout == (
+        f"{tmp_path / 'photos'}: fine: 108 24 x 24 grayscale images to train with, 72 to test "
+        f"with, 2 classes\n{file}: fine: 2 cells, 10 runs\n"
+    )
+    assert "60 of 180 images aren't of the shape 24 x 24" in done.stderr
+    assert "180 of 180 images are smaller than 24 x 24" in done.stderr
+    done = regbench("sweep", file, "--dry-run", "--set", "dataset.size=24")
+    assert "60 of 180 images aren't of the shape 24 x 24" in " ".join(done.stdout.split())
+
+
+def test_check_refuses_what_can_t_be_trained_on_the_data_and_says_where_they_lack(
+    tmp_path: Path,
+) -> None:
+    file = own_folder(tmp_path)
+    done = regbench(
+        "check", file, "--set", "dataset.size=8", "--set", "model.channels=[4, 4, 4, 4]"
+    )
+    assert done.returncode == 2
+    assert "4 blocks halve 8x8 images to nothing; use at most 3" in done.stderr
+    done = regbench("check", file, "--set", "dataset.path=nowhere")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "can't open the folder" in done.stderr
+
+
+def test_checking_data_of_your_own_loads_no_torch(tmp_path: Path) -> None:
+    own_folder(tmp_path)
+    code = (
+        "import sys\nfrom regbench import cli\n"
+        "sys.argv = ['regbench', 'check', 'mine.yaml', '--set', 'dataset.size=8']\n"
+        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('torch', 'torchvision', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
 def test_a_bad_config_is_every_problem_a_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None:

@@ -9,15 +9,17 @@ from typing import Annotated, Literal
 import typer
 
 from regbench import signs
-from regbench.commands.options import ConfigFile, Overrides, output_encoding
+from regbench.commands.options import ConfigFile, Overrides, output_encoding, say
 from regbench.errors import UsageError
 
 
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
-    """Validate a config: all that is wrong with it, or what it asks for."""
+    """Validate a config, and data of your own: all that is wrong, or what it asks for."""
+    from regbench.data import sources
     from regbench.planning.cells import load
     from regbench.planning.plan import trials
     from regbench.planning.tuning import outlined
+    from regbench.runner.images import counted, opened
 
     settings = load(config, overrides or ())
     plan = outlined(settings)
@@ -25,6 +27,11 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     first = ""
     if settings.tune:
         first = f", after {len(trials(settings).runs)} that choose their settings"
+    if sources()[settings.dataset.name].NEEDS_PATH:
+        images = opened(settings)
+        for note in images.notes:
+            say(note)
+        print(f"{settings.dataset.path}: fine: {counted(images)}")
     print(f"{config}: fine: {cells} cells, {len(plan.runs)} runs{first}{skipped}")
 
 

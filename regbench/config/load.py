@@ -47,13 +47,13 @@ from regbench.config.sections import (
 from regbench.config.strengths import StrengthsReader
 from regbench.config.wording import shown
 from regbench.config.yaml12 import Loc
-from regbench.data import sizes, sources
+from regbench.data import own_settings, sizes, sources, takers
 from regbench.errors import ConfigError, DataError, Problem
 from regbench.models import models
 from regbench.probes import probes
 from regbench.regularizers import techniques
 from regbench.settings import Settings
-from regbench.text import closest
+from regbench.text import closest, either
 
 
 def load(
@@ -212,6 +212,10 @@ class ConfigReader(StrengthsReader):
                 f"{name} takes no path: it is found by name; leave path out",
                 key=True,
             )
+        for key in sorted(Dataset.later & value.keys()):
+            if name and value[key] is not None and key not in own_settings(name):
+                what = f"{name} takes no {key}; {either(takers(key))} would: leave {key} out"
+                self.problem((*at, key), what, key=True)
         dataset = self.check(Dataset, values, at)
         if dataset and source and source.TRAIN and source.CLASSES:
             left = source.TRAIN - round(dataset.validation_share * source.TRAIN)
@@ -373,8 +377,7 @@ class ConfigReader(StrengthsReader):
                 node = node.get(part) if isinstance(node, dict) else None
             if str(key).split(".")[0] not in VARIED or key in (
                 "dataset",
-                "dataset.name",
-                "dataset.path",
+                *(f"dataset.{own}" for own in ("name", "path", *Dataset.later)),
             ):
                 allowed = (
                     "settings of dataset (but not which), model and train, such as train.batch_size"

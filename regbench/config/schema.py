@@ -19,7 +19,7 @@ from regbench.config.sections import (
     Train,
     Tune,
 )
-from regbench.data import sources
+from regbench.data import sources, takers
 from regbench.models import models
 from regbench.probes import probes
 from regbench.regularizers import techniques
@@ -93,12 +93,20 @@ def _dataset() -> dict[str, Any]:
     names = [{"const": name, "description": source.TITLE} for name, source in sources().items()]
     fields = wording.shapes(Dataset) | {"name": {"description": "which dataset", "oneOf": names}}
     own_data = [name for name, source in sources().items() if source.NEEDS_PATH]
+    own_settings = [
+        {
+            "if": {"properties": {"name": {"enum": takers(key)}}},
+            "else": {"properties": {key: {"type": "null"}}},
+        }
+        for key in sorted(Dataset.later)
+    ]
     return {
         **_section_shape(fields, ["name"]),
         "description": summary(Dataset),
         "if": {"properties": {"name": {"enum": own_data}}},
         "then": {"required": ["path"], "properties": {"path": {"type": "string"}}},
         "else": {"properties": {"path": {"type": "null"}}},
+        "allOf": own_settings,
     }
 
 

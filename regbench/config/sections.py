@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from regbench.config.optimizer import Adam, Constant, Optimizer, Schedule
 from regbench.settings import Settings
@@ -39,8 +39,33 @@ Mode = Literal["one_at_a_time", "factorial", "leave_one_out"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
+LARGEST = 1024
+"""Pixels of a side that images are brought to, at most."""
+
+
+def _sides(value: Any) -> Any:
+    """Check a size: pixels of a side, or [height, width]."""
+    sides = value if isinstance(value, list) and len(value) == 2 else [value]
+    if not all(type(side) is int and 1 <= side <= LARGEST for side in sides):
+        raise ValueError(f"it must be a whole number from 1 to {LARGEST}, or two: [height, width]")
+    return value
+
+
+_SIDE = {"type": "integer", "minimum": 1, "maximum": LARGEST}
+Size = Annotated[
+    Any,
+    AfterValidator(_sides),
+    WithJsonSchema(
+        {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}
+    ),
+]
+
+
 class Dataset(Settings):
-    """What to train on, and what becomes of the training images."""
+    """What to train on, and what becomes of the training images.
+
+    Settings that some sources alone take are named by those (regbench.data).
+    """
 
     name: str = Field(description="which dataset")
     path: Path | None = Field(
@@ -55,6 +80,35 @@ class Dataset(Settings):
     label_noise: float = Field(
         0.0, ge=0, le=1, description="share of the training labels that become another class"
     )
+    target: str | None = Field(
+        None, description="the column of a table that holds the classes to predict"
+    )
+    categories: list[str] | None = Field(
+        None, description="columns of numbers that stand for categories"
+    )
+    leave_out: list[str] | None = Field(None, description="columns that aren't learnt from")
+    size: Size | None = Field(
+        None,
+        description="pixels of a side, or [height, width], that images are brought to; none: they "
+        "are taken as they are",
+    )
+    fit: Literal["crop", "pad", "stretch"] | None = Field(
+        None,
+        description="how images of another shape get the size: crop cuts off what stands out of "
+        "the middle (default), pad fills up with black, stretch changes the proportions",
+    )
+    later = frozenset({"target", "categories", "leave_out", "size", "fit"})
+
+    @model_validator(mode="after")
+    def _fit_needs_size(self) -> Dataset:
+        if self.fit and self.size is None:
+            raise ValueError("fit says how images get the size: add size, or leave fit out")
+        return self
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The settings that some sources alone take, as far as they are given."""
+        return {key: value for key in self.later if (value := getattr(self, key)) is not None}
 
 
 class Train(Settings):

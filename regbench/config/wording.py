@@ -55,7 +55,7 @@ def shape_of(kind: type[Settings], field: str) -> Shape:
     """
     shape: Shape = shapes(kind)[field]
     options = [option for option in shape.get("anyOf", []) if option != {"type": "null"}]
-    return options[0] if len(options) == 1 else shape
+    return options[0] if len(options) == 1 else {**shape, "anyOf": options} if options else shape
 
 
 def allowed(shape: Shape) -> str:
@@ -77,6 +77,7 @@ def allowed(shape: Shape) -> str:
         case {"type": "array"}:
             least, most = shape.get("minItems", 0), shape.get("maxItems")
             size = f"{least} to {most}" if most else f"{least} or more"
+            size = size if least != most else f"{least}"
             return f"a list of {size} values, each {allowed(shape['items'])}"
         case {"type": "object", "additionalProperties": dict() as values}:
             return f"a mapping of names, each to {allowed(values)}"

@@ -10,9 +10,10 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -38,27 +39,67 @@ to fill memory.
 """
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    """Those of the training rows, "" for a missing one, whose codes are indices into them; what is
+    no such category has the code behind the last. None: a column of numbers, NaN where one is
+    missing.
+    """
+    gaps: bool = False
+    """Of numbers: whether one is missing in the training rows."""
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs of a model it becomes: a number, and whether it is missing; or a place
+        for each category, and one for those that are unknown.
+        """
+        return 1 + self.gaps if self.categories is None else len(self.categories) + 1
+
+
 @dataclass(frozen=True, eq=False)
 class Images:
     """A dataset: images uint8 (N, height, width, channels), labels uint8 (N,) that are indices into
     `classes`.
+
+    Of a table: rows float64 (N, 1, 1, columns), those of numbers first; the engine turns them into
+    inputs, by what each seed's training rows say.
     """
 
-    train_images: NDArray[np.uint8]
+    train_images: NDArray[Any]
     train_labels: NDArray[np.uint8]
-    test_images: NDArray[np.uint8]
+    test_images: NDArray[Any]
     test_labels: NDArray[np.uint8]
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """What a person should know of how they were read, a sentence each."""
+    columns: tuple[Column, ...] = ()
+    """Of a table: what its columns are."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of what a model is given; of a table: inputs, 1 and 1."""
+        if self.columns:
+            return sum(column.inputs for column in self.columns), 1, 1
+        _, height, width, channels = self.train_images.shape
+        return channels, height, width
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over shapes and bytes of the four arrays, in hexadecimal."""
-        return fingerprint(*(getattr(self, name) for name in ARRAYS))
+        """SHA-256 over shapes and bytes of the four arrays, and a table's columns, in
+        hexadecimal.
+        """
+        arrays = [getattr(self, name) for name in ARRAYS]
+        if self.columns:
+            told = json.dumps([asdict(column) for column in self.columns])
+            arrays.append(np.frombuffer(told.encode(), np.uint8))
+        return fingerprint(*arrays)
 
 
-def fingerprint(*arrays: NDArray[np.uint8]) -> str:
+def fingerprint(*arrays: NDArray[Any]) -> str:
     """Return the SHA-256 over shapes and bytes of `arrays`, in hexadecimal."""
     digest = hashlib.sha256()
     for array in arrays:
@@ -85,7 +126,9 @@ def store(images: Images, folder: Path) -> None:
     Each file replaces its predecessor as a whole, so that a reader never sees half of one. Raises
     DataError if the folder can't be written.
     """
-    about = {"fingerprint": images.fingerprint, "classes": images.classes}
+    about: dict[str, Any] = {"fingerprint": images.fingerprint, "classes": images.classes}
+    if images.columns:
+        about["columns"] = [asdict(column) for column in images.columns]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
@@ -168,9 +211,15 @@ def open_stored(folder: Path) -> Images:
     try:
         about = json.loads((folder / ABOUT).read_bytes())
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        images = Images(**arrays, classes=tuple(about["classes"]))
+        columns = tuple(
+            Column(**column | {"categories": column["categories"] and (*column["categories"],)})
+            for column in about.get("columns", ())
+        )
+        images = Images(**arrays, classes=tuple(about["classes"]), columns=columns)
+        rows = np.float64 if columns else np.uint8
         intact = (
-            all(array.dtype == np.uint8 for array in arrays.values())
+            all(arrays[name].dtype == rows for name in ("train_images", "test_images"))
+            and all(arrays[name].dtype == np.uint8 for name in ("train_labels", "test_labels"))
             and images.fingerprint == about["fingerprint"]
         )
     except Exception as error:  # NumPy and JSON raise nearly anything over damaged bytes

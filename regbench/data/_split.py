@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -106,17 +107,17 @@ def least_share(images: int, classes: int) -> float:
     return share
 
 
-def hold_out(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def hold_out(contents: Iterable[bytes], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return a mask (N,) of the test images: a stratified `TEST_SHARE`, the same for every seed and
     config.
 
-    Images are chosen by the SHA-256 of their pixels, so that neither their order nor NumPy's
-    version matters.
+    contents: the bytes of each image, by whose SHA-256 it is chosen, so that neither the images'
+    order nor NumPy's version matters.
     """
-    digests = [hashlib.sha256(b"regbench test set" + image.tobytes()).digest() for image in images]
-    order = np.array(sorted(range(len(images)), key=digests.__getitem__), dtype=np.int64)
-    mask = np.zeros(len(images), dtype=np.bool_)
-    mask[stratify(labels, order)[: round(TEST_SHARE * len(images))]] = True
+    digests = [hashlib.sha256(b"regbench test set" + content).digest() for content in contents]
+    order = np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
+    mask = np.zeros(len(digests), dtype=np.bool_)
+    mask[stratify(labels, order)[: round(TEST_SHARE * len(digests))]] = True
     return mask
 
 

@@ -8,15 +8,15 @@ and config.
 from __future__ import annotations
 
 import unicodedata
-import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.data._images import Images, check_size
+from regbench.data._images import Images
+from regbench.data._pictures import Fit, alike, resized
 from regbench.data._split import hold_out
 from regbench.errors import DataError
 
@@ -26,31 +26,30 @@ CLASSES = None
 TRAIN = None
 TEST = None
 NEEDS_PATH = True
+SETTINGS = ("size", "fit")
 SUFFIXES = (
     *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"),
     *(".tif", ".tiff", ".webp"),
 )
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What Pillow may take a file for; others it would read with programs of the system, such as
-Ghostscript.
-"""
 MOST_CLASSES = 256
-MOST_PIXELS = 2048 * 2048
-MODES = {"1": "L", "L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "PA": "RGB"}
-"""Pillow's modes that turn into 8-bit grayscale or RGB without loss, where every pixel is opaque.
-"""
 HALVES = {"train": ("train", "training"), "test": ("test", "testing")}
 """What the folders are called, the right name first, and what they are also called elsewhere."""
 
 
-def load(path: Path, data_dir: Path | None) -> Images:
+def load(
+    path: Path,
+    data_dir: Path | None,
+    size: int | Sequence[int] | None = None,
+    fit: Fit | None = None,
+) -> Images:
     """Return the images under the folder `path`.
 
-    All must be of one size, square, and either all grayscale or all RGB; they are turned as their
-    EXIF tag says. Classes are in the order of their names, which are the same whatever Unicode form
-    the file system keeps. Hidden files are left alone, links are followed; what else is left alone
-    is in the result's `notes`. Raises DataError if a folder or image is missing, empty, unreadable
-    or unlike the others.
+    They are turned as their EXIF tag says, and brought to `size`, a side or (height, width), as
+    `fit` says (`_pictures.resized`; default: crop). Without a size all must be of one size, and
+    either all grayscale or all RGB. Classes are in the order of their names, which are the same
+    whatever Unicode form the file system keeps. Hidden files are left alone, links are followed;
+    what else is left alone is in the result's `notes`. Raises DataError if a folder or image is
+    missing, empty, unreadable or unlike the others.
     """
     folders = _folders(path)
     notes = _left_alone(path, [item for item in _items(path) if item not in folders.values()])
@@ -61,8 +60,9 @@ def load(path: Path, data_dir: Path | None) -> Images:
         )
     if not any(half in folders and _folders(folders[half]) for half in HALVES):
         files = _classes(path, 5, notes)  # so that at least one is tested on and two are left
-        images, labels = _read([file for group in files.values() for file in group]), _labels(files)
-        test = hold_out(images, labels)
+        images = _read([file for group in files.values() for file in group], size, fit, notes)
+        labels = _labels(files)
+        test = hold_out((image.tobytes() for image in images), labels)
         return Images(
             images[~test], labels[~test], images[test], labels[test], tuple(files), tuple(notes)
         )
@@ -84,7 +84,8 @@ def load(path: Path, data_dir: Path | None) -> Images:
             f"{path}: the class {unlike[0]!r} is not in both train and test: put images of "
             "it into both"
         )
-    images = _read([file for group in (*train.values(), *test_files.values()) for file in group])
+    whole = [file for group in (*train.values(), *test_files.values()) for file in group]
+    images = _read(whole, size, fit, notes)
     train_labels = _labels(train)
     cut = len(train_labels)
     return Images(
@@ -187,68 +188,16 @@ def _labels(files: dict[str, list[Path]]) -> NDArray[np.uint8]:
     )
 
 
-def _read(files: list[Path]) -> NDArray[np.uint8]:
-    first = _pixels(files[0])
-    size, other, _ = first.shape
-    if size != other:
-        raise DataError(
-            f"{files[0]} is {_kind(first)}, but images must be square: crop or pad them"
-        )
-    packed = sum(file.stat().st_size for file in files if file.exists())
-    check_size(len(files) * first.size, packed, files[0].parent.parent)
-    images = np.empty((len(files), *first.shape), dtype=np.uint8)
-    for place, file in enumerate(files):
-        pixels = _pixels(file)
-        if pixels.shape != first.shape:
-            raise DataError(
-                f"{file} is {_kind(pixels)}, but {files[0]} is {_kind(first)}: make all "
-                "images alike"
-            )
-        images[place] = pixels
+def _read(
+    files: list[Path], size: int | Sequence[int] | None, fit: Fit | None, notes: list[str]
+) -> NDArray[np.uint8]:
+    """Return the pixels of files, (N, height, width, channels); what became of them joins the
+    notes.
+    """
+    if size is None:
+        images, said = alike(files)
+    else:
+        height, width = (size, size) if isinstance(size, int) else size
+        images, said = resized(files, (height, width), fit or "crop")
+    notes += said
     return images
-
-
-def _pixels(file: Path) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
-
-    try:
-        # Pillow's own limits warn, or are too wide for thousands of images.
-        with (
-            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
-            Image.open(file, formats=FORMATS) as image,
-        ):
-            mode, (width, height) = image.mode, image.size
-            if width * height > MOST_PIXELS:
-                raise DataError(
-                    f"{file} has {width:,} x {height:,} pixels, more than {MOST_PIXELS:,}: "
-                    "make it smaller"
-                )
-            frames: int = getattr(image, "n_frames", 1)
-            if (
-                frames > 1 and image.format != "MPO"
-            ):  # a camera's, with a preview behind the picture
-                raise DataError(f"{file} holds {frames} pictures: save each as a file of its own")
-            if (
-                image.has_transparency_data
-                and image.convert("RGBA").getchannel("A").getextrema()[0] != 255
-            ):
-                raise DataError(
-                    f"{file} is transparent in places: put it on a background of your "
-                    "choice, and save it"
-                )
-            upright = ImageOps.exif_transpose(image)
-            pixels = np.asarray(upright.convert(MODES[mode])) if mode in MODES else None
-    except DataError:
-        raise
-    except Exception as error:  # Pillow raises nearly anything over a damaged file
-        raise DataError(
-            f"can't read the image {file} ({error}): mend it, or take it away"
-        ) from error
-    if pixels is None:
-        raise DataError(f"{file} has pixels of mode {mode}: save it as 8-bit grayscale or RGB")
-    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
-
-
-def _kind(pixels: NDArray[np.uint8]) -> str:
-    height, width, channels = pixels.shape
-    return f"{width} x {height} {'grayscale' if channels == 1 else 'RGB'}"

@@ -71,7 +71,7 @@ def _parse() -> Images:
         )  # 784 pixels, then the label
         labels = table[:, -1].copy()
         pixels = table[:, :-1].reshape(-1, 28, 28, 1)
-        test = hold_out(pixels, labels)
+        test = hold_out((image.tobytes() for image in pixels), labels)
         images = Images(pixels[~test], labels[~test], pixels[test], labels[test], NAMES)
         intact = images.fingerprint == FINGERPRINT
     except (OSError, EOFError, ValueError, IndexError) as error:

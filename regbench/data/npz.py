@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.data._images import Images, check_size
+from regbench.data._archive import read
+from regbench.data._images import Images
 from regbench.errors import DataError
 
 TITLE = "your own images in an .npz file"
@@ -26,11 +27,12 @@ LEAST_IMAGES = 2
 def load(path: Path, data_dir: Path | None) -> Images:
     """Return the images of an .npz file.
 
-    x_train, x_test: uint8, (N, size, size) or (N, size, size, channels) with 1 or 3 channels.
-    y_train, y_test: integers (N,) from 0 to K - 1, each of them at least twice in y_train. Raises
-    DataError if any of it is otherwise.
+    x_train, x_test: uint8, or shares from 0 to 1, (N, height, width), (N, height, width, channels)
+    or (N, channels, height, width) with 1 or 3 channels. y_train, y_test: integers (N,) from 0 to
+    K - 1, each of them at least twice in y_train. Raises DataError if any of it is otherwise.
     """
-    (x_train, y_train, x_test, y_test), others = _read(path)
+    arrays, others = read(path, KEYS)
+    x_train, y_train, x_test, y_test = (arrays[key] for key in KEYS)
     train_images, test_images = _images(path, "x_train", x_train), _images(path, "x_test", x_test)
     if train_images.shape[1:] != test_images.shape[1:]:
         raise DataError(
@@ -44,86 +46,56 @@ def load(path: Path, data_dir: Path | None) -> Images:
             f"{path}: y_test has the label {y_test.max()}, but y_train has only 0 to {classes - 1}"
         )
     names = tuple(str(label) for label in range(classes))
-    notes = (
-        (f"left alone in {path}, since only {', '.join(KEYS)} are read: {', '.join(others)}",)
-        if others
-        else ()
-    )
-    return Images(
-        train_images, y_train.astype(np.uint8), test_images, y_test.astype(np.uint8), names, notes
-    )
-
-
-def _read(path: Path) -> tuple[list[NDArray[Any]], list[str]]:
-    """Return the four arrays, and the names of the others that are there."""
-    if not path.is_file():
-        raise DataError(f"there is no file {path}: correct `path` under `dataset`")
-    try:
-        with path.open("rb") as opened:
-            begins = opened.read(6)
-            opened.seek(0)
-            if begins == b"\x93NUMPY":
-                raise DataError(
-                    f"{path} holds a single array: save {', '.join(KEYS)} together, with "
-                    "numpy.savez"
-                )
-            if not begins.startswith(b"PK"):  # NumPy would propose to unpickle it
-                raise DataError(
-                    f"{path} can't be read as an .npz file (it is no zip archive): write "
-                    "it anew with numpy.savez"
-                )
-            file = np.load(opened, allow_pickle=False)
-            missing = [key for key in KEYS if key not in file]
-            if missing:
-                there = ", ".join(file) or "nothing"
-                raise DataError(
-                    f"{path} lacks {', '.join(missing)} (it has {there}): save all four of "
-                    f"{', '.join(KEYS)}"
-                )
-            parts = [
-                part for part in file.zip.infolist() if part.filename.removesuffix(".npy") in KEYS
-            ]
-            check_size(sum(part.file_size for part in parts), path.stat().st_size, path)
-            arrays = [file[key] for key in KEYS]
-            if not all(isinstance(array, np.ndarray) for array in arrays):
-                raise ValueError("a part of it is no array")
-            return arrays, [name for name in file if name not in KEYS]
-    except DataError:
-        raise
-    except Exception as error:  # a damaged zip makes zipfile, zlib and NumPy raise nearly anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{path} can't be read as an .npz file ({reason}): write it anew with numpy.savez"
-        ) from error
+    notes = []
+    if others:
+        only = ", ".join(KEYS)
+        notes.append(f"left alone in {path}, since only {only} are read: {', '.join(others)}")
+    if shares := [k for k, x in (("x_train", x_train), ("x_test", x_test)) if x.dtype.kind == "f"]:
+        which = " and ".join(shares)
+        notes.append(f"{which}: shares from 0 to 1 became pixels from 0 to 255, 255 x rounded")
+    labels = [y.astype(np.uint8) for y in (y_train, y_test)]
+    return Images(train_images, labels[0], test_images, labels[1], names, tuple(notes))
 
 
 def _images(path: Path, key: str, images: NDArray[Any]) -> NDArray[np.uint8]:
-    if images.dtype != np.uint8:
-        remedy = (
-            "if they are shares from 0 to 1, save (255 * x).round().astype('uint8')"
-            if images.dtype.kind == "f"
-            else "save pixels from 0 to 255 as x.astype('uint8')"
-        )
-        raise DataError(f"{path}: {key} is {images.dtype}, but images must be uint8: {remedy}")
-    shape = images.shape
-    if images.ndim == 4 and shape[3] not in (1, 3) and shape[1] in (1, 3):
+    """Return images as uint8, (N, height, width, channels)."""
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise DataError(
-            f"{path}: {key} has shape {shape}, channels first: save x.transpose(0, 2, 3, 1)"
+            f"{path}: {key} is {images.dtype}, but images must be uint8: save pixels from 0 to 255 "
+            "as x.astype('uint8')"
         )
-    if images.ndim not in (3, 4) or (images.ndim == 4 and shape[3] not in (1, 3)):
-        raise DataError(
-            f"{path}: {key} has shape {shape}, but images must be (N, size, size) or (N, "
-            "size, size, channels) "
-            "with 1 or 3 channels: reshape them"
-        )
+    images = _channels_last(path, key, images)
     if images.size == 0:
-        raise DataError(f"{path}: {key} is empty (shape {shape}): save at least one image")
-    if shape[1] != shape[2]:
+        raise DataError(f"{path}: {key} is empty (shape {images.shape}): save at least one image")
+    if images.dtype.kind == "f":
+        low, high = images.min(), images.max()
+        if not 0 <= low <= high <= 1:  # nor is NaN
+            raise DataError(
+                f"{path}: {key} is {images.dtype} and goes from {low:g} to {high:g}, but pixels "
+                "are uint8, or shares from 0 to 1: scale them to one of the two"
+            )
+        images = np.rint(255 * images.astype(np.float64)).astype(np.uint8)
+    return np.ascontiguousarray(images)
+
+
+def _channels_last(path: Path, key: str, images: NDArray[Any]) -> NDArray[Any]:
+    """Return images (N, H, W), (N, H, W, C) or (N, C, H, W) as (N, H, W, C); C is 1 or 3."""
+    shape = images.shape
+    if images.ndim == 3:
+        return images[..., np.newaxis]
+    last, first = (images.ndim == 4 and shape[axis] in (1, 3) for axis in (3, 1))
+    if first and last and max(shape[1:]) > 1:
         raise DataError(
-            f"{path}: {key} has images of {_size(images)}, but they must be square: crop "
-            "or pad them"
+            f"{path}: {key} has shape {shape}, whose channels may come first or last: pad the "
+            "images to more than 3 pixels each way"
         )
-    return np.ascontiguousarray(images if images.ndim == 4 else images[..., np.newaxis])
+    if not (first or last):
+        raise DataError(
+            f"{path}: {key} has shape {shape}, but images must be (N, height, width), (N, height, "
+            "width, channels) or (N, channels, height, width) with 1 or 3 channels: reshape them; "
+            "rows of measurements are the dataset `table`"
+        )
+    return images if last else images.transpose(0, 2, 3, 1)
 
 
 def _size(images: NDArray[Any]) -> str:

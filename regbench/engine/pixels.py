@@ -1,10 +1,12 @@
-"""A dataset on the device: pixels as uint8, held once, turned into normalized floats a batch at a
-time.
+"""A dataset on the device: pixels as uint8 or rows of a table, held once, turned into normalized
+floats a batch at a time.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regbench import data
+from regbench.engine.columns import Encoding
 from regbench.nn.part import Part
 
 if TYPE_CHECKING:
@@ -23,7 +26,8 @@ class Dataset:
     """What the runs of one dataset share on one device.
 
     Each channel is scaled to mean 0 and variance 1 over the official training images. `black` and
-    `white`, (C,), are the normalized values of pixels 0 and 255.
+    `white`, (C,), are the normalized values of pixels 0 and 255, NaN for a table, whose rows become
+    inputs by `engine.columns`.
     """
 
     def __init__(
@@ -33,8 +37,8 @@ class Dataset:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.device, self.dtype = torch.device(device), dtype
-        height, width, channels = images.train_images.shape[1:]
-        self.shape, self.classes = (channels, height, width), len(images.classes)
+        self.shape, self.classes = images.shape, len(images.classes)
+        self.columns, self.host_images = images.columns, images.train_images
         self.host_labels = images.train_labels
         self.train_images, self.test_images = (
             self.tensor(images.train_images),
@@ -44,6 +48,9 @@ class Dataset:
             self.tensor(images.train_labels),
             self.tensor(images.test_labels),
         )
+        if self.columns:
+            self.black = self.white = torch.full((self.shape[0],), torch.nan, device=self.device)
+            return
         mean, deviation = channel_moments(images.train_images)
         self.factor = self.tensor(1 / (255 * deviation)).to(dtype)
         self.offset = self.tensor(-mean / deviation).to(dtype)
@@ -70,15 +77,9 @@ class Dataset:
         """Return training, validation and test images of `runs`, one of each seed: index and labels
         are (S, n).
 
-        Training labels carry their run's label noise. The test images are the same for all: (1, n).
+        Training labels carry their run's label noise. The test images are the same for all: (1, n);
+        but (S, n) of a table, whose rows are other inputs for each seed.
         """
-
-        def from_train(index: Tensor) -> Tensor:
-            return self.look_up(self.train_images, index)
-
-        def from_test(index: Tensor) -> Tensor:
-            return self.look_up(self.test_images, index)
-
         splits = [
             data.split(
                 self.host_labels,
@@ -93,14 +94,17 @@ class Dataset:
         train = self.tensor(np.stack([s.train for s in splits]))
         noisy = self.tensor(np.stack([s.train_labels for s in splits]).astype(np.int64))
         validation = self.tensor(np.stack([s.validation for s in splits]))
+        look_up: Callable[[Tensor, Tensor], Tensor] = self.look_up
+        labels, test = self.test_labels[None], torch.arange(len(self.test_labels))[None]
+        if self.columns:
+            rows, trained = self.host_images[:, 0, 0], [s.train for s in splits]
+            look_up = Encoding(self.columns, rows, trained, self.device, self.dtype)
+            labels, test = labels.expand(len(runs), -1), test.expand(len(runs), -1)
+        from_train, from_test = (partial(look_up, x) for x in (self.train_images, self.test_images))
         return (
             Part(from_train, noisy, train),
             Part(from_train, self.train_labels[validation], validation),
-            Part(
-                from_test,
-                self.test_labels[None],
-                torch.arange(len(self.test_labels), device=self.device)[None],
-            ),
+            Part(from_test, labels, test.to(self.device)),
         )
 
 

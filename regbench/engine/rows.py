@@ -106,15 +106,17 @@ def detail_rows(
     """Return the rows for details.csv, of the runs that were tested and are `alive`, (M,).
 
     Filters are kept for the first run of each cell in the stack: one picture of a cell is enough.
+    A table has none.
     """
     histograms = evaluate.histograms(step.parameters)
     rows, pictured = [], set()
+    drawable = image[1:] != (1, 1)
     for m, run in enumerate(runs):
         if not alive[m]:
             continue
         row = {"run": run.id, "cell": run.cell.label, "seed": run.seed}
         row |= {"correct": pack(test.correct[m]), "weights": histograms[m]}
-        if run.cell.label not in pictured:
+        if drawable and run.cell.label not in pictured:
             row["filters"] = evaluate.filters(step.parameters, m, image)
             pictured.add(run.cell.label)
         rows.append(row)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from regbench.models._picture import no_picture
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Settings(Base):
 
 def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
     """Return why the model can't take images of this shape (channels, height, width), or None."""
+    if reason := no_picture(image):
+        return reason
     _, height, width = image
     most = min(height, width).bit_length() - 1
     if len(settings.channels) <= most:

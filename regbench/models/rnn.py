@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from regbench.models._picture import no_picture
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Settings(Base):
 
 def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
     """Return why the model can't take images of this shape (channels, height, width), or None."""
+    if reason := no_picture(image):
+        return reason
     longest = max(settings.lengths, default=0)
     return (
         f"lengths has {longest}, and the images have {image[1]} rows"

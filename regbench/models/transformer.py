@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from regbench.models._picture import no_picture
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Settings(Base):
 
 def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
     """Return why the model can't take images of this shape (channels, height, width), or None."""
+    if reason := no_picture(image):
+        return reason
     _, height, width = image
     if height % settings.patch == 0 and width % settings.patch == 0:
         for length in settings.lengths:

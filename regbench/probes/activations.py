@@ -68,6 +68,11 @@ class Activations(Probe):
         )
         every: Count = Field(50, description="steps between two measurements")
 
+    @classmethod
+    def misfit(cls, settings: Settings, model: Any, image: tuple[int, int, int]) -> str | None:
+        """It takes a hidden layer."""
+        return "the model linear has no hidden units" if model.name == "linear" else None
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.seen: list[NDArray[np.float64]] = []

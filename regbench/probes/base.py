@@ -53,6 +53,13 @@ Each = Annotated[
 """Values to measure at, one row each."""
 
 
+def no_pixels(image: tuple[int, int, int]) -> str | None:
+    """Return why inputs of this shape (channels, height, width) have no pixels, or None."""
+    if image[1:] != (1, 1):
+        return None
+    return "it goes from black to white, and a row of a table has no pixels; leave it out"
+
+
 class OnImages(Settings):
     """Which images are measured on."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from regbench.probes.base import Each, OnImages, Probe
+from regbench.probes.base import Each, OnImages, Probe, no_pixels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +35,11 @@ class Dimming(Probe):
         levels: Each[Annotated[float, Field(gt=0, le=1)]] = Field(
             [1, 0.75, 0.5, 0.35, 0.25], description="shares of the brightness; 1: as they are"
         )
+
+    @classmethod
+    def misfit(cls, settings: Settings, model: Any, image: tuple[int, int, int]) -> str | None:
+        """A table has no black and no white."""
+        return no_pixels(image)
 
     def at_end(self) -> None:
         """Evaluate at each brightness."""

@@ -17,6 +17,8 @@ from regbench.probes.base import Count, Each, OnImages, Probe
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from regbench.nn.part import Part
+
 
 def members(
     images: Tensor,
@@ -66,6 +68,19 @@ def predicted(x: Tensor, weights: list[Tensor]) -> Tensor:
         x = weights[n] @ x + weights[n + 1]
         x = x if n == last else x.relu()
     return x
+
+
+def of_seed(part: Part, seed: int) -> Tensor:
+    """Return the images (n, H, W, C) of a part for its seed number `seed`.
+
+    All seeds' are looked up, some at a time: rows of a table are other inputs for each.
+    """
+    import torch
+
+    from regbench.nn.part import BATCH
+
+    place = seed if len(part.index) > 1 else 0
+    return torch.cat([part.images(index)[place] for index in part.index.split(BATCH, 1)])
 
 
 class Ensemble(Probe):
@@ -127,7 +142,7 @@ class Ensemble(Probe):
         assert part is not None
         training, s = net.training, int(net.stack.seed_of_run[run])
         hidden = [p.tensor.shape[1] for p in net.parameters if p.kind == "weight"]
-        images = training.images(training.index[s : s + 1])[0].flatten(1)
+        images = of_seed(training, s).flatten(1)
         thinned = [max(1, round(settings.share * units)) for units in hidden[:-1]]
         weights = members(
             images,
@@ -139,8 +154,7 @@ class Ensemble(Probe):
             settings.lr,
             net.stack.seeds[s],
         )
-        own = part.index[s : s + 1] if len(part.index) > 1 else part.index
-        x = part.images(own).flatten(2).transpose(1, 2)
+        x = of_seed(part, s).flatten(1).T.unsqueeze(0)
         with torch.no_grad():
             for probabilities in predicted(x, weights).softmax(1):
                 yield probabilities.unsqueeze(0)

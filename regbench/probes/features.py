@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from regbench.probes.base import Probe
+from regbench.probes.base import Probe, no_pixels
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Features(Probe):
         """It takes weights of single pixels, and a middle."""
         if model.name not in ("mlp", "linear"):
             return f"the model {model.name} has no weights of single pixels; use linear or mlp"
+        if reason := no_pixels(image):
+            return reason
         if 2 * settings.frame < min(image[1:]):
             return None
         return f"a frame of {settings.frame} leaves no middle of {image[1]}x{image[2]} images"

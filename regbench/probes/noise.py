@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from regbench.nn.randomness import stream
-from regbench.probes.base import Each, OnImages, Probe
+from regbench.probes.base import Each, OnImages, Probe, no_pixels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,6 +59,11 @@ class Noise(Probe):
             [0.1, 0.3, 0.5], description="standard deviations, black to white being 1"
         )
         clip: bool = Field(True, description="whether pixels are kept between black and white")
+
+    @classmethod
+    def misfit(cls, settings: Settings, model: Any, image: tuple[int, int, int]) -> str | None:
+        """A table has no black and no white."""
+        return no_pixels(image)
 
     def at_end(self) -> None:
         """Evaluate with and without noise; every level has the same draws."""

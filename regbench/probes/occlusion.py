@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from regbench.nn.randomness import stream
-from regbench.probes.base import Count, Each, OnImages, Probe
+from regbench.probes.base import Count, Each, OnImages, Probe, no_pixels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +55,8 @@ class Occlusion(Probe):
     @classmethod
     def misfit(cls, settings: Settings, model: Any, image: tuple[int, int, int]) -> str | None:
         """A square has to lie in the image."""
+        if reason := no_pixels(image):
+            return reason
         largest, (_, height, width) = max(settings.sizes), image
         if largest <= min(height, width):
             return None

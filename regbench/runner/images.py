@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,21 @@ if TYPE_CHECKING:
     from regbench.config.config import Config
 
 
+def opened(config: Config, data_dir: Path | None = None) -> data.Images:
+    """Return the images of a config. Raises DataError where they can't be read, UsageError where
+    they can't be trained on as the config asks.
+    """
+    dataset = config.dataset
+    images = data.load(dataset.name, dataset.path, data_dir, **dataset.own)
+    check_fit(config, images)
+    return images
+
+
 def check_fit(config: Config, images: data.Images) -> None:
     """Raise UsageError where some setting of a config can't be trained with these images, in any of
     its conditions.
     """
-    available, height, width, channels = images.train_images.shape
-    shape = (channels, height, width)
+    available, shape = len(images.train_images), images.shape
     for condition in config.conditions:
         one = config.under(condition)
         at = f" (with {named(condition)})" if condition else ""
@@ -44,16 +54,30 @@ def check_fit(config: Config, images: data.Images) -> None:
                 )
 
 
+def counted(images: data.Images) -> str:
+    """Return how many images there are, of which size and of how many classes."""
+    train, test = len(images.train_images), len(images.test_images)
+    channels, height, width = images.shape
+    kind = f"{width} x {height} {'grayscale' if channels == 1 else 'RGB'} images"
+    if images.columns:
+        kind = f"rows of {len(images.columns)} columns, {channels} inputs,"
+    return f"{train:,} {kind} to train with, {test:,} to test with, {len(images.classes)} classes"
+
+
 def described(config: Config, images: data.Images) -> dict[str, Any]:
     """Return what dataset.json says of the images."""
-    return {
+    channels, height, width = images.shape
+    about = {
         "name": config.dataset.name,
         "fingerprint": images.fingerprint,
         "train": len(images.train_images),
         "test": len(images.test_images),
-        "shape": list(images.train_images.shape[1:]),
+        "shape": [height, width, channels],
         "classes": list(images.classes),
     }
+    if images.columns:
+        about["columns"] = [asdict(column) for column in images.columns]
+    return about
 
 
 @contextmanager

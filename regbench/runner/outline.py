@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from regbench import data
 from regbench.models import models
-from regbench.runner.images import check_fit
+from regbench.runner.images import opened
 
 if TYPE_CHECKING:
     from regbench.config.config import Config
@@ -56,11 +56,9 @@ def outline(config: Config, plan: Plan, data_dir: Path | None = None) -> Outline
     image, classes, available = source.IMAGE, source.CLASSES, source.TRAIN
     notes: Sequence[str] = ()
     if image is None or classes is None or available is None:
-        images = data.load(config.dataset.name, config.dataset.path, data_dir)
-        check_fit(config, images)
+        images = opened(config, data_dir)
         notes = images.notes
-        available, height, width, channels = images.train_images.shape
-        image, classes = (channels, height, width), len(images.classes)
+        image, classes, available = images.shape, len(images.classes), len(images.train_images)
     first = {run.cell.label: run for run in reversed(plan.runs)}
     parameters, operations = {}, {}
     for cell in plan.cells:

@@ -20,7 +20,7 @@ from regbench.planning.plan import Plan, Stack
 from regbench.results.read import read
 from regbench.results.schema import Rows
 from regbench.results.write import Writer
-from regbench.runner.images import check_fit, described, stored
+from regbench.runner.images import described, opened, stored
 from regbench.runner.job import Job, failed
 from regbench.runner.machine import THREADS, environment, prepare, prepared, versions
 from regbench.runner.progress import label
@@ -104,8 +104,7 @@ def _loaded(config: Config, how: How, progress: Progress) -> data.Images:
     name = config.dataset.name
     patient = f"the dataset {name} is still being loaded; Ctrl-C stops"
     with slowly(partial(progress.note, patient)):
-        images = data.load(name, config.dataset.path, how.data_dir)
-    check_fit(config, images)
+        images = opened(config, how.data_dir)
     return images
 
 

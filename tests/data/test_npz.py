@@ -49,19 +49,55 @@ def test_a_good_file_comes_back_as_it_was_written(tmp_path, channels, labels, wr
     assert images.classes == ("0", "1", "2")
 
 
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_images_need_not_be_square_and_channels_may_come_first(tmp_path, channels):
+    arrays = good(channels)
+    arrays |= {key: arrays[key].repeat(2, 2) for key in ("x_train", "x_test")}
+    images = data.load("npz", save(tmp_path, **arrays))
+    assert images.train_images.shape == (12, 4, 8, channels or 1)
+    if channels:
+        first = {key: np.moveaxis(arrays[key], 3, 1) for key in ("x_train", "x_test")}
+        again = data.load("npz", save(tmp_path, **arrays | first))
+        assert again.fingerprint == images.fingerprint
+        assert again.train_images.flags.c_contiguous
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+def test_shares_become_the_pixels_that_they_are_shares_of_and_the_note_says_so(tmp_path, kind):
+    pixels = np.arange(192, dtype=np.uint8).reshape(12, 4, 4, 1)
+    images = data.load(
+        "npz",
+        save(tmp_path, x_train=(pixels / 255).astype(kind), x_test=good(1)["x_test"]),
+    )
+    assert np.array_equal(images.train_images, pixels)
+    assert np.array_equal(images.test_images, good(1)["x_test"])
+    assert images.notes == (
+        "x_train: shares from 0 to 1 became pixels from 0 to 255, 255 x rounded",
+    )
+    shares = np.linspace(0, 1, 192).reshape(12, 4, 4, 1)
+    images = data.load(
+        "npz", save(tmp_path, x_train=shares, x_test=shares, y_test=np.zeros(12, int))
+    )
+    assert images.train_images.ravel().tolist() == [round(255 * x) for x in shares.ravel().tolist()]
+    assert images.notes[0].startswith("x_train and x_test: ")
+
+
 BAD = {
-    "x_train is float32": ({"x_train": good()["x_train"] / np.float32(255)}, "shares from 0 to 1"),
+    "x_train is float32 and goes from 0 to 2": (
+        {"x_train": good()["x_train"] * np.float32(2 / 255)},
+        "shares from 0 to 1: scale them",
+    ),
+    "x_train is float64 and goes from nan": (
+        {"x_train": np.full((12, 4, 4, 3), np.nan)},
+        "shares from 0 to 1",
+    ),
     "x_test is int64": ({"x_test": good()["x_test"].astype(int)}, "astype('uint8')"),
-    "channels first": (
-        {"x_train": good()["x_train"].transpose(0, 3, 1, 2)},
-        "transpose(0, 2, 3, 1)",
+    "(12, 3, 4, 3), whose channels may come first or last": (
+        {"x_train": good()["x_train"][:, :3]},
+        "more than 3 pixels each way",
     ),
-    "has shape (12, 48)": ({"x_train": good()["x_train"].reshape(12, 48)}, "(N, size, size)"),
+    "has shape (12, 48)": ({"x_train": good()["x_train"].reshape(12, 48)}, "(N, height, width)"),
     "has shape (12, 4, 4, 2)": ({"x_train": good()["x_train"][..., :2]}, "1 or 3 channels"),
-    "has images of 4 x 3 x 3, but they must be square": (
-        {"x_train": good()["x_train"][:, :, :3]},
-        "crop or pad",
-    ),
     "images of 4 x 4 x 3, x_test of 4 x 4 x 1": (
         {"x_test": good()["x_test"][..., :1]},
         "make them equal",

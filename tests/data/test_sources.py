@@ -21,6 +21,7 @@ SOURCES = [
     "mnist5k_middle",
     "mnist5k_planted",
     "npz",
+    "table",
 ]
 
 
@@ -34,7 +35,7 @@ def test_every_file_is_a_source():
 def test_a_source_says_what_it_holds(name):
     source = data.sources()[name]
     assert source.TITLE
-    assert source.NEEDS_PATH is (name in ("npz", "image_folder"))
+    assert source.NEEDS_PATH is (name in ("npz", "image_folder", "table"))
     known = (source.IMAGE, source.CLASSES, source.TRAIN, source.TEST)
     if source.NEEDS_PATH:
         assert known == (None, None, None, None)
@@ -45,7 +46,7 @@ def test_a_source_says_what_it_holds(name):
         assert all(isinstance(number, int) for number in known[1:])
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if name not in ("image_folder", "npz")])
+@pytest.mark.parametrize("name", [name for name in SOURCES if not data.sources()[name].NEEDS_PATH])
 def test_what_a_source_says_is_what_it_loads(name):
     source = data.sources()[name]
     place = data.find()[name]
@@ -61,7 +62,7 @@ def test_asking_for_sources_and_where_they_lie_imports_nothing_heavy():
     code = (
         "import sys; from regbench import data; data.sources(); data.find();"
         "print([name for name in ('torch', 'torchvision', 'pandas', 'PIL', 'mlxtend', "
-        "'scipy') if name in sys.modules])"
+        "'pyarrow', 'scipy') if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -121,7 +122,7 @@ def test_an_unknown_dataset_is_answered_with_a_near_name_or_all_of_them():
         data.load("imagenet1000000")
 
 
-@pytest.mark.parametrize("name", ["npz", "image_folder"])
+@pytest.mark.parametrize("name", ["npz", "image_folder", "table"])
 def test_a_source_of_the_users_own_needs_a_path(name):
     with pytest.raises(DataError, match="set `path` under `dataset`"):
         data.load(name)

@@ -12,7 +12,16 @@ import platformdirs
 import pytest
 
 from regbench import data
-from regbench.data import Images, _images, cache_folder, cached, fingerprint, open_stored, store
+from regbench.data import (
+    Column,
+    Images,
+    _images,
+    cache_folder,
+    cached,
+    fingerprint,
+    open_stored,
+    store,
+)
 from regbench.errors import DataError
 from regbench.runner.images import stored
 
@@ -70,6 +79,23 @@ def test_stored_images_come_back_equal_mapped_and_read_only(tmp_path):
     assert all(isinstance(getattr(again, name), np.memmap) for name in ARRAYS)
     with pytest.raises(ValueError, match="read-only"):
         again.train_images[0] = 0
+
+
+def test_a_table_comes_back_with_its_columns_which_its_fingerprint_counts(tmp_path):
+    columns = (Column("a", None, True), Column("b", ("", "x")))
+    rows = np.array([[1.5, 0], [np.nan, 1], [2, 2]])[:, None, None]
+    labels = np.arange(3, dtype=np.uint8)
+    table = Images(rows, labels, rows, labels, ("p", "q", "r"), (), columns)
+    store(table, tmp_path / "table")
+    again = open_stored(tmp_path / "table")
+    assert again.columns == columns
+    assert again.shape == (2 + 3, 1, 1)
+    assert np.array_equal(again.train_images, rows, equal_nan=True)
+    renamed = replace(table, columns=(columns[0], Column("b", ("", "y"))))
+    assert renamed.fingerprint != again.fingerprint == table.fingerprint
+    store(replace(table, columns=()), tmp_path / "pixels")
+    with pytest.raises(DataError, match="holds other images"):
+        open_stored(tmp_path / "pixels")
 
 
 def in_another_process(folder: Path) -> str:

@@ -5,6 +5,7 @@ techniques act.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,22 @@ def test_a_stack_of_two_seeds_is_two_plain_pytorch_runs(
         assert {key: row[key] for key in METRICS} == pytest.approx(
             {key: expected[key] for key in METRICS}, rel=1e-7
         )
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("cell", ["{dropout: {p: 0.3, input: 0.2}}", "{layer_norm: {}}"])
+def test_images_that_are_no_squares_train_as_plain_pytorch_trains_them(
+    tmp_path: Path, images: data.Images, cell: str, model: str
+) -> None:
+    wide = replace(
+        images, train_images=images.train_images[:, 2:12], test_images=images.test_images[:, 2:12]
+    )
+    (run, _) = runs(tmp_path, [cell], model=model)
+    (row,) = train([run], Dataset(wide, dtype=torch.float64)).runs
+    expected = train_plainly(run, wide)
+    assert {key: row[key] for key in METRICS} == pytest.approx(
+        {key: expected[key] for key in METRICS}, rel=1e-7
+    )
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -150,6 +150,7 @@ def test_every_cell_is_tuned_in_every_condition(tmp_path: Path) -> None:
         ("{train.optimizer.momentum: [0.5]}", "unknown key 'momentum' in train.optimizer"),
         ("{train.nothing.there: [0.5]}", "there is no train.nothing"),
         ("{dataset.name: [mnist]}", "'dataset.name' can't be varied"),
+        ("{dataset.size: [8]}", "'dataset.size' can't be varied"),
         ("{seeds: [1]}", "'seeds' can't be varied"),
         ("{dataset.train_size: [1]}", "dataset.train_size can't be 1: validation leaves 2700"),
         ("{model: [{name: cnn, channels: [1, 1, 1, 1, 1]}]}", "halve 28x28 images to nothing"),

@@ -9,6 +9,7 @@ from regbench import data
 from regbench.errors import ConfigError, UsageError
 from regbench.planning.cells import load
 from regbench.planning.plan import Stack, plan
+from regbench.probes import probes
 from regbench.results.schema import Rows
 from regbench.runner.images import check_fit
 from tests.command import regbench
@@ -38,7 +39,7 @@ OWN_MODELS = [
 ]
 
 
-@pytest.mark.parametrize("size", [(1, 1, 1), (2, 2, 3), (5, 5, 1), (8, 8, 1)])
+@pytest.mark.parametrize("size", [(2, 1, 1), (1, 6, 3), (5, 5, 1), (8, 4, 3), (6, 14, 1)])
 def test_what_is_let_through_before_training_fails_no_run(
     tmp_path: Path, size: tuple[int, int, int]
 ) -> None:
@@ -55,7 +56,8 @@ def test_what_is_let_through_before_training_fails_no_run(
             "dataset: {name: npz, path: own.npz, validation_share: 0.25}\nmodel: {name: "
             "mlp, widths: [3]}\n"
             f"train: {{epochs: 1, batch_size: 16}}\nseeds: 1\nvary: [{condition}]\n"
-            "techniques: {dropout: 0.5, batch_norm: , max_norm: 3}\nprobes: {noise: {}}\n",
+            "techniques: {dropout: 0.5, batch_norm: , max_norm: 3}\nprobes: {noise: {}, "
+            "occlusion: {sizes: [1]}, dimming: {}, smoothness: {}}\n",
         )
         loaded = load(file)
         try:
@@ -66,6 +68,50 @@ def test_what_is_let_through_before_training_fails_no_run(
         for stack in plan(loaded).stacks:
             assert {row["status"] for row in train_stack(stack, images).runs} == {"ok"}, condition
     assert 0 < trained < len(settings)
+
+
+def own_table() -> data.Images:
+    rng = np.random.default_rng(0)
+    train, test = (
+        np.stack([rng.normal(size=n), rng.integers(0, 3, n)], 1)[:, None, None] for n in (40, 9)
+    )
+    train[3, ..., 0] = np.nan
+    labels = [np.arange(n, dtype=np.uint8) % 2 for n in (40, 9)]
+    columns = (data.Column("a", None, True), data.Column("b", ("u", "v")))
+    return data.Images(train, labels[0], test, labels[1], ("x", "y"), (), columns)
+
+
+@pytest.mark.parametrize("model", [*OWN_MODELS, "{name: mlp, widths: [4, 4]}"])
+@pytest.mark.parametrize("key", probes())
+def test_a_table_is_trained_and_measured_on_or_refused_with_the_reason(
+    tmp_path: Path, model: str, key: str
+) -> None:
+    """Models and probes that look at pictures refuse it; nothing else fails or gives no number."""
+    needed = {"steps_to": "{every: 1, accuracies: [0.1]}", "lengths": "{lengths: [1]}"}
+    file = written(
+        tmp_path,
+        f"dataset: {{name: table, path: own.csv, validation_share: 0.25}}\nmodel: {model}\n"
+        "train: {epochs: 1, batch_size: 16}\nseeds: 2\n"
+        f"techniques: {{l2: 0.01}}\nprobes: {{{key}: {needed.get(key, '{}')}}}\n",
+    )
+    loaded, table, refused = load(file), own_table(), ""
+    try:
+        check_fit(loaded, table)
+    except UsageError as error:
+        refused = str(error)
+    if "mlp" not in model and "linear" not in model:
+        assert "a row of 5 values has no height and width to look at" in refused
+    elif key in ("noise", "dimming", "occlusion", "features"):
+        assert "a row of a table has no pixels" in refused
+    else:
+        of_images = probes()[key].misfit(loaded.probes[key], loaded.model, (1, 28, 28))
+        assert bool(refused) == bool(of_images)
+    if refused:
+        return
+    for stack in plan(loaded).stacks:
+        rows = train_stack(stack, table)
+        assert {row["status"] for row in rows.runs} == {"ok"}, rows.runs
+        assert all(np.isfinite(row["test_nll"]) for row in rows.runs)
 
 
 def train_stack(stack: Stack, images: data.Images) -> Rows:
