@@ -1,82 +1,173 @@
-"""CSV files as spreadsheets and pandas save them: text in rows, each with its line."""
+"""CSV files as spreadsheets and pandas save them: commas, semicolons, tabs or bars between cells,
+each row with its line. Nothing in them is run or converted.
+"""
 
 from __future__ import annotations
 
 import codecs
 import csv
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from regbench.errors import DataError
 from regbench.text import shortened
 
-MOST_BYTES = 1 << 28
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+MOST_BYTES = 1 << 30
 """A larger file is refused, so that memory is bounded."""
-DELIMITERS = ",;\t"
-BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+BLOCK = 4096
+"""Rows that are taken at a time."""
+SEEN = 50
+"""Rows by which the delimiter is told."""
+FOREIGN = {
+    b"PK": "an Excel file or another archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\x1f\x8b": "a compressed file",
+    b"PAR1": "a Parquet file whose name doesn't end in .parquet",
+}
+"""How files begin that are no text, and what they are."""
+Row = tuple[int, Sequence[str]]
+"""The line that a row begins on, and its cells."""
 
 
-def read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the names in the first row of a CSV file, and the other rows, each with its line from
-    1; blank ones are passed over.
+@dataclass(frozen=True)
+class File:
+    """A CSV file, cut into rows, each with its line."""
 
-    UTF-8 or UTF-16 (with its mark), else cp949, as Korean spreadsheets write; cells divided by
-    commas, semicolons or tabs, whichever the first row has most of. Nothing in it is run or
-    converted. Raises DataError, with the line, for what is no such table.
-    """
-    text = _text(path)
-    head = text[: text.find("\n") if "\n" in text else len(text)]
-    delimiter = max(DELIMITERS, key=head.count)
-    lines = text.splitlines(keepends=True)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    rows: list[tuple[int, list[str]]] = []
-    start = 1
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append((start, [cell.strip() for cell in row]))
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}:{start}: this is no row of a CSV file ({error})") from None
-    if not rows:
-        raise DataError(f"{path} is empty: it takes a row of names and rows below it")
-    (_, names), *body = rows
-    _check_names(path, names)
-    for line, row in body:
-        if len(row) != len(names):
+    path: Path
+    text: str
+    delimiter: str
+    names: list[str]
+    notes: tuple[str, ...]
+    """What a person should know of how it was read."""
+
+    @classmethod
+    def opened(cls, path: Path) -> File:
+        """Return a file with the delimiter and the names that its first rows show.
+
+        UTF-8, UTF-16 with a byte order mark, or Korean Windows' cp949. Raises DataError, with the
+        line, for what is no such table; so do `rows` and `blocks`.
+        """
+        text, notes = _decoded(path)
+        file = cls(path, text, _delimiter(text), [], notes)
+        header = next(file.rows(), None)
+        if header is None:
+            raise DataError(f"{path} is empty: save the table anew, with the names of its columns")
+        cells = [unicodedata.normalize("NFC", cell.strip()) for cell in header[1]]
+        names = [name or f"column {number}" for number, name in enumerate(cells, start=1)]
+        if len(names) == 1:
             raise DataError(
-                f"{path}:{line}: this row has {len(row)} cells, but {len(names)} names stand above:"
-                " quote a cell that holds the delimiter, or write the missing ones"
+                f"{path} has the single column {shortened(names[0])!r}: put "
+                "commas, semicolons or tabs between the cells, and a column to predict"
             )
-    return names, body
+        check_names(path, names)
+        return cls(path, text, file.delimiter, names, notes)
 
-
-def _text(path: Path) -> str:
-    """Return a file's text, by its mark or by what can be decoded."""
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
-    if path.stat().st_size > MOST_BYTES:
-        raise DataError(
-            f"{path} is larger than {MOST_BYTES >> 20} MiB: leave out what isn't needed"
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows that aren't empty, that of the names first."""
+        lines = csv.reader(
+            _lines(self.text),
+            delimiter=self.delimiter,
+            skipinitialspace=True,
+            strict=True,
         )
-    data = path.read_bytes()
-    if b"\0" in data[:4096] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"{path} is no text: save the table as CSV")
-    if data.startswith(b"PK\x03\x04"):
-        raise DataError(f"{path} is a spreadsheet or an archive: save the table as CSV")
-    marked = next((encoding for bom, encoding in BOMS.items() if data.startswith(bom)), None)
-    for encoding in [marked] if marked else ["utf-8", "cp949"]:
+        line = 1
         try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise DataError(f"{path} is neither UTF-8 nor UTF-16 nor cp949 text: save it as UTF-8")
-
-
-def _check_names(path: Path, names: list[str]) -> None:
-    for column, name in enumerate(names, start=1):
-        if not name:
-            raise DataError(f"{path}:1: column {column} has no name: the first row names them all")
-        if names.index(name) != column - 1:
+            for cells in lines:
+                if cells:
+                    yield line, cells
+                line = lines.line_num + 1
+        except csv.Error as error:
             raise DataError(
-                f"{path}:1: two columns are called {shortened(name)!r}: rename one of them"
+                f"{self.path}:{line}: this is no row of a CSV file ({error}): correct its quotes"
+            ) from None
+
+    def blocks(self) -> Iterator[list[Row]]:
+        """Yield the rows below the names, some at a time."""
+        rows, width = self.rows(), len(self.names)
+        next(rows)
+        while block := list(islice(rows, BLOCK)):
+            for line, cells in block:
+                if len(cells) != width:
+                    raise DataError(
+                        f"{self.path}:{line}: {len(cells)} cells, and the first line names {width} "
+                        f"columns: correct it, or put quotes around a cell that holds "
+                        f"{DELIMITERS[self.delimiter]}"
+                    )
+            yield block
+
+
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise DataError where two columns have one name."""
+    firsts: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        if (first := firsts.setdefault(name, number)) < number:
+            raise DataError(
+                f"{path}: the columns {first} and {number} are both called {name!r}: rename one"
             )
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text; a stream over it would take four times as much memory."""
+    start = 0
+    while end := text.find("\n", start) + 1:
+        yield text[start:end]
+        start = end
+    if start < len(text):
+        yield text[start:]
+
+
+def _delimiter(text: str) -> str:
+    """Return what stands between the cells: it cuts the first rows into as many parts, and most."""
+
+    def parts(delimiter: str) -> tuple[bool, int]:
+        rows = csv.reader(_lines(text), delimiter=delimiter)
+        try:
+            widths = [len(row) for row in islice(filter(None, rows), SEEN)]
+        except csv.Error:
+            return False, 0
+        return len(set(widths)) == 1 and widths[0] > 1, widths[0] if widths else 0
+
+    return max(DELIMITERS, key=parts)
+
+
+def _decoded(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Return a file's text, and a note where its encoding had to be guessed."""
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise DataError(
+                f"{path} has {size / 2**30:.1f} GiB, more than {MOST_BYTES >> 30}: take a part of "
+                "the rows, or save it as Parquet"
+            )
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"can't open the file {path} ({error.strerror}): check its name and permissions"
+        ) from error
+    for begins, what in FOREIGN.items():
+        if raw.startswith(begins):
+            raise DataError(f"{path} is {what}: save the table as CSV (UTF-8), and name that file")
+    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = raw.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        try:
+            raw.decode("euc_kr")  # narrower than cp949, which takes nearly anything
+            note = "it is no UTF-8, and is read as Korean Windows saves text (cp949)"
+            return raw.decode("cp949"), (note,)
+        except UnicodeDecodeError:
+            raise DataError(
+                f"{path}:{line}: this is no text in UTF-8: save the table as CSV in UTF-8 (in "
+                'Excel "CSV UTF-8")'
+            ) from None
+    if "\0" in text:
+        raise DataError(
+            f"{path}:{text.count(chr(10), 0, text.index(chr(0))) + 1}: this is no text, it holds "
+            "a NUL: save the table as CSV in UTF-8"
+        )
+    return text, ()

@@ -79,16 +79,6 @@ def check_cells(path: Path, rows: int, columns: int) -> None:
         )
 
 
-def check_names(path: Path, names: Sequence[str]) -> None:
-    """Raise DataError where two columns have one name."""
-    firsts: dict[str, int] = {}
-    for number, name in enumerate(names, start=1):
-        if (first := firsts.setdefault(name, number)) < number:
-            raise DataError(
-                f"{path}: the columns {first} and {number} are both called {name!r}: rename one"
-            )
-
-
 def finite(values: NDArray[np.float64]) -> bool:
     """Whether all numbers that are there may be trained on."""
     return bool((np.isnan(values) | (np.abs(values) <= LARGEST)).all())

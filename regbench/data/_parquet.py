@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from regbench.csvfile import check_names
 from regbench.data._cells import (
     MISSING,
     MOST_VALUES,
@@ -14,7 +15,6 @@ from regbench.data._cells import (
     Numbers,
     Text,
     check_cells,
-    check_names,
     checked,
 )
 from regbench.errors import DataError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regbench import csvfile
+from regbench.csvfile import File
 from regbench.errors import DataError, describe
 from regbench.scores.frame import Frame
 
@@ -22,9 +22,11 @@ def read(path: Path) -> Frame:
 
     if path.suffix.lower() in (".parquet", ".pq"):
         return Frame(_parquet(path), str(path), path.stem, lambda row: f"{path}, row {row + 1}")
-    names, rows = csvfile.read(path)
+    file = File.opened(path)
+    rows = [row for block in file.blocks() for row in block]
     lines = [line for line, _ in rows]
-    frame = pd.DataFrame([cells for _, cells in rows], columns=names, dtype=object)
+    cells = [[cell.strip() for cell in row] for _, row in rows]
+    frame = pd.DataFrame(cells, columns=file.names, dtype=object)
     return Frame(frame, str(path), path.stem, lambda row: f"{path}:{lines[row]}")
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regbench import data
-from regbench.data import _cells, _delimited
+from regbench import csvfile, data
+from regbench.data import _cells
 from regbench.data._cells import Numbers, Text
 from regbench.data._delimited import read
 from regbench.errors import DataError
@@ -176,14 +176,14 @@ def test_a_table_that_is_too_large_is_refused_before_it_is_kept(
         " has 12 rows of 3 columns or more, more than 35 cells: take a part of the rows, or fewer "
         "columns"
     )
-    monkeypatch.setattr(_delimited, "MOST_BYTES", 35)
+    monkeypatch.setattr(csvfile, "MOST_BYTES", 35)
     assert "take a part of the rows, or save it as Parquet" in refused(path, target="y")
 
 
 def test_a_long_file_is_read_in_blocks_and_text_that_comes_late_makes_a_column_of_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_delimited, "BLOCK", 5)
+    monkeypatch.setattr(csvfile, "BLOCK", 5)
     columns, _ = read(written(tmp_path, toy("x1,red,a\n")))
     assert isinstance(columns[0], Text)
     spelt = [columns[0].values[code] for code in columns[0].codes]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbench import csvfile
+from regbench.csvfile import File
 from regbench.errors import DataError, RegbenchError, UsageError
 from regbench.scores import read
 
@@ -21,29 +21,31 @@ def test_the_same_rows_come_out_however_a_spreadsheet_saved_them(
 ) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(TEXT.replace(",", delimiter).replace("\n", end).encode(encoding))
-    names, rows = csvfile.read(path)
-    assert names == ["방법", "seed", "acc"]
-    assert rows == [(2, ["기준", "0", "0.5"]), (3, ["드롭아웃", "0", "0.6"])]
+    file = File.opened(path)
+    assert file.names == ["방법", "seed", "acc"]
+    assert [row for block in file.blocks() for row in block] == [
+        (2, ["기준", "0", "0.5"]),
+        (3, ["드롭아웃", "0", "0.6"]),
+    ]
 
 
 def test_quoted_cells_may_hold_delimiters_and_lines_and_formulas_are_text(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text('a,b\n"x, y\nz",=1+1\n\n"l",2\n')
-    assert csvfile.read(path)[1] == [(2, ["x, y\nz", "=1+1"]), (5, ["l", "2"])]
+    rows = [row for block in File.opened(path).blocks() for row in block]
+    assert rows == [(2, ["x, y\nz", "=1+1"]), (5, ["l", "2"])]
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "mine.csv is empty"),
-        (b"a,b\n1\n", "mine.csv:2: this row has 1 cells, but 2 names"),
-        (b"a,b\n1,2,3\n", "mine.csv:2: this row has 3 cells"),
-        (b"a,,c\n1,2,3\n", "mine.csv:1: column 2 has no name"),
-        (b"a,a\n1,2\n", "mine.csv:1: two columns are called 'a'"),
+        (b"a,b\n1\n", "mine.csv:2: 1 cells, and the first line names 2"),
+        (b"a,a\n1,2\n", "the columns 1 and 2 are both called 'a'"),
         (b'a,b\n1,"2\n', "mine.csv:2: this is no row of a CSV file"),
-        (b"PK\x03\x04xlsx", "a spreadsheet or an archive: save the table as CSV"),
-        (b"a,b\n\xff\xfe\xfa,1\n", "neither UTF-8 nor UTF-16 nor cp949"),
-        (b"\x80\x05\x95\0\0pickle", "is no text: save the table as CSV"),
+        (b"PK\x03\x04xlsx", "is an Excel file or another archive"),
+        (b"a,b\n\xff\xfe\xfa,1\n", "mine.csv:2: this is no text in UTF-8"),
+        (b"\x80\x05\x95\0\0pickle", "this is no text"),
     ],
 )
 def test_what_is_no_table_is_one_sentence(tmp_path: Path, content: bytes, said: str) -> None:
@@ -61,10 +63,11 @@ def test_whatever_a_file_holds_it_is_a_table_or_a_sentence(
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(content)
     try:
-        names, rows = csvfile.read(path)
+        file = File.opened(path)
+        rows = [row for block in file.blocks() for row in block]
     except RegbenchError:
         return
-    assert all(len(row) == len(names) for _, row in rows)
+    assert all(len(row) == len(file.names) for _, row in rows)
 
 
 def test_a_damaged_parquet_file_and_what_is_not_there_are_sentences(tmp_path: Path) -> None:
