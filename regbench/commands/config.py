@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from regbench import signs
-from regbench.commands.options import ConfigFile, Overrides, output_encoding
+from regbench.commands.options import ConfigFile, Overrides, output_encoding, say
 from regbench.errors import UsageError
 
 
@@ -18,8 +18,9 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     from regbench.planning.cells import load
     from regbench.planning.plan import trials
     from regbench.planning.tuning import outlined
+    from regbench.runner.yours import settling
 
-    settings = load(config, overrides or ())
+    settings = load(config, overrides or (), settle=settling(say))
     plan = outlined(settings)
     cells, skipped = len(plan.cells), f", {len(plan.skips)} skipped" if plan.skips else ""
     first = ""

@@ -10,11 +10,11 @@ with a scale and a shift a channel.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from regbench.regularizers.base import Card, Technique
+from regbench.regularizers.base import Card, Technique, check_own
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class LayerNorm(Technique):
     key = "layer_norm"
     main = "place"
     order = 40
+    kinds = ("LayerNorm",)
     paper = "Ba et al. 2016, Layer Normalization"
     conflicts = {"batch_norm": "batch_norm and layer_norm would both normalize the same place"}
     cards = {
@@ -54,23 +55,43 @@ class LayerNorm(Technique):
     class Settings(Base):
         """Where it stands."""
 
+        later = frozenset({"own"})
+
         place: Literal["before_activation", "after_activation"] = Field(
             "before_activation", description="side of the activation function it stands on"
         )
         eps: float = Field(1e-5, gt=0, description="added to the variance")
+        own: bool | None = Field(
+            None,
+            description="in a module of yours: its own layer norms act, and none at the sites; "
+            "without it they are taken out",
+        )
+
+        @model_validator(mode="after")
+        def _own_alone(self) -> Self:
+            check_own(self)
+            return self
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.starts: dict[str, float] = {}
+        self.starts: dict[str, dict[str, Tensor | float]] = {"scale": {}, "shift": {}}
+        """Where the scales and the shifts start, by the names of the parameters."""
 
     def prepare(self, site: Site) -> None:
         """Create scale and shift, one of each a unit, or a place of the feature maps, or a
         channel.
         """
-        self.starts[f"{site.name}.scale"] = site.scale
+        self.starts["scale"][f"{site.name}.scale"] = site.scale
+        self.starts["shift"][f"{site.name}.shift"] = 0.0
         shape = site.shape[:1] if site.over == "channels" else site.shape
         self.stack.parameter(f"{site.name}.scale", shape, "norm", fill=site.scale)
         self.stack.parameter(f"{site.name}.shift", shape, "norm", fill=0.0)
+
+    def adopt(self, layer: str, tensors: Mapping[str, Tensor]) -> None:
+        """Take note of where a layer norm of the module's own starts."""
+        for kind, name in (("scale", "weight"), ("shift", "bias")):
+            if name in tensors:
+                self.starts[kind][f"{layer}.{name}"] = tensors[name].detach().clone()
 
     def norm(self, x: Tensor, site: Site) -> Tensor:
         """Normalize within each image, in training and evaluation alike."""
@@ -92,9 +113,10 @@ class LayerNorm(Technique):
         """
         import torch
 
-        scales = [p.tensor - self.starts[p.name] for p in parameters if p.name in self.starts]
-        shifts = [p.tensor for p in parameters if p.kind == "norm" and p.name.endswith(".shift")]
-        return {
-            "scale_moved": torch.cat([s.flatten(1) for s in scales], 1).abs().mean(1).tolist(),
-            "shift_moved": torch.cat([s.flatten(1) for s in shifts], 1).abs().mean(1).tolist(),
-        }
+        proof = {}
+        for kind, starts in self.starts.items():
+            moved = [p.tensor - starts[p.name] for p in parameters if p.name in starts]
+            if moved:  # a module's own may have none
+                all_of_a_run = torch.cat([m.flatten(1) for m in moved], 1)
+                proof[f"{kind}_moved"] = all_of_a_run.abs().mean(1).tolist()
+        return proof

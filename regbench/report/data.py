@@ -23,6 +23,7 @@ from regbench.locale import Words
 from regbench.planning.plan import Skip
 from regbench.planning.tuning import Choice, numbers
 from regbench.report import tables
+from regbench.results.same import given
 from regbench.text import as_text
 
 SCHEMA_VERSION = 4
@@ -40,7 +41,7 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
         "language": words.language,
         "condition": comparison.condition,
         "dataset": comparison.dataset.model_dump(mode="json"),
-        "model": comparison.model.model_dump(mode="json"),
+        "model": given({"model": comparison.model.model_dump(mode="json")})["model"],
         "train": comparison.train.model_dump(mode="json"),
         "analysis": {
             "metric": comparison.metric.key,

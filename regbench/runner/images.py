@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,23 @@ def check_fit(config: Config, images: data.Images) -> None:
                 raise UsageError(
                     f"the probe {key} can't measure on {one.dataset.name}: {reason}{at}"
                 )
+
+
+def facts(
+    config: Config, data_dir: Path | None = None
+) -> tuple[tuple[int, int, int], int, int, Sequence[str]]:
+    """Return the images' shape (channels, height, width), the classes, how many training images
+    there are, and notes. A person's own data are read, since nothing else tells.
+
+    Raises DataError, and UsageError where they can't be trained on as the config asks.
+    """
+    source = data.sources()[config.dataset.name]
+    if source.IMAGE and source.CLASSES and source.TRAIN:
+        return source.IMAGE, source.CLASSES, source.TRAIN, ()
+    images = data.load(config.dataset.name, config.dataset.path, data_dir)
+    check_fit(config, images)
+    available, height, width, channels = images.train_images.shape
+    return (channels, height, width), len(images.classes), available, images.notes
 
 
 def described(config: Config, images: data.Images) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regbench import data
 from regbench.models import models
-from regbench.runner.images import check_fit
+from regbench.runner.images import facts
 
 if TYPE_CHECKING:
     from regbench.config.config import Config
@@ -52,15 +51,7 @@ def outline(config: Config, plan: Plan, data_dir: Path | None = None) -> Outline
 
     Raises UsageError where the data can't be trained on as the config asks.
     """
-    source = data.sources()[config.dataset.name]
-    image, classes, available = source.IMAGE, source.CLASSES, source.TRAIN
-    notes: Sequence[str] = ()
-    if image is None or classes is None or available is None:
-        images = data.load(config.dataset.name, config.dataset.path, data_dir)
-        check_fit(config, images)
-        notes = images.notes
-        available, height, width, channels = images.train_images.shape
-        image, classes = (channels, height, width), len(images.classes)
+    image, classes, available, notes = facts(config, data_dir)
     first = {run.cell.label: run for run in reversed(plan.runs)}
     parameters, operations = {}, {}
     for cell in plan.cells:
