@@ -199,10 +199,10 @@ def apart(settings: Settings, image: tuple[int, int, int], classes: int) -> str:
     """Return why runs of the module can't, or had better not, train together; "" where they can."""
     import torch
 
-    from regbench.nn.modules import CONVOLUTIONS, drawn, made
+    from regbench.nn.modules import CONVOLUTION, drawn, made
 
     net = made(maker(settings), 0, image)
-    if settings.stacked is None and any(isinstance(m, CONVOLUTIONS) for m in net.modules()):
+    if settings.stacked is None and any(isinstance(m, CONVOLUTION) for m in net.modules()):
         return "it has convolutions, and together they take longer than one by one"
     try:
         before = drawn()

@@ -8,6 +8,7 @@ the activations of all runs in the layout of `regbench.nn.functions`.
 from __future__ import annotations
 
 import fnmatch
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ NORMS = (
     nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm,
 )  # fmt: skip
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
-CONVOLUTIONS = (nn.modules.conv._ConvNd,)
+CONVOLUTION = nn.modules.conv._ConvNd
 SHOWN = 12
 """Names that a sentence lists at most."""
 Act = Callable[[Tensor], Tensor]
@@ -253,45 +254,71 @@ class Yours:
         elif not chosen and self.acts:
             what = "no site: it has no activation module (a function such as F.relu is none)"
             raise ModuleError(("model", "sites"), f"{what}; name sites of {listed(modules)}")
-        shapes: dict[tuple[str, int], tuple[int, ...]] = {}
-
-        def see(name: str, module: nn.Module, args: Any, y: Any) -> None:
-            calls = sum(known == name for known, _ in shapes)
-            shapes[name, calls + 1] = tuple(getattr(y, "shape", ()))
-
         chosen = list(dict.fromkeys(chosen))
-        hooks = [modules[name].register_forward_hook(partial(see, name)) for name in chosen]
+        for (name, call), (shape, last) in self._met(chosen, image).items():
+            module = modules[name]
+            if not self._fits(name, module, shape):
+                continue
+            site = Site(name if call == 1 else f"{name}:{call}", site_shape(shape, last))
+            before, behind = self.stack.around(site)
+            if not isinstance(module, ACTIVATIONS):
+                before, behind = nothing, partial(in_turn, (before, behind))
+            self.sites[name, call] = (
+                partial(in_layout, before, last),
+                partial(in_layout, behind, last),
+            )
+        for name in chosen:
+            if self.acts and (name, 1) not in self.sites:
+                raise ModuleError(("model", "sites"), f"the module {name} is never called")
+            modules[name].register_forward_pre_hook(partial(self._before, name))
+            modules[name].register_forward_hook(partial(self._behind, name))
+
+    def _met(
+        self, sites: Sequence[str], image: tuple[int, int, int]
+    ) -> dict[tuple[str, int], tuple[tuple[int, ...], bool]]:
+        """Return, of each site and call in a forward pass, in their order, the shape that comes out
+        and whether its features are the last axis: as a linear layer gives them, unlike a
+        convolution, and what keeps a shape hands them on.
+        """
+        met: dict[tuple[str, int], tuple[tuple[int, ...], bool]] = {}
+        last: dict[Tensor, bool] = {}  # by identity; kept, so that no other tensor gets it
+
+        def see(name: str, module: nn.Module, args: tuple[Any, ...], y: Any) -> None:
+            if not isinstance(y, Tensor):
+                return
+            x = args[0] if args and isinstance(args[0], Tensor) else y
+            if isinstance(module, nn.Linear | CONVOLUTION):
+                last[y] = isinstance(module, nn.Linear)
+            elif x in last and x.shape == y.shape:
+                last[y] = last[x]
+            if name in sites:
+                calls = sum(known == name for known, _ in met)
+                met[name, calls + 1] = tuple(y.shape), last.get(y, y.dim() < 4)
+
+        modules = self.net.named_modules()
+        hooks = [module.register_forward_hook(partial(see, name)) for name, module in modules]
         self.stack.noisy = False  # the masks' streams begin with the first step
         with seeded(0), torch.no_grad():
             self.net.train()(torch.zeros(2, *image, dtype=self.stack.dtype))
         self.stack.noisy = None
         for hook in hooks:
             hook.remove()
-        for (name, call), shape in shapes.items():
-            module = modules[name]
-            self._check(name, module, shape)
-            site = Site(name if call == 1 else f"{name}:{call}", site_shape(shape))
-            before, behind = self.stack.around(site)
-            if not isinstance(module, ACTIVATIONS):
-                before, behind = nothing, partial(in_turn, (before, behind))
-            self.sites[name, call] = before, behind
-        for name in chosen:
-            if (name, 1) not in shapes:
-                raise ModuleError(("model", "sites"), f"the module {name} is never called")
-            modules[name].register_forward_pre_hook(partial(self._before, name))
-            modules[name].register_forward_hook(partial(self._behind, name))
+        return met
 
-    def _check(self, name: str, module: nn.Module, shape: tuple[int, ...]) -> None:
-        """Raise ModuleError for a site where techniques can't act."""
-        if not 2 <= len(shape) <= 4 or shape[0] != 2:
-            what = f"{name} gives a batch of 2 the shape {shape}; a site has (batch, features)"
-            more = "(batch, tokens, features) or (batch, channels, height, width)"
-            raise ModuleError(("model", "sites"), f"{what}, {more}")
+    def _fits(self, name: str, module: nn.Module, shape: tuple[int, ...]) -> bool:
+        """Return whether techniques can act on what comes out of a module, of this shape.
+
+        Raises ModuleError where one is to do so and can't.
+        """
+        if self.acts and len(shape) < 2:
+            what = f"{name} gives {len(shape)} axes, and a site has a batch and features"
+            raise ModuleError(("model", "sites"), what)
         for technique in self.stack.techniques:
             if technique.place == "after_activation" and not isinstance(module, ACTIVATIONS):
                 what = f"place after_activation: the site {name} is a {type(module).__name__}, and"
                 remedy = "no activation module; leave place out, and it acts on what comes out"
                 raise ModuleError(("techniques", technique.key), f"{what} {remedy}")
+        return len(shape) > 1
 
     def _before(self, name: str, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         self.calls[name] += 1
@@ -310,13 +337,12 @@ class Yours:
             times = "no site" if self.calls[name] == 1 else f"called {self.calls[name]} times"
             what = f"{name} is {times} here, unlike in a forward pass of training"
             raise ModuleError(("model", "sites"), what)
-        act = self.sites[name, self.calls[name]][side]
-        return x if act is nothing else self.over(partial(in_layout, act), x)
+        return self.over(self.sites[name, self.calls[name]][side], x)
 
     def over(self, act: Act, x: Tensor) -> Tensor:
         """Return, for the activations x (B, ...) of a run, what `act` makes of (M, B, ...)."""
         if self.stack.size == 1:
-            return act(x[None])[0]
+            return act(x.unsqueeze(0)).squeeze(0)
         whole: Tensor = Whole.apply(x, act)
         return whole
 
@@ -330,10 +356,11 @@ class Yours:
             self.net.train(stack.training)
         parameters = {name: stack.named[name].tensor for name in self.trained}
         if stack.size == 1:
-            first = [{name: t[0] for name, t in of.items()} for of in (parameters, self.buffers)]
+            # squeeze, and not [0], whose gradient would be written into zeros of the whole shape.
+            own = [{n: t.squeeze(0) for n, t in of.items()} for of in (parameters, self.buffers)]
             with seeded(self._number()):
-                logits, moved = self._run(first[0], first[1], x[0])
-            logits, moved = logits[None], {name: t[None] for name, t in moved.items()}
+                logits, moved = self._run(own[0], own[1], x.squeeze(0))
+            logits, moved = logits.unsqueeze(0), {n: t.unsqueeze(0) for n, t in moved.items()}
         else:
             logits, moved = vmap(self._run)(parameters, self.buffers, x)
         with torch.no_grad():
@@ -391,26 +418,32 @@ def in_turn(acts: Sequence[Act], x: Tensor) -> Tensor:
     return x
 
 
-def site_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return an image's shape at a site where a batch has `shape`: of tokens (B, tokens, features)
-    the features.
+def site_shape(shape: tuple[int, ...], last: bool) -> tuple[int, ...]:
+    """Return an image's shape at a site where a batch has `shape`: (features,) where they are the
+    `last` axis, (channels, height, width) where they are the first behind the batch.
     """
-    return shape[2:] if len(shape) == 3 else shape[1:]
+    return shape[-1:] if last else (shape[1], *maps(shape[2:]))
 
 
-def in_layout(act: Act, x: Tensor) -> Tensor:
-    """Return what `act`, which takes units or maps of a stack, makes of x: (M, B, features),
-    (M, B, tokens, features) or (M, B, C, H, W).
+def maps(sizes: Sequence[int]) -> tuple[int, int]:
+    """Return the height and width that stand for any number of axes behind the channels."""
+    return (sizes[0] if sizes else 1), math.prod(sizes[1:])
+
+
+def in_layout(act: Act, last: bool, x: Tensor) -> Tensor:
+    """Return what `act`, which takes units or maps of a stack, makes of x: (M, B, ..., features),
+    or (M, B, channels, ...) where these are not the last axis.
     """
     runs, batch, *shape = x.shape
-    match len(shape):
-        case 1:
-            y = act(x.transpose(1, 2)).transpose(1, 2)
-        case 2:
-            y = act(x.permute(0, 3, 1, 2).flatten(2)).unflatten(2, (batch, -1)).permute(0, 2, 3, 1)
-        case _:
-            y = act(x.transpose(0, 1).flatten(1, 2)).unflatten(1, (runs, -1)).transpose(0, 1)
-    return in_rows(y)
+    if act is nothing:
+        return x
+    if last:
+        units = x.movedim(-1, 1).flatten(2)
+        y = act(units).unflatten(2, (batch, *shape[:-1])).movedim(1, -1)
+    else:
+        whole = x.reshape(runs, batch, shape[0], *maps(shape[1:])).transpose(0, 1).flatten(1, 2)
+        y = act(whole).unflatten(1, (runs, -1)).transpose(0, 1)
+    return in_rows(y).view(x.shape)
 
 
 def named(pattern: str, modules: Mapping[str, nn.Module]) -> list[str]:

@@ -71,6 +71,36 @@ class Attending(nn.Module):
         return self.out(x.mean(1))
 
 
+class Tied(nn.Module):
+    """A matrix that is used twice, and a layer that is frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc2, self.again = nn.LazyLinear(9), nn.Linear(9, 9), nn.Linear(9, 9)
+        self.again.weight, self.act = self.fc2.weight, nn.SiLU()
+        self.frozen, self.out = nn.Linear(9, 9).requires_grad_(False), nn.Linear(9, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.again(self.act(self.fc2(self.act(self.fc1(x.flatten(1))))))
+        return self.out(self.act(self.frozen(x)))
+
+
+class Axes(nn.Module):
+    """Features as the last axis of four, as the first of three, and as the first of five."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.norm, self.last = nn.Linear(1, 3), nn.LayerNorm(3), nn.GELU()
+        self.conv1, self.second = nn.Conv1d(14, 4, 3), nn.Tanh()
+        self.conv3, self.deep, self.out = nn.Conv3d(1, 2, 3), nn.Tanh(), nn.LazyLinear(10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.last(self.norm(self.fc(x.permute(0, 2, 3, 1))))  # (B, 14, 14, 3)
+        x = self.second(self.conv1(x.mean(3)))  # (B, 4, 12)
+        x = self.deep(self.conv3(x.view(len(x), 1, 4, 3, 4)))  # (B, 2, 2, 1, 2)
+        return self.out(x.flatten(1))
+
+
 class Replacing(nn.Module):
     """Running means of its own, which it replaces instead of changing them in place."""
 

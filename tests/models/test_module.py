@@ -22,7 +22,7 @@ from regbench import data
 from regbench.engine.pixels import Dataset
 from regbench.engine.train import Training
 from regbench.models import models
-from regbench.nn.modules import kind_of, seeded
+from regbench.nn.modules import in_layout, kind_of, seeded
 from regbench.nn.randomness import stream
 from regbench.planning.cells import load
 from regbench.planning.plan import Run, plan
@@ -119,7 +119,9 @@ def plainly(run: Run, images: data.Images, make: Callable[[], nn.Module]) -> dic
 
 
 @pytest.mark.parametrize("how", [{"name": "adam", "lr": 0.01}, {"name": "sgd", "lr": 0.05}])
-@pytest.mark.parametrize("net", ["Normed", "LeNet5", "Functional", "Attending", "Replacing"])
+@pytest.mark.parametrize(
+    "net", ["Normed", "LeNet5", "Functional", "Attending", "Replacing", "Tied"]
+)
 def test_runs_of_a_module_are_those_of_a_plain_loop(
     images: data.Images, net: str, how: dict[str, Any]
 ) -> None:
@@ -242,6 +244,32 @@ def test_runs_of_a_seed_start_alike_whatever_acts_on_them_and_global_generators_
     assert torch.equal(torch.get_rng_state(), before)
     (other,) = trained(runs("Normed", [{}], seeds=1)[:1], images)
     assert other == rows[0] | {"seconds": other["seconds"]}
+
+
+def test_features_are_found_on_the_axis_where_a_layer_puts_them(images: data.Images) -> None:
+    (run,) = runs("Axes", [{"batch_norm": {}}], seeds=1)
+    stack = Training([run], Dataset(images, dtype=torch.float64)).stack
+    sizes = {name: tuple(p.tensor.shape) for name, p in stack.named.items() if "scale" in name}
+    assert sizes == {"last.scale": (1, 3), "second.scale": (1, 4), "deep.scale": (1, 2)}
+    (run,) = runs("Axes", [{"layer_norm": {}}], seeds=1)
+    stack = Training([run], Dataset(images, dtype=torch.float64)).stack
+    sizes = {name: tuple(p.tensor.shape[1:]) for name, p in stack.named.items() if "scale" in name}
+    assert sizes == {"last.scale": (3,), "second.scale": (4, 12, 1), "deep.scale": (2, 2, 2)}
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("shape", [(3, 5, 4), (3, 5, 4, 2), (3, 5, 4, 2, 6), (3, 5, 4, 2, 6, 2)])
+def test_a_batch_norm_at_a_site_is_torchs_of_its_axis(shape: tuple[int, ...], last: bool) -> None:
+    x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def norm(y: torch.Tensor) -> torch.Tensor:  # units (M, F, N) or maps (B, M*C, H, W)
+        axes = 2 if y.dim() == 3 else (0, 2, 3)
+        return (y - y.mean(axes, keepdim=True)) / y.std(axes, correction=0, keepdim=True)
+
+    for run, found in zip(x, in_layout(norm, last or len(shape) == 3, x), strict=True):
+        channels = run.movedim(-1, 1) if last else run
+        expected = F.batch_norm(channels, None, None, training=True, eps=1e-30)
+        torch.testing.assert_close(found, expected.movedim(1, -1) if last else expected)
 
 
 # --- its own layers
