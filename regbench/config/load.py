@@ -49,7 +49,7 @@ from regbench.config.wording import shown
 from regbench.config.yaml12 import Loc
 from regbench.data import sizes, sources
 from regbench.errors import ConfigError, DataError, ModuleError, Problem
-from regbench.models import models
+from regbench.models import foreign, models
 from regbench.probes import probes
 from regbench.regularizers import techniques
 from regbench.settings import Settings
@@ -85,10 +85,6 @@ def load(
             except ModuleError as error:
                 reader.problem(error.loc, f"{dotted(error.loc)}: {error}")
     raise ConfigError(told(reader.document))
-
-
-def _foreign(*of: Any) -> bool:
-    return any(getattr(models()[model.name], "FOREIGN", False) for model in of)
 
 
 def part(path: Path, at: Loc, kind: type[S]) -> S:
@@ -420,9 +416,7 @@ class ConfigReader(StrengthsReader):
             )
             self.model_misfits(*with_it[:2])
             self.techniques_misfit(with_it[2], listed)
-            if with_it[1] and "model" in condition and _foreign(with_it[1], base["model"]):
-                what = "a module of yours can't stand beside another model"
-                self.problem(at, what, "settings of one, such as model.args")
+            self.two_models(with_it[1], base["model"], condition, at)
         place = self.document.place(at)
         said = [
             Problem(place, f"with {wording.brief(condition)}: {p.message}")
@@ -430,6 +424,12 @@ class ConfigReader(StrengthsReader):
         ]
         self.document.problems[before:] = said
         return with_it
+
+    def two_models(self, model: Any, base: Any, condition: Condition, at: Loc) -> None:
+        """Refuse a condition that puts a module of the user's beside another model."""
+        if model and "model" in condition and (foreign(model) or foreign(base)):
+            what = "a module of yours can't stand beside another model"
+            self.problem(at, what, "settings of one, such as model.args")
 
     def model(self, value: Any) -> Any:
         """Return the section `model`."""

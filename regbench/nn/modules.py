@@ -61,16 +61,22 @@ def seeded(number: int) -> Iterator[None]:
     """Seed what a module may draw from by itself (torch's, NumPy's and Python's global generators)
     with `number`, below 2**63, and put all of it back.
     """
-    ours, theirs = random.getstate(), np.random.get_state()  # the user's code draws from it
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(number)
-        np.random.seed(number % 2**32)
-        random.seed(number)
-        try:
-            yield
-        finally:
-            random.setstate(ours)
-            np.random.set_state(theirs)
+    kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    # torch.manual_seed would note a GPU that nobody uses, with the whole stack, at every step.
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    random.seed(number)
+    np.random.seed(number % 2**32)
+    torch.default_generator.manual_seed(number)
+    if gpus:
+        torch.cuda.manual_seed_all(number)
+    try:
+        yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])
+        torch.set_rng_state(kept[2])
+        if gpus:
+            torch.cuda.set_rng_state_all(gpus)
 
 
 def drawn() -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 from regbench.config.config import Config
 from regbench.config.sections import LR, VARIED, Combination, Condition, Dataset, Train
 from regbench.data import sources
-from regbench.models import models
+from regbench.models import foreign, models
 from regbench.planning.cells import combinations
 from regbench.planning.cells import trials as tried_settings
 from regbench.regularizers import techniques
@@ -367,8 +367,7 @@ def cost(config: Config) -> float:
     image, classes = source.IMAGE or stand_in.IMAGE, source.CLASSES or stand_in.CLASSES
     available = (source.TRAIN or stand_in.TRAIN) * (1 - config.dataset.validation_share)
     module = models()[config.model.name]
-    own = getattr(module, "FOREIGN", False)
-    macs = 1 if own else module.macs(config.model, image, classes)
+    macs = 1 if foreign(config.model) else module.macs(config.model, image, classes)
     return float(config.train.epochs * (config.dataset.train_size or available) * macs)
 
 

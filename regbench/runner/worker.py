@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from regbench import data
 from regbench.errors import describe
-from regbench.models import models
+from regbench.models import foreign, models
 from regbench.planning.plan import Run
 from regbench.plugins import culprit
 from regbench.probes import probes
@@ -52,8 +52,7 @@ def blamed(error: Exception, model: Any) -> str:
         kind.__module__: f"in the technique {key}: " for key, kind in techniques().made.items()
     }
     known |= {kind.__module__: f"in the probe {key}: " for key, kind in probes().made.items()}
-    module: Any = models()[model.name]
-    line = module.blame(error, model) if getattr(module, "FOREIGN", False) else ""
+    line = models()[model.name].blame(error, model) if foreign(model) else ""
     return (culprit(error, known) or line) + describe(error)
 
 

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from regbench.errors import ModuleError
-from regbench.models import models
+from regbench.models import foreign, models
 from regbench.regularizers import techniques
 from regbench.runner.images import facts
 from regbench.settings import Settings
@@ -32,9 +32,9 @@ def settled(config: Config, say: Callable[[str], None], data_dir: Path | None = 
     `say` hears whose code is run. Raises ModuleError where the model can't be trained in one of the
     conditions, with one of the techniques; DataError where its images can't be read.
     """
-    module: Any = models()[config.model.name]
-    if not getattr(module, "FOREIGN", False):
+    if not foreign(config.model):
         return config
+    module = models()[config.model.name]
     code = module.digest(config.model)
     say(f"imports {module.shown(config.model)}: your code runs")
     model = config.model.model_copy(update={"code": config.model.code or code})
