@@ -106,9 +106,12 @@ class BatchNorm(Technique):
         )
 
     def adopt(self, layer: str, tensors: Mapping[str, Tensor]) -> None:
-        """Take note of the running statistics of a batch norm of the module's own."""
-        if "running_mean" in tensors:
-            self.running[layer] = tensors["running_mean"], tensors["running_var"]
+        """Take note of the running statistics of a batch norm of the module's own; where it keeps
+        none, none moves.
+        """
+        none = self.stack.tensor([0.0] * self.stack.size).unsqueeze(1)
+        mean, variance = tensors.get("running_mean", none), tensors.get("running_var", none + 1)
+        self.running[layer] = mean, variance
 
     def norm(self, x: Tensor, site: Site) -> Tensor:
         """Normalize over the batch in training, by the running statistics in evaluation."""
@@ -152,8 +155,6 @@ class BatchNorm(Technique):
         """Return how far the running statistics moved from 0 and 1, averaged over all units."""
         import torch
 
-        if not self.running:  # a module's own may keep none
-            return {}
         means, variances = (
             torch.cat([running.flatten(1) for running in sites], 1)
             for sites in zip(*self.running.values(), strict=True)

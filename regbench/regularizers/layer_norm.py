@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from regbench.nn.acts import Parameter, Site
 
 
+PROOFS = {"scale_moved": (".scale", ".weight"), "shift_moved": (".shift", ".bias")}
+"""Each proof with the endings of the parameters that it is about: ours, and a module's own."""
+
+
 class LayerNorm(Technique):
     """Normalization over the units of one image."""
 
@@ -74,24 +78,21 @@ class LayerNorm(Technique):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.starts: dict[str, dict[str, Tensor | float]] = {"scale": {}, "shift": {}}
-        """Where the scales and the shifts start, by the names of the parameters."""
+        self.starts: dict[str, Tensor | float] = {}
 
     def prepare(self, site: Site) -> None:
         """Create scale and shift, one of each a unit, or a place of the feature maps, or a
         channel.
         """
-        self.starts["scale"][f"{site.name}.scale"] = site.scale
-        self.starts["shift"][f"{site.name}.shift"] = 0.0
+        self.starts |= {f"{site.name}.scale": site.scale, f"{site.name}.shift": 0.0}
         shape = site.shape[:1] if site.over == "channels" else site.shape
         self.stack.parameter(f"{site.name}.scale", shape, "norm", fill=site.scale)
         self.stack.parameter(f"{site.name}.shift", shape, "norm", fill=0.0)
 
     def adopt(self, layer: str, tensors: Mapping[str, Tensor]) -> None:
         """Take note of where a layer norm of the module's own starts."""
-        for kind, name in (("scale", "weight"), ("shift", "bias")):
-            if name in tensors:
-                self.starts[kind][f"{layer}.{name}"] = tensors[name].detach().clone()
+        for name in tensors.keys() & {"weight", "bias"}:
+            self.starts[f"{layer}.{name}"] = tensors[name].detach().clone()
 
     def norm(self, x: Tensor, site: Site) -> Tensor:
         """Normalize within each image, in training and evaluation alike."""
@@ -113,10 +114,9 @@ class LayerNorm(Technique):
         """
         import torch
 
-        proof = {}
-        for kind, starts in self.starts.items():
-            moved = [p.tensor - starts[p.name] for p in parameters if p.name in starts]
-            if moved:  # a module's own may have none
-                all_of_a_run = torch.cat([m.flatten(1) for m in moved], 1)
-                proof[f"{kind}_moved"] = all_of_a_run.abs().mean(1).tolist()
-        return proof
+        own = {p.name: p.tensor for p in parameters if p.name in self.starts}
+        return {
+            proof: torch.cat(moved, 1).abs().mean(1).tolist()
+            for proof, ends in PROOFS.items()
+            if (moved := [(own[n] - self.starts[n]).flatten(1) for n in own if n.endswith(ends)])
+        }

@@ -25,6 +25,19 @@ class Normed(nn.Module):
         return self.out(self.drop(self.act2(self.fc2(x))))
 
 
+class Bare(nn.Module):
+    """Norms without parameters and running statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.act, self.out = nn.LazyLinear(9), nn.ReLU(), nn.Linear(9, 10)
+        self.bn = nn.BatchNorm1d(9, affine=False, track_running_stats=False)
+        self.ln = nn.LayerNorm(9, elementwise_affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.ln(self.act(self.bn(self.fc(x.flatten(1))))))
+
+
 class LeNet5(nn.Module):
     """LeCun et al. 1998, as it is usually written in PyTorch, with ReLU and max-pools."""
 

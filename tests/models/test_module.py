@@ -298,6 +298,26 @@ def test_own_batch_norms_are_those_of_the_module_as_it_is(images: data.Images) -
     assert own[0]["proof"]["batch_norm.running_mean_moved"] > 0
 
 
+def test_own_layer_norms_are_those_of_the_module_as_it_is_and_the_baseline_has_none(
+    images: data.Images,
+) -> None:
+    both: list[dict[str, Any]] = [{}, {"layer_norm": {"own": True}}]
+    base, own = runs("Attending", both, seeds=1)
+    close(trained([own], images), trained(runs("Attending", [{}], seeds=1), images), rel=1e-12)
+    assert parameters([base], images) == []
+    proof = trained([own], images)[0]["proof"]
+    assert proof["layer_norm.scale_moved"] > 0
+    assert proof["layer_norm.shift_moved"] > 0
+
+
+def test_norms_of_its_own_that_keep_nothing_prove_that_nothing_moved(images: data.Images) -> None:
+    run, *_ = runs("Bare", [{"batch_norm": {"own": True}}], seeds=1)
+    moved = {f"batch_norm.running_{what}_moved": 0.0 for what in ("mean", "variance")}
+    assert trained([run], images)[0]["proof"] == moved
+    run, *_ = runs("Bare", [{"layer_norm": {"own": True}}], seeds=1)
+    assert trained([run], images)[0]["proof"] == {}
+
+
 def test_own_dropouts_take_the_techniques_rate_and_the_modules_own_is_the_same_at_its_rate(
     images: data.Images,
 ) -> None:
