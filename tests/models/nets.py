@@ -25,6 +25,19 @@ class Normed(nn.Module):
         return self.out(self.drop(self.act2(self.fc2(x))))
 
 
+class Biased(nn.Module):
+    """A bias before a batch norm, whose gradient is rounding alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.bn, self.act = nn.LazyLinear(64), nn.BatchNorm1d(64), nn.ReLU()
+        self.more, self.out = nn.Linear(64, 64), nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.bn(self.fc(x.flatten(1))))
+        return self.out(self.act(self.more(x)))
+
+
 class Bare(nn.Module):
     """Norms without parameters and running statistics."""
 

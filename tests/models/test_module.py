@@ -367,6 +367,7 @@ def test_the_kinds_of_parameters_are_those_of_their_modules() -> None:
     ("net", "together"),
     [
         ("Normed", True),
+        ("Biased", True),
         ("Attending", True),
         ("Twice", True),
         ("Replacing", True),
