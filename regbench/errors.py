@@ -93,6 +93,16 @@ class ConfigError(RegbenchError):
         return "\n".join(map(str, self.problems))
 
 
+class ModuleError(RegbenchError):
+    """A module of the user's that can't be trained; `loc` is the setting of the config at fault."""
+
+    exit_code = 2
+
+    def __init__(self, loc: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.loc = loc
+
+
 class DataError(RegbenchError):
     """A dataset that is missing, damaged or not what it says it is."""
 

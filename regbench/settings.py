@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
@@ -18,6 +19,12 @@ class Settings(BaseModel):
     """Settings that older records lack: where they are None nothing is said of them, so that ids
     stay as they were.
     """
+
+    def within(self, folder: Path) -> Self:
+        """Return the settings with a file that is told from `folder` told in full; most name
+        none.
+        """
+        return self
 
     @model_serializer(mode="wrap")
     def _without_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

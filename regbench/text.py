@@ -38,13 +38,14 @@ def closest(word: Any, known: Iterable[str], elsewhere: Mapping[str, str] | None
     `elsewhere` maps names that would be right in another section to their full names.
     """
     names, elsewhere = list(known), elsewhere or {}
-    word = str(word)[:100]
+    word = given = str(word)[:100]
     if not any(
         " " in name for name in names
     ):  # names of the config, whose words an underscore joins
         word = word.lower().replace("-", "_").replace(" ", "_")
-    if close := difflib.get_close_matches(word, names, n=1):
-        return f"'{close[0]}'"
+    for spelt in (word, given):  # names in a person's own code have capitals
+        if close := difflib.get_close_matches(spelt, names, n=1):
+            return f"'{close[0]}'"
     close = difflib.get_close_matches(word, list(elsewhere), n=1, cutoff=0.85)
     return f"'{elsewhere[close[0]]}'" if close else ""
 

@@ -49,7 +49,11 @@ def settings(
     kind: type[BaseModel], whole: tuple[str, ...] = ()
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Some of a kind's settings, those in `whole` and the required ones always."""
-    fields = {name: values(wording.shape_of(kind, name)) for name in kind.model_fields}  # type: ignore[arg-type]
+    fields = {
+        name: values(wording.shape_of(kind, name))  # type: ignore[arg-type]
+        for name in kind.model_fields
+        if name != "own"  # which is for modules of a person's own
+    }
     needed = {name for name, info in kind.model_fields.items() if info.is_required()} | {*whole}
     return st.fixed_dictionaries(
         {name: fields[name] for name in fields if name in needed},
@@ -129,6 +133,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
             )
         )
         for name, module in models().items()
+        if not getattr(module, "FOREIGN", False)
         if getattr(module, "HIDDEN", True)
         or not any("place" in techniques()[key].Settings.model_fields for key in listed)
     }

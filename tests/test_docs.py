@@ -121,6 +121,7 @@ def check_table(described: dict[str, list[str]], kind: type[Settings]) -> None:
 def needed(kind: type[Settings]) -> dict[str, Any]:
     """Values for the settings that have no default."""
     values = {"every": 1, "trials": 2, "lengths": [1], "theirs": {"en": "x"}}
+    values["path"] = "x.py:Net"
     return {
         name: values.get(name, "x")
         for name, field in kind.model_fields.items()

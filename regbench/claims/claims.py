@@ -25,6 +25,7 @@ from regbench.config.load import part as part_of
 from regbench.config.yaml12 import Document
 from regbench.errors import ConfigError, Place, Problem, UsageError
 from regbench.locale import languages
+from regbench.models import foreign
 from regbench.planning import cells
 from regbench.results.schema import RUNS
 from regbench.settings import Settings
@@ -230,6 +231,11 @@ def _problems(claim: Claim, document: Document) -> list[Problem]:
         if measure.probe not in switched_on:
             what = f"no experiment has the probe {measure.probe!r}"
             note(("measures", name), f"measures.{name}: {what}")
+    for name, settings in claim.experiments.items():
+        if foreign(settings.model):
+            place = document.place(("experiments", name, "model"))
+            what = "a claim is about regbench's own models: records of it must say what was trained"
+            problems.append(Problem(place, what))
     return problems
 
 

@@ -15,6 +15,8 @@ from regbench.config import yaml12
 from regbench.settings import Settings
 
 NOTE = Path(__file__).with_name("note.yaml")
+OF_A_MODULE = ("adopt", "mask")
+"""What a technique does where layers of a module's own act in its place."""
 Said = Literal["supported", "refuted", "undecided"]
 
 
@@ -86,15 +88,22 @@ def lines(technique: str) -> int:
     """Return how many lines of code act in a technique's own file: those of its functions, without
     docstrings, comments, words and settings.
 
-    A norm's arithmetic and dropout's masks, which stand elsewhere, are not counted.
+    A norm's arithmetic and dropout's masks, which stand elsewhere, are not counted, nor is what
+    lets layers of a module's own act instead.
     """
     found = importlib.util.find_spec(f"regbench.regularizers.{technique}")
     assert found is not None
     assert found.origin is not None
     tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
     counted = set()
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef):
+    settings = {
+        inner
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.ClassDef) and outer.name == "Settings"
+        for inner in ast.walk(outer)
+    }
+    for function in set(ast.walk(tree)) - settings:
+        if isinstance(function, ast.FunctionDef) and function.name not in OF_A_MODULE:
             body = function.body[1:] if ast.get_docstring(function) else function.body
             nodes = (node for statement in body for node in ast.walk(statement))
             counted |= {node.lineno for node in nodes if isinstance(node, ast.stmt | ast.expr)}

@@ -20,8 +20,9 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     from regbench.planning.plan import trials
     from regbench.planning.tuning import outlined
     from regbench.runner.images import counted, opened
+    from regbench.runner.yours import settling
 
-    settings = load(config, overrides or ())
+    settings = load(config, overrides or (), settle=settling(say))
     plan = outlined(settings)
     cells, skipped = len(plan.cells), f", {len(plan.skips)} skipped" if plan.skips else ""
     first = ""

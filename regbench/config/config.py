@@ -62,15 +62,15 @@ class Config(Settings):
         """Return the config as plain data that, written as YAML and loaded, gives an equal
         config.
 
-        folder: where it is to be written; a path of data is then told from there, so that both may
-        move together.
+        folder: where it is to be written; a path of data or code is then told from there, so that
+        both may move together.
         """
         data = self.model_dump(mode="json")
-        if folder and self.dataset.path:
-            with suppress(ValueError):  # there is no way from one drive of Windows to another
-                data["dataset"]["path"] = Path(
-                    os.path.relpath(self.dataset.path, folder)
-                ).as_posix()
+        for section in (data["dataset"], data["model"]):
+            path = section.get("path")
+            if folder and path and Path(path).is_absolute():
+                with suppress(ValueError):  # there is no way from one drive of Windows to another
+                    section["path"] = Path(os.path.relpath(path, folder)).as_posix()
         return data
 
     @property

@@ -48,8 +48,8 @@ from regbench.config.strengths import StrengthsReader
 from regbench.config.wording import shown
 from regbench.config.yaml12 import Loc
 from regbench.data import own_settings, sizes, sources, takers
-from regbench.errors import ConfigError, DataError, Problem
-from regbench.models import models
+from regbench.errors import ConfigError, DataError, ModuleError, Problem
+from regbench.models import foreign, models
 from regbench.probes import probes
 from regbench.regularizers import techniques
 from regbench.settings import Settings
@@ -61,6 +61,7 @@ def load(
     overrides: Overrides = (),
     at: Loc = (),
     check: Callable[[Config], str] = lambda config: "",
+    settle: Callable[[Config], Config] = lambda config: config,
 ) -> Config:
     """Return the config in a YAML file, or in a part of it: the mapping at the keys `at`; or that
     of a mapping as YAML would have it.
@@ -68,7 +69,8 @@ def load(
     Each override is `section.key=value` with a YAML value, and takes the place of what the file
     says; a relative `dataset.path` starts from the config's folder in the file, from the working
     directory in an override. `check` says what is wrong with the cells that a config asks for, ""
-    where nothing is. Raises ConfigError with every problem, placed as `file:line:column` or as the
+    where nothing is. `settle` fills in what only running a module of the user's tells; it raises
+    ModuleError. Raises ConfigError with every problem, placed as `file:line:column` or as the
     override.
     """
     reader = ConfigReader(source, at)
@@ -78,7 +80,10 @@ def load(
         if config and (wrong := check(config)):
             reader.problem(("combine",), wrong, key=True)
         elif config:
-            return config
+            try:
+                return settle(config)
+            except ModuleError as error:
+                reader.problem(error.loc, f"{dotted(error.loc)}: {error}")
     raise ConfigError(told(reader.document))
 
 
@@ -93,6 +98,10 @@ def part(path: Path, at: Loc, kind: type[S]) -> S:
         if settings is not None and not reader.document.problems:
             return settings
     raise ConfigError(told(reader.document))
+
+
+FIXED = ("model.path", "model.code", "model.own")
+"""Settings of a module of the user's that no condition may vary: a sweep is of one."""
 
 
 class ConfigReader(StrengthsReader):
@@ -111,6 +120,7 @@ class ConfigReader(StrengthsReader):
             self.tuned = self.tune(given["tune"], seeds)
         techniques = self.techniques(given.get("techniques", {}))
         combine = self.combine(given.get("combine", MODES[0]), techniques)
+        model = self.switched_layers(model, techniques, combine)
         vary = given.get("vary")
         values = {
             "name": self.name(given.get("name")),
@@ -378,6 +388,7 @@ class ConfigReader(StrengthsReader):
             if str(key).split(".")[0] not in VARIED or key in (
                 "dataset",
                 *(f"dataset.{own}" for own in ("name", "path", *Dataset.later)),
+                *FIXED,
             ):
                 allowed = (
                     "settings of dataset (but not which), model and train, such as train.batch_size"
@@ -408,6 +419,7 @@ class ConfigReader(StrengthsReader):
             )
             self.model_misfits(*with_it[:2])
             self.techniques_misfit(with_it[2], listed)
+            self.two_models(with_it[1], base["model"], condition, at)
         place = self.document.place(at)
         said = [
             Problem(place, f"with {wording.brief(condition)}: {p.message}")
@@ -416,9 +428,17 @@ class ConfigReader(StrengthsReader):
         self.document.problems[before:] = said
         return with_it
 
+    def two_models(self, model: Any, base: Any, condition: Condition, at: Loc) -> None:
+        """Refuse a condition that puts a module of the user's beside another model."""
+        if model and "model" in condition and (foreign(model) or foreign(base)):
+            what = "a module of yours can't stand beside another model"
+            self.problem(at, what, "settings of one, such as model.args")
+
     def model(self, value: Any) -> Any:
         """Return the section `model`."""
-        return self.named(value, kinds_of_models(), ("model",))
+        model = self.named(value, kinds_of_models(), ("model",))
+        start = self.path.parent if self.document.place(("model", "path")).line else Path()
+        return model and model.within(start)
 
     def tune(self, value: Any, seeds: list[int]) -> Tune | None:
         """Return the section `tune`, with the learning rates drawn where it gives a range."""

@@ -286,6 +286,30 @@ class StrengthsReader(Reader):
             patterns.append(pattern)
         return patterns
 
+    def switched_layers(self, model: Any, listed: Mapping[str, Any], combine: Any) -> Any:
+        """Return the model with the kinds of its own layers that cells switch: all that any asks
+        for.
+        """
+        cells = combine if isinstance(combine, list) else []
+        asked = {
+            key: None
+            for cell in [listed, *cells]
+            for key, strengths in cell.items()
+            if any(getattr(settings, "own", None) for settings in strengths)
+        }
+        if model is None:
+            return None
+        if "own" not in type(model).model_fields:
+            for key in asked:
+                what = f"techniques.{key}.own: {model.name} has no layers apart from techniques"
+                self.problem(("techniques", key), what, "own in the model module", key=True)
+            return model
+        kinds = sorted(kind for key in asked for kind in techniques()[key].kinds)
+        if model.own not in (None, kinds):
+            what = f"model.own is filled in, and would be [{', '.join(kinds)}]; leave it out"
+            self.problem(("model", "own"), what)
+        return model.model_copy(update={"own": kinds or None})
+
     def members(self, item: Any, listed: Mapping[str, Any], at: Loc, what: str) -> dict[str, Any]:
         """Return the techniques of a cell or rule, in the order of tables, with what it says of
         each (a list: None).

@@ -81,6 +81,8 @@ def allowed(shape: Shape) -> str:
             return f"a list of {size} values, each {allowed(shape['items'])}"
         case {"type": "object", "additionalProperties": dict() as values}:
             return f"a mapping of names, each to {allowed(values)}"
+        case {"type": "object"}:
+            return "a mapping of names to values"
         case {"format": "path"}:
             return "the path of a file or folder"
         case {"type": "string"}:

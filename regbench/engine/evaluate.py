@@ -115,17 +115,29 @@ def histograms(parameters: Sequence[Parameter]) -> list[list[int]]:
 
 @torch.no_grad()
 def filters(
-    parameters: Sequence[Parameter], run: int, image: tuple[int, int, int]
-) -> dict[str, Any]:
-    """Return the incoming weights of the first layer's first units of one run, as 8-bit pictures.
+    parameters: Sequence[Parameter],
+    run: int,
+    image: tuple[int, int, int],
+    channels_first: bool = False,
+) -> dict[str, Any] | None:
+    """Return the incoming weights of the first layer's first units of one run, as 8-bit pictures,
+    or None where they are no weights of pixels.
 
-    image: (channels, height, width) of the images. The result has shape [units, height, width,
+    image: (channels, height, width) of the images, which a linear layer reads with the channels
+    last unless `channels_first`. The result has shape [units, height, width,
     channels], the `scale` that 255 stands for (0: -scale) and the pixels as base64.
     """
     w = next(p.tensor for p in parameters if p.kind == "weight")[run, :FILTERS].cpu().double()
     # A linear layer sees an image, or one row of it, with its channels last; a convolution's filter
     # has them first.
-    w = w.view(len(w), -1, image[2], image[0]) if w.dim() == 2 else w.permute(0, 2, 3, 1)
+    channels, _, width = image
+    if w.dim() == 2 and w.shape[1] % (channels * width) == 0:
+        rows = (len(w), channels, -1, width) if channels_first else (len(w), -1, width, channels)
+        w = w.view(rows).movedim(1, 3) if channels_first else w.view(rows)
+    elif w.dim() == 4 and w.shape[1] == channels:
+        w = w.permute(0, 2, 3, 1)
+    else:
+        return None
     scale = max(float(w.abs().max()), 1e-30)
     pixels = ((w / scale + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
     return {

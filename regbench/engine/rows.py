@@ -117,7 +117,8 @@ def detail_rows(
         row = {"run": run.id, "cell": run.cell.label, "seed": run.seed}
         row |= {"correct": pack(test.correct[m]), "weights": histograms[m]}
         if drawable and run.cell.label not in pictured:
-            row["filters"] = evaluate.filters(step.parameters, m, image)
+            first = step.stack.channels_first
+            row["filters"] = evaluate.filters(step.parameters, m, image, first)
             pictured.add(run.cell.label)
         rows.append(row)
     return rows

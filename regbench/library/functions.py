@@ -16,7 +16,8 @@ from regbench.library.results import Results
 from regbench.planning.cells import load
 from regbench.planning.tuning import outlined, tried
 from regbench.runner.outline import outline
-from regbench.runner.sweep import Sweep, Voice
+from regbench.runner.sweep import Sweep, Voice, say
+from regbench.runner.yours import settling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def check(config: Source, /, **overrides: Any) -> list[Problem]:
     "combine can't be the text 'all'"
     """
     try:
-        load(_source(config), overrides)
+        load(_source(config), overrides, settle=settling(say))
     except ConfigError as error:
         return error.problems
     return []
@@ -64,7 +65,7 @@ def plan(
     """
     import pandas as pd
 
-    settings = load(_source(config), overrides)
+    settings = load(_source(config), overrides, settle=settling(say, _path(data_dir)))
     whole = outlined(settings)
     sizes = outline(settings, whole, _path(data_dir))
     runs = Counter(run.cell.label for run in whole.runs)
@@ -133,6 +134,7 @@ def sweep(
     >>> results.runs["status"].tolist()
     ['ok', 'ok', 'ok', 'ok', 'ok', 'ok']
     """
+    voice = Voice() if progress else Voice.silent()
     asked = Sweep(
         _source(config),
         overrides,
@@ -147,8 +149,9 @@ def sweep(
         extend=extend,
         until_decided=until_decided,
         trackers=trackers,
+        tell=voice.say,
     )
-    asked.train(Voice() if progress else Voice.silent())
+    asked.train(voice)
     return Results(asked.directory)
 
 

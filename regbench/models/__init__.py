@@ -4,13 +4,15 @@ A model has `Settings`, `build`, `macs`, `misfit`, `STACKED` and `PLACES`.
 
 `STACKED`: whether runs train faster together on a CPU. `PLACES`: whether the techniques' setting
 `place` moves norms and noise in it; a model with places of its own refuses any but the default. One
-without hidden layers says `HIDDEN = False`, and takes no technique with a place.
+without hidden layers says `HIDDEN = False`, and takes no technique with a place. One that runs
+code that a config names says `FOREIGN = True` (regbench.models.module).
 """
 
 from __future__ import annotations
 
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from regbench import plugins
 
@@ -19,6 +21,13 @@ from regbench import plugins
 def models() -> plugins.Lazy[ModuleType]:
     """Return name to module: our own, then other packages' (regbench.plugins)."""
     return plugins.found(__name__, __path__, _model)
+
+
+def foreign(settings: Any) -> bool:
+    """Return whether building the model of these settings runs code that a config names; planning
+    and reading must not do so.
+    """
+    return bool(getattr(models()[settings.name], "FOREIGN", False))
 
 
 def _model(name: str, module: ModuleType) -> ModuleType:

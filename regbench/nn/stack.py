@@ -67,6 +67,8 @@ class Stack:
         self.varies = False
         """Whether a step's shapes change from one step to the next, so that none can be captured.
         """
+        self.channels_first = False
+        """Whether a linear layer that reads pixels reads a channel after the other."""
         self.turns: dict[str, int] = {}
         """How far a model has come in what its training images take in turn."""
         self.named: dict[str, Parameter] = {}
@@ -110,7 +112,6 @@ class Stack:
         The draw is keyed by seed and name: runs of one seed start alike whatever their techniques
         are.
         """
-        assert name not in self.named, f"parameter {name} exists already"
         if (
             fan_in is None and sd is None
         ) or self.device.type == "meta":  # where shapes are counted, without numbers
@@ -123,6 +124,11 @@ class Stack:
                 bound = 1 / math.sqrt(fan_in or 1)
                 draws = [draw.uniform(-bound, bound, shape) for draw in streams]
             tensor = self.by_run(torch.as_tensor(np.stack(draws)).to(self.device, self.dtype))
+        return self.take(name, tensor, kind)
+
+    def take(self, name: str, tensor: Tensor, kind: Literal["weight", "bias", "norm"]) -> Parameter:
+        """Add a parameter (M, ...) that has its numbers already."""
+        assert name not in self.named, f"parameter {name} exists already"
         self.named[name] = Parameter(name, tensor.requires_grad_(), kind)
         return self.named[name]
 
@@ -261,31 +267,38 @@ class Stack:
         """Create what stands behind a hidden layer: norm, activation and noise, in the order that
         the settings say.
         """
-        for technique in self.techniques:
-            technique.prepare(site)
+        act, (before, behind) = ACTIVATIONS[activation], self.around(site)
+        return lambda x: behind(act(before(x)))
+
+    def around(self, site: Site) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+        """Create what stands before a site's activation, and what stands behind it."""
         norms = [t for t in self.techniques if t.normalizes]
         noises = [t for t in self.techniques if t.disturbs]
+        for technique in self.techniques:
+            if not technique.own:
+                technique.prepare(site)
         before = [t.norm for t in norms if t.place == "before_activation"]
         after = [t.norm for t in norms if t.place == "after_activation"]
         early = [t.noise for t in noises if norms and t.place == "before_norm"]
         late = [t.noise for t in noises if t.noise not in early]
         ahead, behind = (early, []) if before else ([], early)
-        act = ACTIVATIONS[activation]
 
-        def forward(x: Tensor) -> Tensor:
-            disturbs = self.disturbs
-            for step in [*(ahead if disturbs else []), *before]:
+        def into(x: Tensor) -> Tensor:
+            for step in [*(ahead if self.disturbs else []), *before]:
                 x = acted(step, x, site)
             if self.watch:
                 self.watch("in", site, x)
-            x = act(x)
+            return x
+
+        def out(x: Tensor) -> Tensor:
+            disturbs = self.disturbs
             for step in [*(behind if disturbs else []), *after, *(late if disturbs else [])]:
                 x = acted(step, x, site)
             if self.watch:
                 self.watch("out", site, x)
             return x
 
-        return forward
+        return into, out
 
     def images(self, x: Tensor) -> Tensor:
         """Let the techniques act on a batch of images (seeds, B, H, W, C), or (1, ...) for all runs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,17 @@ from regbench.regularizers import techniques
 from regbench.settings import Settings
 
 
-def load(source: Path | Mapping[str, Any], overrides: Overrides = (), at: Loc = ()) -> Config:
+def load(
+    source: Path | Mapping[str, Any],
+    overrides: Overrides = (),
+    at: Loc = (),
+    settle: Callable[[Config], Config] = lambda config: config,
+) -> Config:
     """Return the config in a YAML file or in a mapping, of which cells can be planned.
 
     Arguments and errors are those of `config.load.load`.
     """
-    return reading.load(source, overrides, at, check=unplannable)
+    return reading.load(source, overrides, at, unplannable, settle)
 
 
 def unplannable(config: Config) -> str:

@@ -13,12 +13,13 @@ import json
 import unicodedata
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 
 from regbench.config.config import Config
 from regbench.config.sections import LR, VARIED, Combination, Condition, Dataset, Train
 from regbench.data import sources
-from regbench.models import models
+from regbench.models import foreign, models
 from regbench.planning.cells import combinations
 from regbench.planning.cells import trials as tried_settings
 from regbench.regularizers import techniques
@@ -242,7 +243,7 @@ def _planned(
     for group in groups.values():
         group.sort(key=lambda run: (position[run.seed], run.train.optimizer.lr))
         a_run = cost(configs[json.dumps(group[0].cell.settings, sort_keys=True)])
-        for part in cut(group, STACK_SIZE if models()[group[0].model.name].STACKED else 1):
+        for part in cut(group, STACK_SIZE if together(group[0].model) else 1):
             stack_id = digest("".join(run.id for run in part))
             stacks.append(Stack(stack_id, tuple(part), a_run * len(part)))
     left_out = tuple(skip for label, skip in skips.items() if label not in cells)
@@ -265,9 +266,10 @@ def _compact(value: Mapping[str, Any]) -> str:
 def described(config: Config) -> dict[str, Any]:
     """Return what a run's id says of dataset, model, training and probes."""
     common = {key: getattr(config, key).model_dump(mode="json") for key in VARIED}
-    if config.dataset.path:
+    for section in common.values():
         # The folder is no part of what is trained on: a project that moves keeps its runs.
-        common["dataset"]["path"] = unicodedata.normalize("NFC", config.dataset.path.name)
+        if path := section.get("path"):
+            section["path"] = unicodedata.normalize("NFC", PurePath(path).name)
     if config.probes:
         common["probes"] = {
             key: settings.model_dump(mode="json") for key, settings in config.probes.items()
@@ -377,17 +379,23 @@ def shard(plan: PlanOf[R], part: int, parts: int) -> PlanOf[R]:
     )
 
 
+def together(model: Any) -> bool:
+    """Return whether runs of a model train in stacks; of the user's own module its settings say."""
+    return bool(getattr(model, "stacked", models()[model.name].STACKED))
+
+
 def cost(config: Config) -> float:
     """Return a run's multiply-adds: forward passes, over all epochs.
 
     Where only the data tell how large they are, CIFAR-10 stands in; within a plan the stacks still
-    compare.
+    compare. Of the user's own module, which planning doesn't run, an image counts as one.
     """
     source = sources()[config.dataset.name]
     stand_in = sources()["cifar10"]
     image, classes = source.IMAGE or stand_in.IMAGE, source.CLASSES or stand_in.CLASSES
     available = (source.TRAIN or stand_in.TRAIN) * (1 - config.dataset.validation_share)
-    macs = models()[config.model.name].macs(config.model, image, classes)
+    module = models()[config.model.name]
+    macs = 1 if foreign(config.model) else module.macs(config.model, image, classes)
     return float(config.train.epochs * (config.dataset.train_size or available) * macs)
 
 

@@ -47,6 +47,16 @@ class Card:
     measured; any other is marked as not measured."""
 
 
+def check_own(settings: Settings, *besides: str) -> None:
+    """Raise ValueError where `own` stands beside another setting than `besides`: it would do
+    nothing.
+    """
+    for name, field in type(settings).model_fields.items():
+        idle = name not in ("own", *besides) and getattr(settings, name) != field.default
+        if idle and getattr(settings, "own", None):
+            raise ValueError(f"own: the module's layers stay as they are; leave {name} out")
+
+
 @dataclass(frozen=True)
 class Range:
     """Where `tune` looks for a strength: from `low` to `high`, evenly on a logarithmic scale unless
@@ -89,6 +99,10 @@ class Technique:
     neutral: ClassVar[Mapping[str, Any] | None] = None
     """Settings with which it does nothing, so that runs without it may train in one stack with runs
     that have it.
+    """
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """Kinds of `torch.nn`'s layers that its setting `own` leaves on in a module of the user's: they
+    act then, where they stand, and it doesn't act at the sites.
     """
     order: ClassVar[int] = 100
     """Its place in labels and tables (the note's order first)."""
@@ -142,12 +156,17 @@ class Technique:
     @property
     def normalizes(self) -> bool:
         """Whether it is a norm: its shift then does what a bias would."""
-        return type(self).norm is not Technique.norm
+        return type(self).norm is not Technique.norm and not self.own
 
     @property
     def disturbs(self) -> bool:
         """Whether it disturbs the activations."""
-        return type(self).noise is not Technique.noise
+        return type(self).noise is not Technique.noise and not self.own
+
+    @property
+    def own(self) -> bool:
+        """Whether layers of a module's own act in its place."""
+        return bool(getattr(self.settings[0], "own", None))
 
     @property
     def place(self) -> str:
@@ -165,6 +184,17 @@ class Technique:
         """Create what is needed at `site` (parameters, running statistics); called once, while the
         model is built.
         """
+
+    def adopt(self, layer: str, tensors: Mapping[str, Tensor]) -> None:
+        """Take note of a norm of the module's own, called `layer`, that acts in its place;
+        `tensors` are its parameters and buffers, (M, ...).
+        """
+
+    def mask(self, place: str, shape: tuple[int, ...]) -> Tensor:
+        """Return what multiplies the activations in a dropout of the module's own that acts in its
+        place, (M, *shape) (training only).
+        """
+        raise NotImplementedError
 
     def input(self, x: Tensor) -> Tensor:
         """Act on a batch of images, (runs or seeds, B, H, W, C) (training only)."""

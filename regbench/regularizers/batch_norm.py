@@ -10,11 +10,11 @@ its own, and all share scale and shift (Cooijmans et al. 2017, Recurrent Batch N
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from regbench.regularizers.base import Card, Technique
+from regbench.regularizers.base import Card, Technique, check_own
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class BatchNorm(Technique):
     key = "batch_norm"
     main = "place"
     order = 30
+    kinds = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
     paper = "Ioffe & Szegedy 2015, Batch Normalization"
     conflicts = {"layer_norm": "batch_norm and layer_norm would both normalize the same place"}
     cards = {
@@ -54,7 +55,7 @@ class BatchNorm(Technique):
     class Settings(Base):
         """Where it stands, how its running averages move, and the noise behind it."""
 
-        later = frozenset({"noise"})
+        later = frozenset({"noise", "own"})
 
         place: Literal["before_activation", "after_activation"] = Field(
             "before_activation", description="side of the activation function it stands on"
@@ -70,6 +71,16 @@ class BatchNorm(Technique):
             "anew at each step of training; it brings back the shift that the norm "
             "takes away",
         )
+        own: bool | None = Field(
+            None,
+            description="in a module of yours: its own batch norms act, and none at the sites; "
+            "without it they are taken out",
+        )
+
+        @model_validator(mode="after")
+        def _own_alone(self) -> Self:
+            check_own(self)
+            return self
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -93,6 +104,14 @@ class BatchNorm(Technique):
             self.stack.buffer(f"{site.name}.running_mean", (site.steps, units), fill=0.0),
             self.stack.buffer(f"{site.name}.running_variance", (site.steps, units), fill=1.0),
         )
+
+    def adopt(self, layer: str, tensors: Mapping[str, Tensor]) -> None:
+        """Take note of the running statistics of a batch norm of the module's own; where it keeps
+        none, none moves.
+        """
+        none = self.stack.tensor([0.0] * self.stack.size).unsqueeze(1)
+        mean, variance = tensors.get("running_mean", none), tensors.get("running_var", none + 1)
+        self.running[layer] = mean, variance
 
     def norm(self, x: Tensor, site: Site) -> Tensor:
         """Normalize over the batch in training, by the running statistics in evaluation."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from regbench.regularizers.base import Card, Range, Technique
+from regbench.regularizers.base import Card, Range, Technique, check_own
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Dropout(Technique):
     key = "dropout"
     main = "p"
     order = 20
+    kinds = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d")
     paper = (
         "Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting"
     )
@@ -59,6 +60,8 @@ class Dropout(Technique):
     class Settings(Base):
         """The rates at which units are dropped, and where."""
 
+        later = frozenset({"own"})
+
         p: float = Field(0.5, ge=0, lt=1, description="probability to drop a hidden unit")
         input: float = Field(0.0, ge=0, lt=1, description="probability to drop a pixel")
         place: Literal["last", "before_norm"] = Field(
@@ -66,6 +69,16 @@ class Dropout(Technique):
             description="last: after norm and activation; before_norm: just before the norm, where "
             "there is one",
         )
+        own: bool | None = Field(
+            None,
+            description="in a module of yours: its own dropouts act, and none at the sites; "
+            "without it they are taken out",
+        )
+
+        @model_validator(mode="after")
+        def _own_alone(self) -> Self:
+            check_own(self, "p", "input")
+            return self
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -88,6 +101,10 @@ class Dropout(Technique):
         batch, _, height, width = x.shape
         mask = self.draw(site.name, (batch, height, width, site.shape[0]), "p")
         return x * mask.permute(1, 0, 4, 2, 3).flatten(1, 2)
+
+    def mask(self, place: str, shape: tuple[int, ...]) -> Tensor:
+        """Return a fresh mask for a dropout of the module's own, at this technique's rate."""
+        return self.draw(place, shape, "p")
 
     def draw(self, place: str, shape: tuple[int, ...], rate: str) -> Tensor:
         """Return a fresh mask (M, *shape) and count its zeros; its stream is the seed's and the

@@ -10,11 +10,11 @@ with a scale and a shift a channel.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from regbench.regularizers.base import Card, Technique
+from regbench.regularizers.base import Card, Technique, check_own
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     from regbench.nn.acts import Parameter, Site
 
 
+PROOFS = {"scale_moved": (".scale", ".weight"), "shift_moved": (".shift", ".bias")}
+"""Each proof with the endings of the parameters that it is about: ours, and a module's own."""
+
+
 class LayerNorm(Technique):
     """Normalization over the units of one image."""
 
     key = "layer_norm"
     main = "place"
     order = 40
+    kinds = ("LayerNorm",)
     paper = "Ba et al. 2016, Layer Normalization"
     conflicts = {"batch_norm": "batch_norm and layer_norm would both normalize the same place"}
     cards = {
@@ -54,23 +59,40 @@ class LayerNorm(Technique):
     class Settings(Base):
         """Where it stands."""
 
+        later = frozenset({"own"})
+
         place: Literal["before_activation", "after_activation"] = Field(
             "before_activation", description="side of the activation function it stands on"
         )
         eps: float = Field(1e-5, gt=0, description="added to the variance")
+        own: bool | None = Field(
+            None,
+            description="in a module of yours: its own layer norms act, and none at the sites; "
+            "without it they are taken out",
+        )
+
+        @model_validator(mode="after")
+        def _own_alone(self) -> Self:
+            check_own(self)
+            return self
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.starts: dict[str, float] = {}
+        self.starts: dict[str, Tensor | float] = {}
 
     def prepare(self, site: Site) -> None:
         """Create scale and shift, one of each a unit, or a place of the feature maps, or a
         channel.
         """
-        self.starts[f"{site.name}.scale"] = site.scale
+        self.starts |= {f"{site.name}.scale": site.scale, f"{site.name}.shift": 0.0}
         shape = site.shape[:1] if site.over == "channels" else site.shape
         self.stack.parameter(f"{site.name}.scale", shape, "norm", fill=site.scale)
         self.stack.parameter(f"{site.name}.shift", shape, "norm", fill=0.0)
+
+    def adopt(self, layer: str, tensors: Mapping[str, Tensor]) -> None:
+        """Take note of where a layer norm of the module's own starts."""
+        for name in tensors.keys() & {"weight", "bias"}:
+            self.starts[f"{layer}.{name}"] = tensors[name].detach().clone()
 
     def norm(self, x: Tensor, site: Site) -> Tensor:
         """Normalize within each image, in training and evaluation alike."""
@@ -92,9 +114,9 @@ class LayerNorm(Technique):
         """
         import torch
 
-        scales = [p.tensor - self.starts[p.name] for p in parameters if p.name in self.starts]
-        shifts = [p.tensor for p in parameters if p.kind == "norm" and p.name.endswith(".shift")]
+        own = {p.name: p.tensor for p in parameters if p.name in self.starts}
         return {
-            "scale_moved": torch.cat([s.flatten(1) for s in scales], 1).abs().mean(1).tolist(),
-            "shift_moved": torch.cat([s.flatten(1) for s in shifts], 1).abs().mean(1).tolist(),
+            proof: torch.cat(moved, 1).abs().mean(1).tolist()
+            for proof, ends in PROOFS.items()
+            if (moved := [(own[n] - self.starts[n]).flatten(1) for n in own if n.endswith(ends)])
         }

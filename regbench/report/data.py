@@ -23,6 +23,7 @@ from regbench.locale import Words
 from regbench.planning.plan import Skip
 from regbench.planning.tuning import Choice, numbers
 from regbench.report import tables
+from regbench.results.same import given
 from regbench.settings import Settings
 from regbench.text import as_text
 
@@ -53,10 +54,7 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
         "language": words.language,
         "condition": comparison.condition,
         "name": comparison.name,
-        **{
-            key: getattr(trained, key).model_dump(mode="json") if trained else None
-            for key in ("dataset", "model", "train")
-        },
+        **_settings(comparison),
         "analysis": {
             "metric": comparison.metric.key,
             "better": "more" if comparison.metric.sign > 0 else "less",
@@ -106,6 +104,16 @@ def _noise(comparison: Comparison) -> Any:
             "training_images_shared_by_two_seeds": trained.overlap if trained else math.nan,
         }
     )
+
+
+def _settings(comparison: Comparison) -> dict[str, Any]:
+    """Return what was trained on what, and how; of a module's path the last part."""
+    if not comparison.trained:
+        return dict.fromkeys(("dataset", "model", "train"))
+    trained = comparison.trained
+    sections = {"dataset": trained.dataset, "model": trained.model, "train": trained.train}
+    plain = {key: settings.model_dump(mode="json") for key, settings in sections.items()}
+    return plain | {"model": given({"model": plain["model"]})["model"]}
 
 
 def _interval(comparison: Comparison) -> str:

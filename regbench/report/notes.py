@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from regbench.analysis.comparison import Comparison, Effect, Trained, single_strengths
@@ -239,9 +240,11 @@ def _settings(settings: Any, defaults: bool = True) -> str:
     parts = [settings.name]
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
+        if name == "path":
+            value = PurePath(value).name  # where it lies on a machine says nothing
         if (
             name != "name"
-            and value is not None
+            and value not in (None, {})
             and (defaults or name == "lr" or value != field.default)
         ):
             parts.append(

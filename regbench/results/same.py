@@ -78,18 +78,17 @@ def without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def given(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that say something, of a dataset's path the last part: a project may
-    move.
+    """Return the sections that say something, of a dataset's or module's path the last part: a
+    project may move.
 
     A section that a later version of regbench added is not in older configs.
     """
     kept = {key: value for key, value in config.items() if value is not None}
-    dataset = kept.get("dataset")
-    if isinstance(dataset, Mapping) and dataset.get("path"):
-        kept["dataset"] = {
-            **dataset,
-            "path": unicodedata.normalize("NFC", Path(str(dataset["path"])).name),
-        }
+    for key in ("dataset", "model"):
+        section = kept.get(key)
+        if isinstance(section, Mapping) and section.get("path"):
+            last = unicodedata.normalize("NFC", Path(str(section["path"])).name)
+            kept[key] = {**section, "path": last}
     return kept
 
 

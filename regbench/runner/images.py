@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -62,6 +62,21 @@ def counted(images: data.Images) -> str:
     if images.columns:
         kind = f"rows of {len(images.columns)} columns, {channels} inputs,"
     return f"{train:,} {kind} to train with, {test:,} to test with, {len(images.classes)} classes"
+
+
+def facts(
+    config: Config, data_dir: Path | None = None
+) -> tuple[tuple[int, int, int], int, int, Sequence[str]]:
+    """Return the images' shape (channels, height, width), the classes, how many training images
+    there are, and notes. A person's own data are read, since nothing else tells.
+
+    Raises DataError, and UsageError where they can't be trained on as the config asks.
+    """
+    source = data.sources()[config.dataset.name]
+    if source.IMAGE and source.CLASSES and source.TRAIN:
+        return source.IMAGE, source.CLASSES, source.TRAIN, ()
+    images = opened(config, data_dir)
+    return images.shape, len(images.classes), len(images.train_images), images.notes
 
 
 def described(config: Config, images: data.Images) -> dict[str, Any]:

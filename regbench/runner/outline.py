@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regbench import data
 from regbench.models import models
-from regbench.runner.images import opened
+from regbench.runner.images import facts
 
 if TYPE_CHECKING:
     from regbench.config.config import Config
@@ -52,13 +51,7 @@ def outline(config: Config, plan: Plan, data_dir: Path | None = None) -> Outline
 
     Raises UsageError where the data can't be trained on as the config asks.
     """
-    source = data.sources()[config.dataset.name]
-    image, classes, available = source.IMAGE, source.CLASSES, source.TRAIN
-    notes: Sequence[str] = ()
-    if image is None or classes is None or available is None:
-        images = opened(config, data_dir)
-        notes = images.notes
-        image, classes, available = images.shape, len(images.classes), len(images.train_images)
+    image, classes, available, notes = facts(config, data_dir)
     first = {run.cell.label: run for run in reversed(plan.runs)}
     parameters, operations = {}, {}
     for cell in plan.cells:

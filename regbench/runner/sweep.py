@@ -26,6 +26,7 @@ from regbench.runner.machine import choose_device, cores
 from regbench.runner.notebook import in_notebook
 from regbench.runner.progress import Progress
 from regbench.runner.run import How, run
+from regbench.runner.yours import settling
 from regbench.text import either
 from regbench.trackers import chosen
 
@@ -83,6 +84,8 @@ class Sweep:
     until_decided: bool = False
     shard: str | None = None
     trackers: Iterable[str] = ()
+    tell: Callable[[str], None] = say
+    """Hears whose code is run, where the model is the user's."""
 
     @cached_property
     def given(self) -> Config:
@@ -91,7 +94,7 @@ class Sweep:
 
     @cached_property
     def _loaded(self) -> Config:
-        return load(self.source, self.overrides)
+        return load(self.source, self.overrides, settle=settling(self.tell, self.data_dir))
 
     @cached_property
     def directory(self) -> Path:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regbench import data
 from regbench.errors import describe
+from regbench.models import foreign, models
 from regbench.planning.plan import Run
 from regbench.plugins import culprit
 from regbench.probes import probes
@@ -37,19 +38,22 @@ def work(job: Job, emit: Callable[[object], None], held: data.Images | None = No
             return train(runs, images, job.stack.id, lambda *heard: emit(heard), keep, job.every)
         except Exception as error:
             if len(runs) == 1:
-                return Rows(failed(runs, blamed(error), job.stack))
+                return Rows(failed(runs, blamed(error, runs[0].model), job.stack))
         return attempt(runs[: len(runs) // 2]) + attempt(runs[len(runs) // 2 :])
 
     return attempt(job.stack.runs)
 
 
-def blamed(error: Exception) -> str:
-    """Return an error as one line, with the technique or probe in whose code it arose."""
+def blamed(error: Exception, model: Any) -> str:
+    """Return an error as one line, with the technique or probe in whose code it arose, or the line
+    of the user's own module.
+    """
     known = {
         kind.__module__: f"in the technique {key}: " for key, kind in techniques().made.items()
     }
     known |= {kind.__module__: f"in the probe {key}: " for key, kind in probes().made.items()}
-    return culprit(error, known) + describe(error)
+    line = models()[model.name].blame(error, model) if foreign(model) else ""
+    return (culprit(error, known) or line) + describe(error)
 
 
 @cache

@@ -192,6 +192,7 @@ def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
         ("where:", "were:", "unknown key 'were'"),
         ("read: notes", "read: rumours", "can't be the text 'rumours'"),
         ("dropout: 0.5, l2", "dropot: 0.5, l2", "there is no technique 'dropot'"),
+        ("name: mlp, widths: [8]", "name: module, path: a.py:B", "about regbench's own models"),
         (
             "experiments:",
             "experiment:",

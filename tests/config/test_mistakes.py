@@ -138,7 +138,7 @@ def test_a_mistake_is_one_sentence_at_its_place(folder: Path, text: str, problem
         ("{dropout: [0.5, ~]}", "a.yaml:3:29: a value in techniques.dropout can't be empty"),
         ("{dropout: [0.5, 5e-1]}", "a.yaml:3:29: techniques.dropout has the same strength twice; leave one out"),
         ("{dropout: {input: [0, 0.1], p: [0.3, 0.3]}}", "a.yaml:3:50: techniques.dropout has the same strength twice; leave one out"),
-        ("{dropout: {inptu: 0.1}}", "a.yaml:3:24: unknown key 'inptu' in techniques.dropout; allowed: p, input, place; did you mean 'input'?"),
+        ("{dropout: {inptu: 0.1}}", "a.yaml:3:24: unknown key 'inptu' in techniques.dropout; allowed: p, input, place, own; did you mean 'input'?"),
         ("{}", "a.yaml:3:1: techniques is empty: nothing to compare; allowed: a mapping such as {{dropout: 0.5, l2: 0.01}}"),
         ("", "a.yaml:3:1: techniques is missing; allowed: a mapping such as {{dropout: 0.5, l2: 0.01}}"),
         ("[dropout]", "a.yaml:3:13: techniques can't be a list of 1 value; allowed: a mapping such as {{dropout: 0.5, l2: 0.01}}"),
@@ -190,7 +190,7 @@ def test_a_wrong_dataset_is_one_sentence_at_its_place(
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        ("{name: mpl}", "a.yaml:2:15: there is no model 'mpl'; allowed: cnn, linear, mlp, resnet, rnn, transformer; did you mean 'mlp'?"),
+        ("{name: mpl}", "a.yaml:2:15: there is no model 'mpl'; allowed: cnn, linear, mlp, module, resnet, rnn, transformer; did you mean 'mlp'?"),
         ("{name: mlp, widths: []}", "a.yaml:2:28: model.widths can't be an empty list; allowed: a list of 1 or more values, each a whole number of at least 1"),
         ("{name: mlp, widths: [3, 0]}", "a.yaml:2:32: a value in model.widths can't be 0; allowed: a whole number of at least 1"),
         ("{name: cnn, channels: [1, 2, 3, 4, 5, 6]}", "a.yaml:2:30: model.channels can't be a list of 6 values; allowed: a list of 1 to 5 values, each a whole number of at least 1"),
@@ -315,7 +315,7 @@ def test_a_file_that_is_not_there(folder: Path) -> None:
             "exclude, analysis, probes, replicates; did you mean 'train'?",
         ),
         ("train.epoch=5", "unknown key 'epoch' in train; allowed: epochs, batch_size, optimizer, schedule, select, evaluate_every; did you mean 'epochs'?"),
-        ("techniques.dropout.P=0.1", "unknown key 'P' in techniques.dropout; allowed: p, input, place; did you mean 'p'?"),
+        ("techniques.dropout.P=0.1", "unknown key 'P' in techniques.dropout; allowed: p, input, place, own; did you mean 'p'?"),
         ("model.widths.x=1", None),
         ("seeds.0=1", None),
         ("train.epochs", "an override is written section.key=value, as train.epochs=5"),

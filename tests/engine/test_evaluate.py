@@ -60,13 +60,14 @@ def test_the_histogram_is_numpys() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(3, 12), (3, 6), (3, 2, 3, 3)], ids=["linear", "row", "convolution"]
+    "shape", [(3, 12), (3, 6), (4, 3, 3, 3)], ids=["linear", "row", "convolution"]
 )
 def test_filters_are_the_first_layers_weights_as_pictures(shape: tuple[int, ...]) -> None:
     w = torch.linspace(-2, 1, 2 * int(np.prod(shape))).view(2, *shape)
     found = filters(
         [Parameter("first", w, "weight"), Parameter("second", w * 9, "weight")], 1, (3, 2, 2)
     )
+    assert found
     pixels = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8).reshape(found["shape"])
     back = (pixels / 127.5 - 1) * found["scale"]
     expected = (
@@ -74,3 +75,15 @@ def test_filters_are_the_first_layers_weights_as_pictures(shape: tuple[int, ...]
     )
     assert back.shape == expected.shape
     assert np.abs(back - expected).max() <= found["scale"] / 255 + 1e-6
+
+
+def test_a_linear_layer_may_read_a_channel_after_the_other() -> None:
+    w = torch.randn(1, 4, 2, 2, 3, generator=torch.Generator().manual_seed(0))
+    last = Parameter("first", w.reshape(1, 4, 12), "weight")
+    first = Parameter("first", w.movedim(4, 2).reshape(1, 4, 12), "weight")
+    assert filters([last], 0, (3, 2, 2)) == filters([first], 0, (3, 2, 2), channels_first=True)
+
+
+@pytest.mark.parametrize("shape", [(4, 13), (4, 16, 3, 3), (4, 5, 2)], ids=str)
+def test_weights_of_no_pixels_make_no_picture(shape: tuple[int, ...]) -> None:
+    assert filters([Parameter("first", torch.ones(1, *shape), "weight")], 0, (3, 2, 2)) is None

@@ -1,0 +1,130 @@
+"""Code of the user's that a config names as `file.py:Name` or `package.module:Name`.
+
+`digest` and `located` only look at files. `imported` runs them: it is for what trains or checks
+that a config can be trained, never for what reads results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from regbench.errors import ModuleError, describe
+from regbench.text import closest
+
+AT = ("model", "path")
+
+
+def located(path: str, folder: Path) -> str:
+    """Return `path` with a file told in full, for one that is relative to `folder`; a package stays
+    as it is.
+    """
+    where, _, name = path.rpartition(":")
+    if not where.endswith(".py"):
+        return path
+    # Path.resolve and Path.expanduser raise on a loop of links and on a user without a home.
+    return f"{os.path.abspath(folder / os.path.expanduser(where))}:{name}"  # noqa: PTH100, PTH111
+
+
+def shown(path: str) -> str:
+    """Return `path` as sentences name it: of a file the last part."""
+    return Path(path).name if path.rpartition(":")[0].endswith(".py") else path
+
+
+def root(path: str) -> Path:
+    """Return the file, or the folder of the package, that `path` names. Nothing is imported.
+
+    Raises ModuleError where there is none.
+    """
+    where = path.rpartition(":")[0]
+    if where.endswith(".py"):
+        if not Path(where).is_file():
+            what = f"there is no file {where}"
+            raise ModuleError(AT, f"{what}; a path starts from the config's folder")
+        return Path(where)
+    package = where.partition(".")[0]
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.origin:
+        what = f"no package {package!r} is installed"
+        raise ModuleError(AT, f"{what}; install it, or name a file as file.py:Name")
+    return Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
+
+
+def digest(path: str) -> str:
+    """Return 12 hexadecimal digits that stand for the file, or for the package's Python files.
+
+    Raises ModuleError where there is none.
+    """
+    start = root(path)
+    whole = hashlib.sha256()
+    for file in [start] if start.is_file() else sorted(start.rglob("*.py")):
+        if start.is_dir():
+            whole.update(file.relative_to(start).as_posix().encode() + b"\0")
+        whole.update(file.read_bytes())
+    return whole.hexdigest()[:12]
+
+
+def imported(path: str, code: str | None) -> Any:
+    """Return the class or function that `path` names; its file or package is imported.
+
+    code: what `digest` returned when the sweep began, None where it doesn't matter. Raises
+    ModuleError for what isn't there, has changed, or fails when it is imported.
+    """
+    where, _, name = path.rpartition(":")
+    now = digest(path)
+    if code not in (None, now):
+        what = f"{shown(path)} has changed: its code was {code}, and is {now} now"
+        raise ModuleError(
+            AT, f"{what}; put it back, or leave `code` out and train into another --out"
+        )
+    try:
+        module = _file(where, now) if where.endswith(".py") else importlib.import_module(where)
+    except (Exception, SystemExit) as error:  # whatever stands in somebody else's file
+        what = f"{shown(path)} can't be imported ({blame(error, path)}{describe(error)})"
+        raise ModuleError(AT, what) from error
+    made = getattr(module, name, None)
+    if not callable(made):
+        public = [key for key, value in vars(module).items() if key[0] != "_" and callable(value)]
+        meant = closest(name, public)
+        hint = f"; did you mean {meant}?" if meant else ""
+        what = f"there is no class or function {name!r} in {shown(path).rpartition(':')[0]}"
+        raise ModuleError(AT, f"{what}{hint}")
+    return made
+
+
+@cache
+def _file(where: str, code: str) -> ModuleType:
+    """Import a file of these contents once; files beside it are found while that lasts."""
+    path = Path(where)
+    name = f"regbench_yours_{code}"
+    module = ModuleType(name)
+    module.__file__ = where
+    # torch and dataclasses look a class's module up by its name.
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        exec(compile(path.read_bytes(), where, "exec"), vars(module))
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def blame(error: BaseException, path: str) -> str:
+    """Return "net.py:12: ", the last line of the user's code that an error went through, or ""."""
+    start = root(path)
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        file = Path(frame.f_code.co_filename)
+        if file == start or start in file.parents:
+            return f"{file.name}:{line}: "
+    return ""
