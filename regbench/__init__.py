@@ -14,7 +14,7 @@ from regbench.version import __version__
 
 if TYPE_CHECKING:
     from regbench.errors import Problem
-    from regbench.library import Comparisons, Results, check, compare, open, plan, sweep
+    from regbench.library import Comparisons, Results, check, compare, experiment, open, plan, sweep
 
 __all__ = [
     "Comparisons",
@@ -24,6 +24,7 @@ __all__ = [
     "check",
     "compare",
     "errors",
+    "experiment",
     "open",
     "plan",
     "sweep",

@@ -52,6 +52,8 @@ class File:
         line, for what is no such table; so do `rows` and `blocks`.
         """
         text, notes = _decoded(path)
+        if "\r" in text:  # old Macs end lines with it alone
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
         file = cls(path, text, _delimiter(text), [], notes)
         header = next(file.rows(), None)
         if header is None:

@@ -93,8 +93,8 @@ class ConfigError(RegbenchError):
         return "\n".join(map(str, self.problems))
 
 
-class ModuleError(RegbenchError):
-    """A module of the user's that can't be trained; `loc` is the setting of the config at fault."""
+class CodeError(RegbenchError):
+    """Code of the user's that can't be used; `loc` is the setting of the config at fault."""
 
     exit_code = 2
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +14,11 @@ from regbench.analysis.opened import Opened
 from regbench.results.read import Records
 from regbench.results.same import differences, given
 from regbench.results.schema import RUNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regbench.analysis.stats import Array
 
 METRICS = [name for name, kind in RUNS.items() if kind == "number" and name != "seconds"]
 """What a run measured, its time apart: equal in two sweeps of one config on one machine."""
@@ -59,19 +66,36 @@ def _runs(one: Records, other: Records) -> list[str]:
         )
         if len(only)
     ]
-    x, y = a.loc[common, METRICS].to_numpy(float), b.loc[common, METRICS].to_numpy(float)
+    x, y, names = _numbers(a.loc[common], b.loc[common])
     same = (x == y) | (np.isnan(x) & np.isnan(y))
     if not same.all():
         said.append(
             f"{len(common)} in both, {int(same.all(1).sum())} of them equal to the last digit"
         )
-    for i, name in enumerate(METRICS):
+    for i, name in enumerate(names):
         if not same[:, i].all():
             largest = np.nanmax(np.abs(x[:, i] - y[:, i]), initial=0)
             said.append(
                 f"{name} differs in {int((~same[:, i]).sum())} runs, by up to {largest:.3g}"
             )
     return said
+
+
+def _numbers(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Array, Array, list[str]]:
+    """Return what the same runs measured on either side, (runs, measures), and the measures."""
+    if "measured" not in a:
+        return a[METRICS].to_numpy(float), b[METRICS].to_numpy(float), METRICS
+    sides = [[json.loads(text or "{}") for text in side["measured"]] for side in (a, b)]
+    values = [value for side in sides for value in side]
+    kinds = {name: value for of_run in values for name, value in of_run.items()}
+    names = [name for name, value in kinds.items() if not isinstance(value, str)]
+    x, y = (
+        np.array([[of_run.get(name) for name in names] for of_run in side], float).reshape(
+            len(side), len(names)
+        )
+        for side in sides
+    )
+    return x, y, names
 
 
 def _verdicts(one: Sequence[Comparison], other: Sequence[Comparison]) -> list[str]:

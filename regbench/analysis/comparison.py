@@ -265,6 +265,8 @@ class Comparison:
     """What the scores are of: the dataset, or the file that they came from."""
     trained: Trained | None
     """None where the runs were trained and scored elsewhere."""
+    called: bool = False
+    """Whether regbench called somebody's training code for the scores."""
     paired_by: str = "seed"
     """What two runs have in common that are compared with each other; "" where nothing pairs them,
     and all runs of a cell are compared with all of another.

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from regbench.config import experiment_reader
+from regbench.config.config import Config
+from regbench.config.experiment import Experiment
+from regbench.planning import experiment
 from regbench.planning.cells import load
-from regbench.planning.plan import Plan, plan
+from regbench.planning.plan import PlanOf, plan
 from regbench.results.ledger import ledger
 from regbench.results.read import read
 
 if TYPE_CHECKING:
     from regbench.analysis.comparison import Comparison
-    from regbench.config.config import Config
     from regbench.planning.tuning import Choice
 
 UNDECIDED = ("undecided", "too_few")
@@ -36,27 +39,38 @@ class Opened:
         return str(self.records.config.get("name", self.directory.name))
 
     @cached_property
-    def config(self) -> Config:
-        """The resolved config."""
-        return load(self.directory / "config.yaml")
+    def config(self) -> Config | Experiment:
+        """The resolved config, of which no code is imported."""
+        file = self.directory / "config.yaml"
+        if experiment_reader.asked_for(file):
+            return experiment_reader.load(file)
+        return load(file)
 
     @cached_property
     def ledger(self) -> tuple[Choice, ...]:
         """What each cell of a tuned sweep tried and chose; nothing where the config isn't tuned."""
-        return tuple(ledger(self.config, self.directory)) if self.config.tune else ()
+        config = self.config
+        if isinstance(config, Config) and config.tune:
+            return tuple(ledger(config, self.directory))
+        return ()
 
     @cached_property
-    def plan(self) -> Plan:
+    def plan(self) -> PlanOf[Any]:
         """The plan: of a tuned sweep, with the settings that its trials chose."""
+        if isinstance(self.config, Experiment):
+            return experiment.plan(self.config)
         chosen = [(choice.chosen, choice.seed) for choice in self.ledger]
         return plan(self.config, chosen if self.config.tune else None)
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
         """The comparison of each condition, of the cells that the directory's config asks for."""
+        from regbench.analysis import calls
         from regbench.analysis.compare import Beside, comparisons
 
         records, config = self.records, self.config
+        if isinstance(config, Experiment):
+            return [calls.compared(records, config, self.plan)]
         beside = Beside(
             records.details, lambda: records.epochs, records.tested, records.pool, config.looks
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,16 +16,26 @@ from regbench.errors import UsageError
 
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Validate a config, and data of your own: all that is wrong, or what it asks for."""
+    from regbench.config import experiment_reader
     from regbench.data import sources
     from regbench.planning.cells import load
+    from regbench.planning.experiment import plan
     from regbench.planning.plan import trials
     from regbench.planning.tuning import outlined
+    from regbench.runner import calls
     from regbench.runner.images import counted, opened
     from regbench.runner.yours import settling
 
+    if experiment_reader.asked_for(config):
+        experiment = experiment_reader.load(
+            config, overrides or (), partial(calls.settled, say=say)
+        )
+        whole = plan(experiment)
+        print(f"{config}: fine: {len(whole.cells)} cells, {len(whole.runs)} calls")
+        return
     settings = load(config, overrides or (), settle=settling(say))
-    plan = outlined(settings)
-    cells, skipped = len(plan.cells), f", {len(plan.skips)} skipped" if plan.skips else ""
+    outline = outlined(settings)
+    skipped = f", {len(outline.skips)} skipped" if outline.skips else ""
     first = ""
     if settings.tune:
         first = f", after {len(trials(settings).runs)} that choose their settings"
@@ -33,7 +44,7 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
         for note in images.notes:
             say(note)
         print(f"{settings.dataset.path}: fine: {counted(images)}")
-    print(f"{config}: fine: {cells} cells, {len(plan.runs)} runs{first}{skipped}")
+    print(f"{config}: fine: {len(outline.cells)} cells, {len(outline.runs)} runs{first}{skipped}")
 
 
 def schema(

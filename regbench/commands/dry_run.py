@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from regbench.commands.options import say, stdout
+from regbench.config.experiment import Experiment
 from regbench.report.grid import grid
 
 if TYPE_CHECKING:
@@ -23,12 +24,34 @@ def show(asked: Sweep) -> None:
     from regbench.runner.sweep import Voice
 
     config = asked.config(Voice(say))
+    if isinstance(config, Experiment):
+        _show_calls(config, asked)
+        return
     if config.tune and trials(config).cells:
         stdout().print("To choose the settings of each cell, by validation:")
         _show(config, trials(config), asked.workers, asked.data_dir)
         stdout().print("\nThen, each with the settings that were chosen:")
     plan = outlined(config)
     _show(config, shard(plan, *asked.part) if asked.part else plan, asked.workers, asked.data_dir)
+
+
+def _show_calls(experiment: Experiment, asked: Sweep) -> None:
+    """Print the cells of an experiment with their arguments, and how many calls that is."""
+    from regbench.code import shown
+    from regbench.planning.experiment import plan
+    from regbench.planning.plan import shard
+
+    console, whole = stdout(), plan(experiment)
+    settings = {call.cell.label: call.settings for call in whole.runs}
+    rows = [
+        (label, ", ".join(f"{key}={value}" for key, value in own.items()))
+        for label, own in settings.items()
+    ]
+    console.print(grid(("cell", f"{shown(experiment.function)} gets"), rows))
+    calls = len((shard(whole, *asked.part) if asked.part else whole).runs)
+    part = f" in all, {calls} of them here" if asked.part else ""
+    seeds, all_of = len(experiment.seeds), len(whole.runs)
+    console.print(f"{len(whole.cells)} cells x {seeds} seeds = {all_of} calls{part}")
 
 
 def _show(config: Config, plan: Plan, workers: int | None, data_dir: Path | None) -> None:

@@ -26,6 +26,7 @@ from regbench.commands.options import (
 from regbench.errors import UsageError, refuse
 
 if TYPE_CHECKING:
+    from regbench.analysis.opened import Opened
     from regbench.library import Comparisons
 
 Form = Literal["rich", "markdown", "latex", "csv", "json"]
@@ -205,10 +206,14 @@ def audit(directory: Directory) -> None:
     """Show that runs of one seed shared split, start and batch order; exit with 3 where not."""
     from regbench.analysis.audit import hashes
     from regbench.analysis.opened import Opened
+    from regbench.config.experiment import Experiment
     from regbench.report.grid import grid
     from regbench.text import one_line
 
     opened = Opened(directory)
+    if isinstance(opened.config, Experiment):
+        _audit_calls(opened)
+        return
     by_seed, planned = (
         hashes(opened.records.runs, opened.plan),
         {run.id for run in opened.plan.runs},
@@ -228,6 +233,37 @@ def audit(directory: Directory) -> None:
             broken.append(f"{seed.seed} of {seed.condition}" if varied else str(seed.seed))
     columns = ["seed", "runs", "split and labels", "initial weights", "batch order"]
     stdout().print(grid(["condition"] * varied + columns, rows))
+    if broken:
+        say(f"not paired: seeds {', '.join(broken)}")
+        raise typer.Exit(3)
+
+
+def _audit_calls(opened: Opened) -> None:
+    """Show what the calls of each seed returned as text; exit with 3 where it is not the same."""
+    from regbench.analysis.calls import fingerprints
+    from regbench.report.grid import grid
+
+    by_seed = fingerprints(opened.records.runs, opened.plan)
+    names = list(dict.fromkeys(name for seed in by_seed for name in seed.by_name))
+    rows, broken = [], []
+    for seed in by_seed:
+        row = [str(seed.seed), str(seed.runs)]
+        for name in names:
+            texts = seed.by_name.get(name, ())
+            row.append(f"{texts[0]} ✓" if len(texts) == 1 else f"✗ {len(texts)} different")
+        rows.append(row)
+        if any(len(seed.by_name.get(name, ())) != 1 for name in names):
+            broken.append(str(seed.seed))
+    stdout().print(grid(["seed", "calls", *names], rows))
+    say(
+        "every call of a seed was handed that seed, with Python's, NumPy's and torch's global "
+        "generators seeded with it; what the function made of it can't be seen from here"
+    )
+    if not names:
+        say(
+            "to have it compared, let the function return texts too, such as a hash of its split: "
+            '{"test_accuracy": 0.9, "split": "3f2a..."}'
+        )
     if broken:
         say(f"not paired: seeds {', '.join(broken)}")
         raise typer.Exit(3)

@@ -48,7 +48,7 @@ from regbench.config.strengths import StrengthsReader
 from regbench.config.wording import shown
 from regbench.config.yaml12 import Loc
 from regbench.data import own_settings, sizes, sources, takers
-from regbench.errors import ConfigError, DataError, ModuleError, Problem
+from regbench.errors import CodeError, ConfigError, DataError, Problem
 from regbench.models import foreign, models
 from regbench.probes import probes
 from regbench.regularizers import techniques
@@ -70,7 +70,7 @@ def load(
     says; a relative `dataset.path` starts from the config's folder in the file, from the working
     directory in an override. `check` says what is wrong with the cells that a config asks for, ""
     where nothing is. `settle` fills in what only running a module of the user's tells; it raises
-    ModuleError. Raises ConfigError with every problem, placed as `file:line:column` or as the
+    CodeError. Raises ConfigError with every problem, placed as `file:line:column` or as the
     override.
     """
     reader = ConfigReader(source, at)
@@ -82,7 +82,7 @@ def load(
         elif config:
             try:
                 return settle(config)
-            except ModuleError as error:
+            except CodeError as error:
                 reader.problem(error.loc, f"{dotted(error.loc)}: {error}")
     raise ConfigError(told(reader.document))
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from regbench import files
+from regbench.config import experiment_reader
 from regbench.errors import ConfigError, Problem, UsageError
 from regbench.library.comparisons import Comparisons
 from regbench.library.results import Results
 from regbench.planning.cells import load
 from regbench.planning.tuning import outlined, tried
+from regbench.runner import calls
 from regbench.runner.outline import outline
 from regbench.runner.sweep import Sweep, Voice, say
 from regbench.runner.yours import settling
@@ -40,7 +44,11 @@ def check(config: Source, /, **overrides: Any) -> list[Problem]:
     "combine can't be the text 'all'"
     """
     try:
-        load(_source(config), overrides, settle=settling(say))
+        if experiment_reader.asked_for(_source(config)):
+            settle = partial(calls.settled, say=say)
+            experiment_reader.load(_source(config), overrides, settle)
+        else:
+            load(_source(config), overrides, settle=settling(say))
     except ConfigError as error:
         return error.problems
     return []
@@ -150,6 +158,82 @@ def sweep(
         until_decided=until_decided,
         trackers=trackers,
         tell=voice.say,
+    )
+    asked.train(voice)
+    return Results(asked.directory)
+
+
+def experiment(
+    train: Callable[..., Any] | str,
+    factors: Mapping[str, Any] | None = None,
+    /,
+    *,
+    seeds: int | list[int] = 10,
+    metric: str | Mapping[str, Any] = "test_accuracy",
+    cells: Iterable[Mapping[str, Any]] | None = None,
+    name: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    executor: Literal["serial", "processes", "ray"] = "processes",
+    address: str | None = None,
+    workers: int | None = None,
+    patience: float | None = None,
+    fail_fast: bool = False,
+    extend: int | None = None,
+    until_decided: bool = False,
+    sequential: Mapping[str, int] | None = None,
+    trackers: Iterable[str] = (),
+    progress: bool = True,
+) -> Results:
+    """Call a training function of yours with every seed and every setting, and return the results;
+    called again, it goes on where it stopped.
+
+    `train(seed, **settings)` returns a dict of what it measured, such as {"test_accuracy": 0.9}; a
+    generator yields one an epoch. `train` may also be "file.py:name". factors: argument to its
+    levels, every combination of which is a cell; the first levels are the baseline's. cells: the
+    cells themselves in their place, the first being the baseline. metric: the key that is compared,
+    or a dict with name, better ("more" or "less"), margin and confidence. The other arguments are
+    those of `sweep`; results go to results/NAME, by default the function's name.
+
+    Each call is handed its seed, and Python's, NumPy's and torch's global generators are seeded
+    with it. A call that raises, hangs or returns no finite number is a stated result. Raises
+    ConfigError for what can't be an experiment, UsageError for arguments that make no sense
+    together. Long, since its arguments are the options of a sweep.
+
+    >>> import regbench as rb
+    >>> def train(seed, dropout):
+    ...     return {"test_accuracy": 0.8 + 0.01 * (seed % 3) + 0.1 * dropout}
+    >>> results = rb.experiment(
+    ...     train, {"dropout": [0, 0.5]}, seeds=6, out="tour", executor="serial", progress=False
+    ... )
+    >>> results.runs["status"].tolist().count("ok")
+    12
+    """
+    voice = Voice() if progress else Voice.silent()
+    function = None if isinstance(train, str) else train
+    named = train if isinstance(train, str) else f"{train.__module__}:{train.__name__}"
+    config: dict[str, Any] = {
+        "name": name or re.sub(r"[^\w-]", "-", named.rpartition(":")[2].lower()).strip("-_"),
+        "function": named,
+        "metric": metric,
+        "seeds": seeds,
+        "factors": factors and dict(factors),
+        "cells": cells and [dict(cell) for cell in cells],
+        "sequential": sequential and dict(sequential),
+    }
+    asked = Sweep(
+        config,
+        out=_path(out),
+        executor=executor,
+        address=address,
+        workers=workers,
+        device="cpu",
+        patience=patience,
+        fail_fast=fail_fast,
+        extend=extend,
+        until_decided=until_decided,
+        trackers=trackers,
+        tell=voice.say,
+        function=function,
     )
     asked.train(voice)
     return Results(asked.directory)

@@ -89,11 +89,12 @@ class Results(Comparisons):
         config = self.directory / "config.yaml"
         if config.is_relative_to(Path.cwd()):
             config = config.relative_to(Path.cwd())
+        data = [records.dataset.get(key) for key in ("name", "fingerprint")]
         again = ["regbench", "sweep", str(config), "--out", f"reproduced/{self.name}"]
         about = {
             "regbench": shlex.join(again),
             **{key: str(environment[key]) for key in REPRODUCED if key in environment},
-            "dataset": f"{records.dataset.get('name')} {records.dataset.get('fingerprint')}",
+            **({"dataset": " ".join(map(str, data))} if all(data) else {}),
             "digest": records.digest(),
         }
         given = records.config.get("replicates")

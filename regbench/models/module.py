@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator
 
-from regbench.errors import ModuleError, describe
-from regbench.models import _code
+from regbench import code
+from regbench.errors import CodeError, describe
 from regbench.settings import Settings as Base
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Settings(Base):
 
     def within(self, folder: Path) -> Self:
         """Return the settings with a file that is told from `folder` told in full."""
-        return self.model_copy(update={"path": _code.located(self.path, folder)})
+        return self.model_copy(update={"path": code.located(self.path, folder)})
 
 
 def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
@@ -88,7 +88,7 @@ def build(
     """Import and make the module; it takes images (seeds or 1, B, H, W, C) and returns logits (M,
     classes, B).
 
-    Raises ModuleError for what can be told of the module, whatever else its code raises as it is.
+    Raises CodeError for what can be told of the module, whatever else its code raises as it is.
     """
     from regbench.nn import modules
 
@@ -100,15 +100,15 @@ def build(
 def maker(settings: Settings) -> Callable[[], Any]:
     """Return what makes the module; its code is imported.
 
-    Raises ModuleError where that can't be done, or the arguments are not its.
+    Raises CodeError where that can't be done, or the arguments are not its.
     """
-    make = _code.imported(settings.path, settings.code)
+    make = code.imported(settings.path, settings.code)
     with suppress(ValueError):  # of some that are written in C nothing is known
         try:
             inspect.signature(make).bind(**settings.args)
         except TypeError as error:
-            what = f"{_code.shown(settings.path)} can't be made with these args: {error}"
-            raise ModuleError(("model", "args"), what) from error
+            what = f"{code.shown(settings.path)} can't be made with these args: {error}"
+            raise CodeError(("model", "args"), what) from error
     # A copy for each: a module may keep what it is made with, and change it.
     return lambda: make(**copy.deepcopy(settings.args))
 
@@ -141,17 +141,17 @@ def blame(error: BaseException, settings: Settings) -> str:
     """Return "net.py:12: ", the line of the module's code that an error went through last, or
     "".
     """
-    return _code.blame(error, settings.path)
+    return code.blame(error, settings.path)
 
 
 def shown(settings: Settings) -> str:
     """Return how sentences name it."""
-    return _code.shown(settings.path)
+    return code.shown(settings.path)
 
 
 def digest(settings: Settings) -> str:
-    """Return what the code is known by. Raises ModuleError where it isn't there."""
-    return _code.digest(settings.path)
+    """Return what the code is known by. Raises CodeError where it isn't there."""
+    return code.digest(settings.path)
 
 
 def tried(
@@ -164,7 +164,7 @@ def tried(
     """Take a step's forward and backward pass, and one in evaluation, of as many seeds; return what
     came out, by name: logits, gradients and buffers.
 
-    techniques: class to settings. Raises ModuleError, with the line where it fails.
+    techniques: class to settings. Raises CodeError, with the line where it fails.
     """
     import torch
 
@@ -183,16 +183,16 @@ def tried(
         stack.training = False
         with torch.no_grad():
             forward(x)
-    except ModuleError:
+    except CodeError:
         raise
     except Exception as error:  # whatever stands in somebody else's code
         shape = "x".join(map(str, image))
         what = f"with images of {shape}: {blame(error, settings)}{describe(error)}"
-        raise ModuleError(("model", "path"), what) from error
+        raise CodeError(("model", "path"), what) from error
     idle = [p.name for p in stack.parameters if p.tensor.grad is None]
     if idle:
         what = f"{', '.join(idle[:3])} takes no part in what it returns"
-        raise ModuleError(("model", "path"), f"{what}; leave it out, or freeze it")
+        raise CodeError(("model", "path"), f"{what}; leave it out, or freeze it")
     gradients = {f"{GRADIENT}{p.name}": p.gradient for p in stack.parameters}
     return {"logits": logits.detach()} | gradients | buffers
 
@@ -212,7 +212,7 @@ def apart(settings: Settings, image: tuple[int, int, int], classes: int) -> str:
         if drawn() != before:
             return "it draws random numbers by itself"
         alone = tried(settings, image, classes, {})
-    except ModuleError as error:
+    except CodeError as error:
         return str(error)
     largest = max(float(t.abs().max()) for name, t in alone.items() if name.startswith(GRADIENT))
     for name, of_both in together.items():

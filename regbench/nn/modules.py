@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from regbench.errors import ModuleError
+from regbench.errors import CodeError
 from regbench.nn.acts import Acts, Site
 from regbench.nn.randomness import stream
 from regbench.nn.stack import Stack
@@ -89,13 +89,13 @@ def made(make: Callable[[], Any], seed: int, image: tuple[int, int, int]) -> nn.
     """Return the module that `make` returns, with a seed's initial weights, whatever acts on it.
 
     Layers that learn their sizes from the first images are shown two black ones of shape `image`
-    (channels, height, width). Raises ModuleError where it is no module.
+    (channels, height, width). Raises CodeError where it is no module.
     """
     with seeded(int(stream(seed, "init/module").integers(1 << 63))):
         net = make()
         if not isinstance(net, nn.Module):
             what = f"what it makes is of type {type(net).__name__}, and no torch.nn.Module"
-            raise ModuleError(("model", "path"), what)
+            raise CodeError(("model", "path"), what)
         if any(isinstance(p, nn.UninitializedParameter) for p in net.parameters()):
             with torch.no_grad():
                 net.eval()(torch.zeros(2, *image))
@@ -169,7 +169,7 @@ class Yours:
 
         sites: names of submodules, with wildcards, behind which norms and noise act; None: its
         activation modules. own: kinds of layers that act only where a technique says so. Raises
-        ModuleError for sites that there are not, or that make no sense.
+        CodeError for sites that there are not, or that make no sense.
         """
         self.stack, self.net, self.classes = stack, nets[0], classes
         self.calls: Counter[str] = Counter()
@@ -215,7 +215,7 @@ class Yours:
         for technique, layers in kept.items():
             if not layers:
                 what = f"own: the module has no layer of its own ({either(technique.kinds)})"
-                raise ModuleError(("techniques", technique.key), what)
+                raise CodeError(("techniques", technique.key), what)
         return kept
 
     def _mask(self, rates: Sequence[float], place: str, shape: tuple[int, ...]) -> Tensor:
@@ -259,7 +259,7 @@ class Yours:
             chosen = [name for p in patterns for name in named(p, modules)]
         elif not chosen and self.acts:
             what = "no site: it has no activation module (a function such as F.relu is none)"
-            raise ModuleError(("model", "sites"), f"{what}; name sites of {listed(modules)}")
+            raise CodeError(("model", "sites"), f"{what}; name sites of {listed(modules)}")
         chosen = list(dict.fromkeys(chosen))
         for (name, call), (shape, last) in self._met(chosen, image).items():
             module = modules[name]
@@ -275,7 +275,7 @@ class Yours:
             )
         for name in chosen:
             if self.acts and (name, 1) not in self.sites:
-                raise ModuleError(("model", "sites"), f"the module {name} is never called")
+                raise CodeError(("model", "sites"), f"the module {name} is never called")
             modules[name].register_forward_pre_hook(partial(self._before, name))
             modules[name].register_forward_hook(partial(self._behind, name))
 
@@ -314,16 +314,16 @@ class Yours:
     def _fits(self, name: str, module: nn.Module, shape: tuple[int, ...]) -> bool:
         """Return whether techniques can act on what comes out of a module, of this shape.
 
-        Raises ModuleError where one is to do so and can't.
+        Raises CodeError where one is to do so and can't.
         """
         if self.acts and len(shape) < 2:
             what = f"{name} gives {len(shape)} axes, and a site has a batch and features"
-            raise ModuleError(("model", "sites"), what)
+            raise CodeError(("model", "sites"), what)
         for technique in self.stack.techniques:
             if technique.place == "after_activation" and not isinstance(module, ACTIVATIONS):
                 what = f"place after_activation: the site {name} is a {type(module).__name__}, and"
                 remedy = "no activation module; leave place out, and it acts on what comes out"
-                raise ModuleError(("techniques", technique.key), f"{what} {remedy}")
+                raise CodeError(("techniques", technique.key), f"{what} {remedy}")
         return len(shape) > 1
 
     def _before(self, name: str, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -342,7 +342,7 @@ class Yours:
         if (name, self.calls[name]) not in self.sites:
             times = "no site" if self.calls[name] == 1 else f"called {self.calls[name]} times"
             what = f"{name} is {times} here, unlike in a forward pass of training"
-            raise ModuleError(("model", "sites"), what)
+            raise CodeError(("model", "sites"), what)
         return self.over(self.sites[name, self.calls[name]][side], x)
 
     def over(self, act: Act, x: Tensor) -> Tensor:
@@ -391,7 +391,7 @@ class Yours:
         tensors = {**parameters, **buffers}
         logits = functional_call(self.net, tensors, (x,))
         if not isinstance(logits, Tensor) or logits.shape != (len(x), self.classes):
-            raise ModuleError(("model", "path"), self._no_logits(logits, len(x)))
+            raise CodeError(("model", "path"), self._no_logits(logits, len(x)))
         return logits, {
             name: tensors[name] for name in buffers if tensors[name] is not buffers[name]
         }
@@ -455,14 +455,14 @@ def in_layout(act: Act, last: bool, x: Tensor) -> Tensor:
 def named(pattern: str, modules: Mapping[str, nn.Module]) -> list[str]:
     """Return the names of modules that a pattern with wildcards stands for.
 
-    Raises ModuleError where there is none.
+    Raises CodeError where there is none.
     """
     if names := fnmatch.filter(modules, pattern):
         return names
     meant = closest(pattern, modules)
     hint = f"; did you mean {meant}?" if meant else ""
     what = f"there is no module {pattern!r} in it; there are {listed(modules)}{hint}"
-    raise ModuleError(("model", "sites"), what)
+    raise CodeError(("model", "sites"), what)
 
 
 def listed(modules: Mapping[str, nn.Module]) -> str:

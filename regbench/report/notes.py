@@ -193,10 +193,11 @@ def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list
         level = numbers.level(1 - comparison.confidence)
         notes.append(words("notes.looks", looks=len(comparison.looks), level=level))
     trained, digest = comparison.trained, []
+    ours = trained or comparison.called
     if comparison.digest:
-        digest = [words("notes.digest" if trained else "notes.file", digest=comparison.digest)]
+        digest = [words("notes.digest" if ours else "notes.file", digest=comparison.digest)]
     if trained is None:
-        return [*notes, words("scope.elsewhere", by=comparison.paired_by or UNKNOWN), *digest]
+        return [*notes, words("scope.called" if comparison.called else "scope.elsewhere"), *digest]
     told = words(
         "notes.data",
         data=_data(trained, words),

@@ -125,7 +125,7 @@ def curves(comparison: Comparison, epochs: pd.DataFrame, words: Words) -> Pictur
     """Return validation error and training loss by epoch, of the baseline and each technique
     alone.
     """
-    if epochs.empty:
+    if epochs.empty or not comparison.trained:
         return None
     epochs = counted(epochs, comparison)
     say, short = labels(words), short_names(comparison.cells)

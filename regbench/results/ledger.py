@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from regbench.config.config import Config
+from regbench.config.experiment import Experiment
 from regbench.errors import RecordsError
-from regbench.planning.plan import Plan, plan, trials
+from regbench.planning import experiment
+from regbench.planning.plan import PlanOf, plan, trials
 from regbench.planning.tuning import Choice, choose
 from regbench.results.read import read
 from regbench.results.schema import RUNS, TRIALS
@@ -25,10 +28,12 @@ def ledger(config: Config, directory: Path) -> list[Choice]:
         raise type(error)(f"{directory}: {error}") from error
 
 
-def planned(config: Config, directory: Path) -> Plan:
+def planned(config: Config | Experiment, directory: Path) -> PlanOf[Any]:
     """Return the plan of the sweep in `directory`: of a tuned one, with the settings that its
     trials chose.
     """
+    if isinstance(config, Experiment):
+        return experiment.plan(config)
     if config.tune is None:
         return plan(config)
     return plan(config, [(choice.chosen, choice.seed) for choice in ledger(config, directory)])

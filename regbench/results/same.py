@@ -89,6 +89,8 @@ def given(config: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(section, Mapping) and section.get("path"):
             last = unicodedata.normalize("NFC", Path(str(section["path"])).name)
             kept[key] = {**section, "path": last}
+    if function := kept.get("function"):
+        kept["function"] = unicodedata.normalize("NFC", Path(str(function)).name)
     return kept
 
 

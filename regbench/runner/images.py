@@ -60,7 +60,7 @@ def counted(images: data.Images) -> str:
     channels, height, width = images.shape
     kind = f"{width} x {height} {'grayscale' if channels == 1 else 'RGB'} images"
     if images.columns:
-        kind = f"rows of {len(images.columns)} columns, {channels} inputs,"
+        kind = f"rows (columns: {len(images.columns)}, inputs: {channels})"
     return f"{train:,} {kind} to train with, {test:,} to test with, {len(images.classes)} classes"
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from regbench.executors import Outcome
-from regbench.planning.plan import Run, Stack
+from regbench.planning.plan import StackOf, Task
 from regbench.regularizers import techniques
 from regbench.results.schema import Rows
 
+Function = Callable[..., Any] | bytes
+"""Somebody's training code that stands in no file, for another process pickled."""
 
-def failed(runs: Sequence[Run], reason: str | None, stack: Stack) -> list[dict[str, Any]]:
+
+def failed(runs: Sequence[Task], reason: str | None, stack: StackOf[Any]) -> list[dict[str, Any]]:
     """Return the rows of runs that could not be trained."""
     common = {
         "status": "failed",
@@ -29,8 +32,9 @@ def failed(runs: Sequence[Run], reason: str | None, stack: Stack) -> list[dict[s
 class Job:
     """What a worker needs for one stack."""
 
-    stack: Stack
-    images: Path
+    stack: StackOf[Any]
+    images: Path | None
+    """None where the runs are calls of somebody's own code."""
     device: str
     folder: Path | None
     """The folder of checkpoints, None where none are kept."""
@@ -38,6 +42,8 @@ class Job:
     """Seconds between two checkpoints."""
     died: bool = False
     """Whether a process ended over it."""
+    function: Function | None = None
+    """Of a call of a function that stands in no file: itself."""
 
     @property
     def checkpoint(self) -> Path | None:
@@ -81,9 +87,9 @@ class Job:
         left = [replace(self, stack=self._part("a", innocent))] if innocent else []
         return Outcome(replace(self, stack=self._part("", guilty)), None, reason), left
 
-    def _part(self, mark: str, runs: Sequence[Run]) -> Stack:
+    def _part(self, mark: str, runs: Sequence[Task]) -> StackOf[Any]:
         stack = self.stack
-        return Stack(stack.id + mark, tuple(runs), stack.cost * len(runs) / len(stack.runs))
+        return StackOf(stack.id + mark, tuple(runs), stack.cost * len(runs) / len(stack.runs))
 
 
 def _file_of(kind: type) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from regbench.analysis.opened import Opened
 from regbench.config.config import Config
+from regbench.config.experiment import Experiment
 from regbench.errors import UsageError
-from regbench.planning.cells import load
-from regbench.planning.plan import plan
+from regbench.results.ledger import planned
 from regbench.results.read import check_same, read
 from regbench.results.write import Writer
 
@@ -18,7 +19,7 @@ from regbench.results.write import Writer
 class Merged:
     """What the joined directory holds."""
 
-    config: Config
+    config: Config | Experiment
     done: set[str]
     """Ids of the config's runs that are finished."""
     missing: set[str]
@@ -35,12 +36,12 @@ def merged(parts: Sequence[Path], out: Path) -> Merged:
     first, *others = [read(part) for part in parts]
     for other in others:
         check_same(first, other)
-    config = load(first.directory / "config.yaml")
-    if config.tune:
+    config = Opened(first.directory).config
+    if isinstance(config, Config) and config.tune:
         raise UsageError(f"{first.directory} is of a tuned config, which has no parts")
     with Writer(out, config.resolved(out), first.environment, first.dataset) as writer:
         for part in parts:
             writer.take(part)
         finished = writer.finished()
-    wanted = {run.id for run in plan(config).runs}
+    wanted = {run.id for run in planned(config, first.directory).runs}
     return Merged(config, wanted & finished, wanted - finished, writer.notes)

@@ -6,29 +6,30 @@ import math
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from regbench import data
+from regbench.config.config import Config
 from regbench.engine import checkpoint
 from regbench.errors import TrainingError
 from regbench.executors import Outcome, cluster, processes, serial
-from regbench.planning.plan import Plan, Stack
+from regbench.planning.plan import PlanOf, StackOf
 from regbench.results.read import read
 from regbench.results.schema import Rows
 from regbench.results.write import Writer
+from regbench.runner import calls, worker
 from regbench.runner.images import described, opened, stored
-from regbench.runner.job import Job, failed
+from regbench.runner.job import Function, Job, failed
 from regbench.runner.machine import THREADS, environment, prepare, prepared, versions
 from regbench.runner.progress import label
-from regbench.runner.worker import work
 from regbench.trackers import feed
 
 if TYPE_CHECKING:
-    from regbench.config.config import Config
+    from regbench.config.experiment import Experiment
     from regbench.runner.progress import Progress
     from regbench.trackers import Tracker
 
@@ -60,25 +61,35 @@ class How:
     """Seconds without the end of an epoch after which a stack is given up (`processes`)."""
 
 
-def run(config: Config, plan: Plan, directory: Path, how: How, progress: Progress) -> int:
+def run(
+    config: Config | Experiment,
+    plan: PlanOf[Any],
+    directory: Path,
+    how: How,
+    progress: Progress,
+    function: Function | None = None,
+) -> int:
     """Train what `directory` does not hold yet of the plan; return how many of its runs diverged or
     failed.
 
     What is finished is on the disk when this returns or raises, KeyboardInterrupt included; the
-    trackers are given it from there. Raises TrainingError where `fail_fast` and a run fails.
+    trackers are given it from there. function: that of an experiment, where it stands in no file.
+    Raises TrainingError where `fail_fast` and a run fails.
     """
-    images = _loaded(config, how, progress)
+    images = _loaded(config, how, progress) if isinstance(config, Config) else None
     about = environment(how.executor, how.workers, how.device)
+    data_of = described(config, images) if isinstance(config, Config) and images else {}
     with (
-        Writer(directory, config.resolved(directory), about, described(config, images)) as results,
-        stored(images) as place,
+        Writer(directory, config.resolved(directory), about, data_of) as results,
+        stored(images) if images else nullcontext() as place,
     ):
-        for note in (*images.notes, *results.notes):
+        for note in (*(images.notes if images else ()), *results.notes):
             progress.note(note)
         done = results.finished()
         pending = [stack for stack in plan.stacks if any(run.id not in done for run in stack.runs)]
         progress.start(plan, pending, len(done & {run.id for run in plan.runs}))
-        outcomes = persistently(_jobs(pending, directory, place, how), how, progress)
+        jobs = _jobs(pending, directory, place, how, function)
+        outcomes = persistently(jobs, how, progress)
         with (
             feed.beside(how.trackers, directory, plan, progress.note) as track,
             closing(outcomes),
@@ -108,11 +119,18 @@ def _loaded(config: Config, how: How, progress: Progress) -> data.Images:
     return images
 
 
-def _jobs(stacks: list[Stack], directory: Path, images: Path, how: How) -> list[Job]:
+def _jobs(
+    stacks: list[StackOf[Any]],
+    directory: Path,
+    images: Path | None,
+    how: How,
+    function: Function | None,
+) -> list[Job]:
     every = checkpoint.interval(os.environ)
-    # A node of a cluster need not see this directory.
-    folder = None if how.executor == "ray" else directory / CHECKPOINTS
-    return [Job(stack, images, how.device, folder, every) for stack in stacks]
+    # A node of a cluster need not see this directory, and calls keep no checkpoints of ours.
+    kept = images and how.executor != "ray"
+    folder = directory / CHECKPOINTS if kept else None
+    return [Job(stack, images, how.device, folder, every, function=function) for stack in stacks]
 
 
 def _stop_at_failure(rows: Rows) -> None:
@@ -160,10 +178,12 @@ def persistently(
 
 
 def execute(
-    jobs: list[Job], how: How, on_epoch: Callable[[Stack, int, list[float]], None]
+    jobs: list[Job], how: How, on_epoch: Callable[[StackOf[Any], int, list[float]], None]
 ) -> Generator[Outcome[Job, Rows], None, None]:
     """Yield the outcome of every job, as they come; the costliest start first."""
     jobs = sorted(jobs, key=lambda job: -job.stack.cost)
+    images = jobs[0].images
+    work = worker.work if images else calls.work
 
     def hear(job: Job, event: object) -> None:
         epoch, accuracies = cast(tuple[int, list[float]], event)
@@ -177,7 +197,7 @@ def execute(
             work,
             jobs,
             on_event=hear,
-            shared=data.open_stored(jobs[0].images),
+            shared=data.open_stored(images) if images else None,
             resources=partial(resources, largest=jobs[0].stack.cost),
             workers=how.workers,
             address=how.address,

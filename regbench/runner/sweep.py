@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,19 @@ from rich.console import Console
 
 from regbench import data, files
 from regbench.analysis.opened import Opened
+from regbench.config import experiment_reader
+from regbench.config.config import Config
+from regbench.config.experiment import Experiment
 from regbench.errors import UsageError, refuse
 from regbench.planning.cells import load
-from regbench.planning.plan import Plan, shard, trials
+from regbench.planning.plan import Plan, PlanOf, shard, trials
 from regbench.results.ledger import planned
 from regbench.results.read import Records, finished, read
 from regbench.results.same import GROWS, is_extension
 from regbench.results.schema import TRIALS
 from regbench.results.write import check_free
+from regbench.runner import calls
+from regbench.runner.job import Function
 from regbench.runner.machine import choose_device, cores
 from regbench.runner.notebook import in_notebook
 from regbench.runner.progress import Progress
@@ -31,7 +36,6 @@ from regbench.text import either
 from regbench.trackers import chosen
 
 if TYPE_CHECKING:
-    from regbench.config.config import Config
     from regbench.config.reader import Overrides
     from regbench.trackers import Tracker
 
@@ -85,15 +89,20 @@ class Sweep:
     shard: str | None = None
     trackers: Iterable[str] = ()
     tell: Callable[[str], None] = say
-    """Hears whose code is run, where the model is the user's."""
+    """Hears whose code is run, where the model or the training code is the user's."""
+    function: Callable[..., Any] | None = None
+    """The training code of an experiment, where it is at hand."""
 
     @cached_property
-    def given(self) -> Config:
+    def given(self) -> Config | Experiment:
         """The config, with the seeds by which its directory was extended."""
         return grown(self._loaded, self.directory)
 
     @cached_property
-    def _loaded(self) -> Config:
+    def _loaded(self) -> Config | Experiment:
+        if experiment_reader.asked_for(self.source):
+            settle = partial(calls.settled, say=self.tell, held=self.function)
+            return experiment_reader.load(self.source, self.overrides, settle)
         return load(self.source, self.overrides, settle=settling(self.tell, self.data_dir))
 
     @cached_property
@@ -131,7 +140,7 @@ class Sweep:
         """
         refuse(*self._contradictions(self.given))
 
-    def config(self, voice: Voice) -> Config:
+    def config(self, voice: Voice) -> Config | Experiment:
         """Return the config with the seeds that are to be added.
 
         Raises UsageError for options that can't be obeyed together.
@@ -157,7 +166,7 @@ class Sweep:
         """
         config = self.config(voice)
         while True:
-            missed = train(config, self.directory, self.how, voice, self.part)
+            missed = train(config, self.directory, self.how, voice, self.part, self._sent)
             more = config.next_look() if self.until_decided else 0
             if missed or not more or not (left := Opened(self.directory).undecided()):
                 return missed
@@ -165,8 +174,16 @@ class Sweep:
             voice.say(f"{left} verdicts are undecided after {seeds} seeds: {more} more")
             config = config.extended(more)
 
-    def _contradictions(self, config: Config) -> list[tuple[bool, str]]:
-        part, dataset = bool(self.part), config.dataset.name
+    @cached_property
+    def _sent(self) -> Function | None:
+        """The function as whatever calls it gets it."""
+        if self.function is None or self.executor == "serial":
+            return self.function
+        return calls.pickled(self.function)
+
+    def _contradictions(self, config: Config | Experiment) -> list[tuple[bool, str]]:
+        part, own = bool(self.part), isinstance(config, Experiment)
+        dataset = config.function if isinstance(config, Experiment) else config.dataset.name
         file = self.source if isinstance(self.source, Path) else "the config"
         return [
             (
@@ -195,7 +212,7 @@ class Sweep:
                 "--shard: seeds are added once the parts are joined; `regbench merge` them first",
             ),
             (
-                part and bool(config.tune) and bool(trials(config).cells),
+                part and isinstance(config, Config) and bool(config.tune and trials(config).cells),
                 "--shard: what a tuned config trains follows from all its trials, so it has no "
                 "parts",
             ),
@@ -220,7 +237,7 @@ class Sweep:
                 f"{self.executor}",
             ),
             (
-                self.data_dir is not None and not data.in_folder(dataset),
+                self.data_dir is not None and (own or not data.in_folder(dataset)),
                 f"--data-dir: {dataset} isn't read from a folder of datasets; leave the option out",
             ),
         ]
@@ -264,30 +281,32 @@ def part_of(text: str) -> tuple[int, int]:
 
 
 def train(
-    config: Config,
+    config: Config | Experiment,
     directory: Path,
     how: How,
     voice: Voice,
     part: tuple[int, int] | None = None,
+    function: Function | None = None,
 ) -> int:
     """Train what `directory` lacks of a config, its trials first; return how many runs diverged or
     failed.
 
-    `part`: of the plan, such as (2, 5), the second of five; by default the whole. Raises
+    `part`: of the plan, such as (2, 5), the second of five; by default the whole. `function`: that
+    of an experiment, where it stands in no file. Raises
     KeyboardInterrupt at Ctrl-C, with what is finished on the disk.
     """
     check_free(directory)
 
-    def trained(plan: Plan, into: Path, how: How) -> int:
+    def trained(plan: PlanOf[Any], into: Path, how: How) -> int:
         with voice.display() as progress:
             try:
-                return run(config, plan, into, how, progress)
+                return run(config, plan, into, how, progress, function)
             except KeyboardInterrupt:
                 kept = f"what is finished is kept in {directory}"
                 progress.note(f"stopped; {kept}. Go on with: {voice.again}")
                 raise
 
-    if config.tune and (first := untried(config, directory)).runs:
+    if isinstance(config, Config) and config.tune and (first := untried(config, directory)).runs:
         voice.say("trials first; what validation chooses is then trained on fresh seeds")
         trained(first, directory / TRIALS, replace(how, trackers=()))
     plan = planned(config, directory)
@@ -311,14 +330,16 @@ def untried(config: Config, directory: Path) -> Plan:
     return replace(whole, runs=runs, stacks=stacks)
 
 
-def pending(config: Config, directory: Path) -> bool:
+def pending(config: Config | Experiment, directory: Path) -> bool:
     """Whether a run of the config is not finished in `directory`."""
-    if config.tune and (not finished(directory) or untried(config, directory).runs):
+    if isinstance(config, Config) and config.tune and not finished(directory):
+        return True
+    if isinstance(config, Config) and config.tune and untried(config, directory).runs:
         return True
     return not {run.id for run in planned(config, directory).runs} <= finished(directory)
 
 
-def grown(config: Config, directory: Path) -> Config:
+def grown(config: Config | Experiment, directory: Path) -> Config | Experiment:
     """Return the config with the seeds that `directory` was extended by, so that the same command
     goes on there.
 

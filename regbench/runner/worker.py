@@ -30,6 +30,7 @@ def work(job: Job, emit: Callable[[object], None], held: data.Images | None = No
     """
     from regbench.engine.train import train
 
+    assert job.images
     images = dataset(job.images, job.device) if held is None else dataset_of(held, job.device)
 
     def attempt(runs: tuple[Run, ...]) -> Rows:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regbench.errors import ModuleError
+from regbench.errors import CodeError
 from regbench.models import foreign, models
 from regbench.regularizers import techniques
 from regbench.runner.images import facts
@@ -29,7 +29,7 @@ def settled(config: Config, say: Callable[[str], None], data_dir: Path | None = 
     """Return a config with what only running its model tells: its code, and whether runs train
     together. Of regbench's own models, which nobody has to run for it, that is the config as it is.
 
-    `say` hears whose code is run. Raises ModuleError where the model can't be trained in one of the
+    `say` hears whose code is run. Raises CodeError where the model can't be trained in one of the
     conditions, with one of the techniques; DataError where its images can't be read.
     """
     if not foreign(config.model):
@@ -49,7 +49,7 @@ def settled(config: Config, say: Callable[[str], None], data_dir: Path | None = 
         if one.model.stacked is not False:
             why = why or module.apart(one.model, image, classes)
     if why and model.stacked:
-        raise ModuleError(("model", "stacked"), f"its runs can't train together: {why}")
+        raise CodeError(("model", "stacked"), f"its runs can't train together: {why}")
     if model.stacked is None:
         together = f"train one by one: {why}" if why else "train together"
         say(f"runs of {module.shown(config.model)} {together}")

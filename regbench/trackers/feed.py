@@ -7,6 +7,7 @@ so that a later sweep, or `regbench track`, adds what was left out.
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 import signal
@@ -18,14 +19,16 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 from regbench.errors import RegbenchError, TrackerError, describe
+from regbench.planning.experiment import Call
+from regbench.planning.plan import Run
 from regbench.results.read import Records
-from regbench.results.schema import EPOCHS, RUNS, Kind, Row, Rows
+from regbench.results.schema import CALL_EPOCHS, CALLS, EPOCHS, RUNS, Kind, Row, Rows
 from regbench.text import one_line
 from regbench.trackers import Entry, Tracker
 from regbench.trackers.base import Param
 
 if TYPE_CHECKING:
-    from regbench.planning.plan import Plan, Run
+    from regbench.planning.plan import PlanOf
 
 # Every word that is shown.
 LEFT_OUT = "{tracker} is left out from here on ({reason}); the sweep goes on. Afterwards: {again}"
@@ -46,13 +49,13 @@ end.
 """
 
 
-def entry(run: Run, row: Row, epochs: Iterable[Row], origin: str) -> Entry:
+def entry(run: Run | Call, row: Row, epochs: Iterable[Row], origin: str) -> Entry:
     """Return a run of the plan with its row of runs.csv and its rows of epochs.csv; `origin` is of
     its directory.
     """
     seconds, rows = 0.0, []
     for epoch in epochs:
-        numbers = _numbers(epoch, EPOCHS)
+        numbers = _numbers(epoch, EPOCHS if isinstance(run, Run) else CALL_EPOCHS)
         seconds += numbers.get("seconds", 0.0)
         rows.append(
             (
@@ -61,8 +64,8 @@ def entry(run: Run, row: Row, epochs: Iterable[Row], origin: str) -> Entry:
                 {f"epoch/{name}": value for name, value in numbers.items()},
             )
         )
-    final = _numbers(row, RUNS)
-    step = int(final.pop("epoch", 0))
+    final = _numbers(row, RUNS if isinstance(run, Run) else CALLS)
+    step = int(final.pop("epoch", len(rows)))
     return Entry(
         id=f"{run.id}-{origin}",
         name=f"{run.cell.label}, seed {run.seed}",
@@ -77,8 +80,10 @@ def entry(run: Run, row: Row, epochs: Iterable[Row], origin: str) -> Entry:
     )
 
 
-def params(run: Run) -> dict[str, Param]:
+def params(run: Run | Call) -> dict[str, Param]:
     """Return a run's settings by dotted names; lists are text, and what is not set is left out."""
+    if isinstance(run, Call):
+        return {"seed": run.seed} | _flat("", dict(run.settings))
     settings_of: dict[str, Param] = {
         "seed": run.seed,
         "techniques": " + ".join(run.cell.techniques) or "baseline",
@@ -99,7 +104,7 @@ def _flat(name: str, value: Any) -> dict[str, Param]:
         return {
             key: v
             for inner, item in value.items()
-            for key, v in _flat(f"{name}.{inner}", item).items()
+            for key, v in _flat(f"{name}.{inner}".lstrip("."), item).items()
         }
     if value is None:
         return {}
@@ -110,10 +115,15 @@ def _numbers(row: Row, columns: Mapping[str, Kind]) -> dict[str, float]:
     """Return a row's measured numbers; those that are unknown are None or NaN."""
     values = {name: row.get(name) for name, kind in columns.items() if kind in ("number", "whole")}
     numbers = {name: float(str(value)) for name, value in values.items() if value is not None}
+    if "measured" in columns:
+        own = row.get("measured") or {}
+        own = json.loads(own) if isinstance(own, str) else own
+        assert isinstance(own, Mapping)
+        numbers |= {name: x for name, x in own.items() if isinstance(x, int | float)}
     return {name: value for name, value in numbers.items() if not math.isnan(value)}
 
 
-def trained(runs: Mapping[str, Run], rows: Rows, origin: str) -> Iterator[Entry]:
+def trained(runs: Mapping[str, Run | Call], rows: Rows, origin: str) -> Iterator[Entry]:
     """Yield the entries of a stack's rows; `runs` maps ids to the runs of the plan."""
     for row in rows.runs:
         yield entry(
@@ -124,7 +134,7 @@ def trained(runs: Mapping[str, Run], rows: Rows, origin: str) -> Iterator[Entry]
         )
 
 
-def recorded(runs: Mapping[str, Run], records: Records) -> Iterator[Entry]:
+def recorded(runs: Mapping[str, Run | Call], records: Records) -> Iterator[Entry]:
     """Yield the entries of what a directory holds of `runs`.
 
     Raises RecordsError where it is damaged.
@@ -143,7 +153,7 @@ def recorded(runs: Mapping[str, Run], records: Records) -> Iterator[Entry]:
             yield entry(runs[run], row, its, origin)
 
 
-def track(kind: type[Tracker], directory: Path, plan: Plan) -> str:
+def track(kind: type[Tracker], directory: Path, plan: PlanOf[Any]) -> str:
     """Give a tracker what it lacks of the runs in `directory`, whose plan is given; say how many,
     and where to look.
 
@@ -164,7 +174,7 @@ def track(kind: type[Tracker], directory: Path, plan: Plan) -> str:
 
 @contextmanager
 def beside(
-    kinds: Sequence[type[Tracker]], directory: Path, plan: Plan, tell: Callable[[str], None]
+    kinds: Sequence[type[Tracker]], directory: Path, plan: PlanOf[Any], tell: Callable[[str], None]
 ) -> Iterator[Callable[[Rows], None]]:
     """Feed trackers while a sweep goes on in `directory`: what it holds already, then the rows that
     are handed in.

@@ -33,9 +33,19 @@ KOREAN = toy(header="크기,kind,y").replace("red", "빨강").replace("blue", "�
             "it is no UTF-8, and is read as Korean Windows saves text (cp949)",
         ),
         (KOREAN.replace("\n", "\r\n").encode(), None),
+        (KOREAN.replace("\n", "\r").encode(), None),
         (KOREAN.replace("\n", "\n\n").encode(), None),
     ],
-    ids=["utf-8", "with a mark", "utf-16", "utf-16 without a mark", "cp949", "windows", "gaps"],
+    ids=[
+        "utf-8",
+        "with a mark",
+        "utf-16",
+        "utf-16 without a mark",
+        "cp949",
+        "windows",
+        "old mac",
+        "gaps",
+    ],
 )
 def test_text_is_read_in_the_encodings_that_spreadsheets_save(
     tmp_path: Path, content: bytes, note: str | None

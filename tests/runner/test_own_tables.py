@@ -108,7 +108,7 @@ def test_check_opens_the_table_and_loads_neither_torch_nor_pandas(tmp_path: Path
     )
     fine, config, loaded = done.stdout.splitlines()
     assert fine.endswith(
-        "data.csv: fine: 36 rows of 4 columns, 11 inputs, to train with, 24 to test with, 2 classes"
+        "data.csv: fine: 36 rows (columns: 4, inputs: 11) to train with, 24 to test with, 2 classes"
     )
     assert config == "mine.yaml: fine: 2 cells, 10 runs"
     assert loaded == "[]"

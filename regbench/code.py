@@ -17,10 +17,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from regbench.errors import ModuleError, describe
+from regbench.errors import CodeError, describe
 from regbench.text import closest
 
-AT = ("model", "path")
+Loc = tuple[str, ...]
+AT: Loc = ("model", "path")
+"""The setting of a config that names a module."""
 
 
 def located(path: str, folder: Path) -> str:
@@ -39,31 +41,31 @@ def shown(path: str) -> str:
     return Path(path).name if path.rpartition(":")[0].endswith(".py") else path
 
 
-def root(path: str) -> Path:
+def root(path: str, at: Loc = AT) -> Path:
     """Return the file, or the folder of the package, that `path` names. Nothing is imported.
 
-    Raises ModuleError where there is none.
+    Raises CodeError where there is none.
     """
     where = path.rpartition(":")[0]
     if where.endswith(".py"):
         if not Path(where).is_file():
             what = f"there is no file {where}"
-            raise ModuleError(AT, f"{what}; a path starts from the config's folder")
+            raise CodeError(at, f"{what}; a path starts from the config's folder")
         return Path(where)
     package = where.partition(".")[0]
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.origin:
         what = f"no package {package!r} is installed"
-        raise ModuleError(AT, f"{what}; install it, or name a file as file.py:Name")
+        raise CodeError(at, f"{what}; install it, or name a file as file.py:Name")
     return Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
 
 
-def digest(path: str) -> str:
+def digest(path: str, at: Loc = AT) -> str:
     """Return 12 hexadecimal digits that stand for the file, or for the package's Python files.
 
-    Raises ModuleError where there is none.
+    Raises CodeError where there is none.
     """
-    start = root(path)
+    start = root(path, at)
     whole = hashlib.sha256()
     for file in [start] if start.is_file() else sorted(start.rglob("*.py")):
         if start.is_dir():
@@ -72,31 +74,31 @@ def digest(path: str) -> str:
     return whole.hexdigest()[:12]
 
 
-def imported(path: str, code: str | None) -> Any:
+def imported(path: str, code: str | None, at: Loc = AT) -> Any:
     """Return the class or function that `path` names; its file or package is imported.
 
     code: what `digest` returned when the sweep began, None where it doesn't matter. Raises
-    ModuleError for what isn't there, has changed, or fails when it is imported.
+    CodeError for what isn't there, has changed, or fails when it is imported.
     """
     where, _, name = path.rpartition(":")
-    now = digest(path)
+    now = digest(path, at)
     if code not in (None, now):
         what = f"{shown(path)} has changed: its code was {code}, and is {now} now"
-        raise ModuleError(
-            AT, f"{what}; put it back, or leave `code` out and train into another --out"
+        raise CodeError(
+            at, f"{what}; put it back, or leave `code` out and train into another --out"
         )
     try:
         module = _file(where, now) if where.endswith(".py") else importlib.import_module(where)
     except (Exception, SystemExit) as error:  # whatever stands in somebody else's file
         what = f"{shown(path)} can't be imported ({blame(error, path)}{describe(error)})"
-        raise ModuleError(AT, what) from error
+        raise CodeError(at, what) from error
     made = getattr(module, name, None)
     if not callable(made):
         public = [key for key, value in vars(module).items() if key[0] != "_" and callable(value)]
         meant = closest(name, public)
         hint = f"; did you mean {meant}?" if meant else ""
         what = f"there is no class or function {name!r} in {shown(path).rpartition(':')[0]}"
-        raise ModuleError(AT, f"{what}{hint}")
+        raise CodeError(at, f"{what}{hint}")
     return made
 
 
