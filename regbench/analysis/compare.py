@@ -53,6 +53,8 @@ class Beside:
     """Test images."""
     pool: int = 0
     """Images from which each seed draws its own."""
+    sizes: Callable[[str], tuple[int, int]] | None = None
+    """Gives both numbers by what a dataset is shown as, where there are several."""
     looks: tuple[int, ...] = ()
     """The seeds at each look at the verdicts that is declared beforehand; nothing: one look."""
 
@@ -98,6 +100,9 @@ def comparisons(
 def _one(records: Measured, analysis: Analysis, beside: Beside) -> Comparison:
     """Return a condition's comparison, whose verdicts, contrasts and summary are still open."""
     plan, by = records.plan, rule(analysis, beside.looks)
+    if beside.sizes:
+        images, pool = beside.sizes(plan.runs[0].dataset.shown)
+        beside = replace(beside, images=images, pool=pool)
     metric = by.metric
     seeds = sorted({run.seed for run in plan.runs})
     by_seed = records.by_seed(metric.column)
@@ -117,7 +122,7 @@ def _one(records: Measured, analysis: Analysis, beside: Beside) -> Comparison:
     near = [replace(cell, effect=checked.get(cell.label)) for cell in near]
     first = plan.runs[0]
     return Comparison(
-        name=first.dataset.name,
+        name=first.dataset.shown,
         trained=Trained(
             dataset=first.dataset,
             model=first.model,

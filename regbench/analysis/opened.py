@@ -72,7 +72,7 @@ class Opened:
         if isinstance(config, Experiment):
             return [calls.compared(records, config, self.plan)]
         beside = Beside(
-            records.details, lambda: records.epochs, records.tested, records.pool, config.looks
+            records.details, lambda: records.epochs, sizes=records.sizes, looks=config.looks
         )
         compared = comparisons(records.runs, self.plan, config.analysis, beside)
         return [

@@ -39,11 +39,12 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     first = ""
     if settings.tune:
         first = f", after {len(trials(settings).runs)} that choose their settings"
-    if sources()[settings.dataset.name].NEEDS_PATH:
-        images = opened(settings)
-        for note in images.notes:
+    own = [dataset for dataset in settings.datasets if sources()[dataset.name].NEEDS_PATH]
+    images = opened(settings) if own else {}
+    for dataset in own:
+        for note in images[dataset.shown].notes:
             say(note)
-        print(f"{settings.dataset.path}: fine: {counted(images)}")
+        print(f"{dataset.path}: fine: {counted(images[dataset.shown])}")
     print(f"{config}: fine: {len(outline.cells)} cells, {len(outline.runs)} runs{first}{skipped}")
 
 

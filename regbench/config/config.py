@@ -66,7 +66,10 @@ class Config(Settings):
         both may move together.
         """
         data = self.model_dump(mode="json")
-        for section in (data["dataset"], data["model"]):
+        varied = [
+            condition["dataset"] for condition in data["vary"] or () if "dataset" in condition
+        ]
+        for section in (data["dataset"], data["model"], *varied):
             path = section.get("path")
             if folder and path and Path(path).is_absolute():
                 with suppress(ValueError):  # there is no way from one drive of Windows to another
@@ -95,6 +98,13 @@ class Config(Settings):
         """The conditions in which the cells train: the config as it is, where nothing is varied."""
         return self.vary or [{}]
 
+    @property
+    def datasets(self) -> list[Dataset]:
+        """The datasets that its conditions train on, in their order, as a sweep without conditions
+        would have them.
+        """
+        return list({d.shown: d for c in self.conditions for d in [self.under(c).dataset]}.values())
+
     def under(self, condition: Condition) -> Config:
         """Return the config with the settings of a condition.
 
@@ -104,6 +114,10 @@ class Config(Settings):
             return self
         data = {name: getattr(self, name).model_dump() for name in VARIED}
         for key, value in condition.items():
+            if key == "dataset":
+                full = {"path": Path(value["path"])} if value.get("path") else {}
+                data[key] = self.dataset.common | value | full
+                continue
             *path, last = key.split(".")
             node = data
             for part in path:

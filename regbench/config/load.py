@@ -352,6 +352,7 @@ class ConfigReader(StrengthsReader):
                 at, f"vary can't be {shown(value)}", f"1 to {STRENGTHS:,} conditions: {example}"
             )
             return None
+        conditions = [(self.with_dataset(condition), where) for condition, where in conditions]
         seen: dict[str, Condition] = {}
         for condition, where in conditions:
             base = {"dataset": dataset, "model": model, "train": train}
@@ -373,6 +374,22 @@ class ConfigReader(StrengthsReader):
                 )
         return [condition for condition, _ in conditions]
 
+    def with_dataset(self, condition: Condition) -> Condition:
+        """Return a condition whose dataset, if it names one, is a section, with its path in full; a
+        text is a dataset's name, or a file of one's own.
+        """
+        value = condition.get("dataset")
+        if isinstance(value, str):
+            files = {".npz": "npz", ".csv": "table", ".parquet": "table"}
+            kind = files.get(Path(value).suffix.lower())
+            value = {"name": kind, "path": value} if kind else {"name": value}
+        if not isinstance(value, dict):
+            return condition
+        if isinstance(path := value.get("path"), str):
+            full = os.path.abspath(self.path.parent / os.path.expanduser(path))  # noqa: PTH100, PTH111
+            value = value | {"path": Path(full).as_posix()}
+        return condition | {"dataset": value}
+
     def condition(
         self, condition: Condition, at: Loc, base: Mapping[str, Any], listed: Mapping[str, Any]
     ) -> tuple[Any, Any, Any]:
@@ -381,22 +398,22 @@ class ConfigReader(StrengthsReader):
         """
         data = {name: section.model_dump(mode="json") for name, section in base.items() if section}
         for key, value in condition.items():
+            if key == "dataset" and isinstance(value, dict):
+                data[key] = (dataset.common if (dataset := base[key]) else {}) | value
+                continue
             *path, last = str(key).split(".")
             node: Any = data
             for part in path:
                 node = node.get(part) if isinstance(node, dict) else None
             if str(key).split(".")[0] not in VARIED or key in (
-                "dataset",
                 *(f"dataset.{own}" for own in ("name", "path", *Dataset.later)),
                 *FIXED,
             ):
-                allowed = (
-                    "settings of dataset (but not which), model and train, such as train.batch_size"
-                )
+                known = "settings of dataset, model and train, such as train.batch_size"
                 self.problem(
                     at,
                     f"{key!r} can't be varied",
-                    allowed,
+                    f"{known}, or a whole dataset",
                     closest(key, [], elsewhere("")),
                 )
             elif isinstance(node, dict):

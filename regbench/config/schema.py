@@ -26,7 +26,7 @@ from regbench.regularizers import techniques
 from regbench.settings import Settings
 from regbench.text import summary
 
-_VARIED = rf"^(model|train|({'|'.join(VARIED)})\.[a-z_.]+)$"
+_VARIED = rf"^(dataset|model|train|({'|'.join(VARIED)})\.[a-z_.]+)$"
 """The keys that `vary` takes, as a pattern."""
 
 

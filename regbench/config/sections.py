@@ -106,6 +106,18 @@ class Dataset(Settings):
         return self
 
     @property
+    def shown(self) -> str:
+        """What it is called where several are compared: a person's own by its file."""
+        return self.path.name if self.path else self.name
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The settings that any dataset takes."""
+        return {
+            key: getattr(self, key) for key in ("train_size", "validation_share", "label_noise")
+        }
+
+    @property
     def own(self) -> dict[str, Any]:
         """The settings that some sources alone take, as far as they are given."""
         return {key: value for key in self.later if (value := getattr(self, key)) is not None}

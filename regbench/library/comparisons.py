@@ -74,7 +74,7 @@ class Comparisons:
         )
         return Beside(epochs, details, probes, self._about)
 
-    def _right(self) -> Mapping[str, Bits]:
+    def _right(self, comparison: Comparison) -> Mapping[str, Bits]:
         """Return of each cell which test images its runs got right, as far as that is known."""
         return {}
 
@@ -200,7 +200,8 @@ class Comparisons:
         """
         from regbench.analysis.versus import versus
 
-        return versus(self.comparison(where), self._right(), one, other)
+        comparison = self.comparison(where)
+        return versus(comparison, self._right(comparison), one, other)
 
     def verdict(self, technique: str, where: str | None = None) -> Verdict | Literal["absent"]:
         """Return the verdict on a technique alone, or on a cell, as the tables have it.

@@ -76,11 +76,12 @@ class Results(Comparisons):
     def _all(self) -> list[Comparison]:
         return self._opened.comparisons
 
-    def _right(self) -> Mapping[str, Bits]:
+    def _right(self, comparison: Comparison) -> Mapping[str, Bits]:
         from regbench.analysis.measured import correct
 
-        records = self._opened.records
-        return correct(records.details, self._opened.plan, records.tested)
+        part = self._opened.plan.by_condition()[comparison.condition]
+        images = comparison.trained.images if comparison.trained else 0
+        return correct(self._opened.records.details, part, images)
 
     def _beside(self) -> Beside:
         from regbench.config.sections import Replicates

@@ -292,6 +292,8 @@ def label(combination: Mapping[str, Settings], settings: Condition | None = None
 
 def named(settings: Condition) -> str:
     """Return the name of a condition: "batch_size=4, optimizer=sgd(lr=0.1)"."""
+    if [*settings] == ["dataset"]:
+        return text(settings["dataset"])
     last = [key.rpartition(".")[2] for key in settings]
     return ", ".join(
         f"{short if last.count(short) == 1 else key}={text(value)}"
@@ -300,7 +302,9 @@ def named(settings: Condition) -> str:
 
 
 def text(value: Any) -> str:
-    """Return a setting's value as names of conditions show it."""
+    """Return a setting's value as names of conditions show it; of a dataset its name, or file."""
+    if isinstance(value, Mapping) and value.get("name") in sources():
+        return PurePath(str(value.get("path") or value["name"])).name
     if isinstance(value, Mapping):
         inner = ", ".join(f"{key}={text(v)}" for key, v in value.items() if key != "name")
         return f"{value.get('name', '')}({inner})" if inner else str(value.get("name", ""))

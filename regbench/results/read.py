@@ -80,19 +80,15 @@ class Records:
         """Name, fingerprint, sizes and classes of the dataset."""
         return _mapping(self.directory / "dataset.json", json.loads)
 
-    @property
-    def tested(self) -> int:
-        """The number of test images, 0 where dataset.json doesn't say."""
-        return self._images("test")
-
-    @property
-    def pool(self) -> int:
-        """The number of images for training and validation, 0 where dataset.json doesn't say."""
-        return self._images("train")
-
-    def _images(self, part: str) -> int:
-        number = self.dataset.get(part)
-        return number if type(number) is int and number > 0 else 0
+    def sizes(self, dataset: str) -> tuple[int, int]:
+        """Return how many test images there are, and how many for training and validation, of the
+        dataset that is shown as named; 0 where dataset.json doesn't say.
+        """
+        several = self.dataset.get("datasets")
+        about = several.get(dataset) if isinstance(several, dict) else self.dataset
+        known = [about.get(part) if isinstance(about, dict) else 0 for part in ("test", "train")]
+        test, pool = (n if type(n) is int and n > 0 else 0 for n in known)
+        return test, pool
 
     def digest(self) -> str:
         """Return 12 hexadecimal digits that stand for what the results depend on: config, data,
@@ -107,7 +103,14 @@ class Records:
         return digest(*self._origin())
 
     def _origin(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        return only(self.dataset, "fingerprint"), only(self.environment, *DECISIVE, "code")
+        return self._data(), only(self.environment, *DECISIVE, "code")
+
+    def _data(self) -> dict[str, Any]:
+        several = self.dataset.get("datasets")
+        if not isinstance(several, dict):
+            return only(self.dataset, "fingerprint")
+        known = {name: about for name, about in several.items() if isinstance(about, dict)}
+        return {name: about.get("fingerprint") for name, about in known.items()}
 
     @cached_property
     def runs(self) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from regbench.config.config import Config
 
 
-def opened(config: Config, data_dir: Path | None = None) -> data.Images:
-    """Return the images of a config. Raises DataError where they can't be read, UsageError where
-    they can't be trained on as the config asks.
+def opened(config: Config, data_dir: Path | None = None) -> dict[str, data.Images]:
+    """Return the images of each dataset of a config, by what it is shown as. Raises DataError where
+    they can't be read, UsageError where they can't be trained on as the config asks.
     """
-    dataset = config.dataset
-    images = data.load(dataset.name, dataset.path, data_dir, **dataset.own)
+    images = {d.shown: data.load(d.name, d.path, data_dir, **d.own) for d in config.datasets}
     check_fit(config, images)
     return images
 
 
-def check_fit(config: Config, images: data.Images) -> None:
+def check_fit(config: Config, images: Mapping[str, data.Images]) -> None:
     """Raise UsageError where some setting of a config can't be trained with these images, in any of
     its conditions.
     """
-    available, shape = len(images.train_images), images.shape
     for condition in config.conditions:
         one = config.under(condition)
+        own = images[one.dataset.shown]
+        available, shape = len(own.train_images), own.shape
         at = f" (with {named(condition)})" if condition else ""
         try:
             data.sizes(
-                available, len(images.classes), one.dataset.train_size, one.dataset.validation_share
+                available, len(own.classes), one.dataset.train_size, one.dataset.validation_share
             )
         except DataError as error:
             raise UsageError(f"dataset: {error}{at}") from None
@@ -64,26 +64,46 @@ def counted(images: data.Images) -> str:
     return f"{train:,} {kind} to train with, {test:,} to test with, {len(images.classes)} classes"
 
 
-def facts(
-    config: Config, data_dir: Path | None = None
-) -> tuple[tuple[int, int, int], int, int, Sequence[str]]:
-    """Return the images' shape (channels, height, width), the classes, how many training images
-    there are, and notes. A person's own data are read, since nothing else tells.
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a dataset before training."""
+
+    image: tuple[int, int, int]
+    """Channels, height, width."""
+    classes: int
+    available: int
+    """Training images."""
+    notes: Sequence[str] = ()
+
+
+def facts(config: Config, data_dir: Path | None = None) -> dict[str, Facts]:
+    """Return what is known of each dataset of a config, by what it is shown as. A person's own data
+    are read, since nothing else tells.
 
     Raises DataError, and UsageError where they can't be trained on as the config asks.
     """
-    source = data.sources()[config.dataset.name]
-    if source.IMAGE and source.CLASSES and source.TRAIN:
-        return source.IMAGE, source.CLASSES, source.TRAIN, ()
-    images = opened(config, data_dir)
-    return images.shape, len(images.classes), len(images.train_images), images.notes
+    known = {}
+    for dataset in config.datasets:
+        source = data.sources()[dataset.name]
+        if source.IMAGE and source.CLASSES and source.TRAIN:
+            known[dataset.shown] = Facts(source.IMAGE, source.CLASSES, source.TRAIN)
+    if len(known) < len(config.datasets):
+        for name, images in opened(config, data_dir).items():
+            sizes = images.shape, len(images.classes), len(images.train_images)
+            known[name] = Facts(*sizes, images.notes)
+    return known
 
 
-def described(config: Config, images: data.Images) -> dict[str, Any]:
-    """Return what dataset.json says of the images."""
+def described(config: Config, images: Mapping[str, data.Images]) -> dict[str, Any]:
+    """Return what dataset.json says of the images: of one dataset, or of each by its name."""
+    about = {d.shown: _described(d.name, images[d.shown]) for d in config.datasets}
+    return {"datasets": about} if len(about) > 1 else next(iter(about.values()))
+
+
+def _described(name: str, images: data.Images) -> dict[str, Any]:
     channels, height, width = images.shape
     about = {
-        "name": config.dataset.name,
+        "name": name,
         "fingerprint": images.fingerprint,
         "train": len(images.train_images),
         "test": len(images.test_images),

@@ -51,13 +51,15 @@ def outline(config: Config, plan: Plan, data_dir: Path | None = None) -> Outline
 
     Raises UsageError where the data can't be trained on as the config asks.
     """
-    image, classes, available, notes = facts(config, data_dir)
+    known = facts(config, data_dir)
+    notes = [note for own in known.values() for note in own.notes]
     first = {run.cell.label: run for run in reversed(plan.runs)}
     parameters, operations = {}, {}
     for cell in plan.cells:
         run = first[cell.label]
-        parameters[cell.label] = size(run, image, classes)
-        operations[cell.label] = PASSES * work(run, available, image, classes)
+        own = known[run.dataset.shown]
+        parameters[cell.label] = size(run, own.image, own.classes)
+        operations[cell.label] = PASSES * work(run, own.available, own.image, own.classes)
     return Outline(plan, parameters, operations, notes)
 
 

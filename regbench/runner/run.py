@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,19 +76,23 @@ def run(
     trackers are given it from there. function: that of an experiment, where it stands in no file.
     Raises TrainingError where `fail_fast` and a run fails.
     """
-    images = _loaded(config, how, progress) if isinstance(config, Config) else None
+    images: dict[str, data.Images] = {}
+    data_of: dict[str, Any] = {}
+    if isinstance(config, Config):
+        images = _loaded(config, how, progress)
+        data_of = described(config, images)
     about = environment(how.executor, how.workers, how.device)
-    data_of = described(config, images) if isinstance(config, Config) and images else {}
     with (
         Writer(directory, config.resolved(directory), about, data_of) as results,
-        stored(images) if images else nullcontext() as place,
+        ExitStack() as held,
     ):
-        for note in (*(images.notes if images else ()), *results.notes):
+        places = {name: held.enter_context(stored(own)) for name, own in images.items()}
+        for note in (*(note for own in images.values() for note in own.notes), *results.notes):
             progress.note(note)
         done = results.finished()
         pending = [stack for stack in plan.stacks if any(run.id not in done for run in stack.runs)]
         progress.start(plan, pending, len(done & {run.id for run in plan.runs}))
-        jobs = _jobs(pending, directory, place, how, function)
+        jobs = _jobs(pending, directory, places, how, function)
         outcomes = persistently(jobs, how, progress)
         with (
             feed.beside(how.trackers, directory, plan, progress.note) as track,
@@ -110,10 +114,12 @@ def run(
         return len({run.id for run in plan.runs} - set(runs["run"][runs["status"] == "ok"]))
 
 
-def _loaded(config: Config, how: How, progress: Progress) -> data.Images:
-    """Return the config's images. Raises UsageError where they can't be trained on as it asks."""
-    name = config.dataset.name
-    patient = f"the dataset {name} is still being loaded; Ctrl-C stops"
+def _loaded(config: Config, how: How, progress: Progress) -> dict[str, data.Images]:
+    """Return the images of a config's datasets. Raises UsageError where they can't be trained on as
+    it asks.
+    """
+    names = ", ".join(dataset.shown for dataset in config.datasets)
+    patient = f"the dataset {names} is still being loaded; Ctrl-C stops"
     with slowly(partial(progress.note, patient)):
         images = opened(config, how.data_dir)
     return images
@@ -122,7 +128,7 @@ def _loaded(config: Config, how: How, progress: Progress) -> data.Images:
 def _jobs(
     stacks: list[StackOf[Any]],
     directory: Path,
-    images: Path | None,
+    images: Mapping[str, Path],
     how: How,
     function: Function | None,
 ) -> list[Job]:
@@ -130,7 +136,17 @@ def _jobs(
     # A node of a cluster need not see this directory, and calls keep no checkpoints of ours.
     kept = images and how.executor != "ray"
     folder = directory / CHECKPOINTS if kept else None
-    return [Job(stack, images, how.device, folder, every, function=function) for stack in stacks]
+    return [
+        Job(
+            stack,
+            images[stack.runs[0].dataset.shown] if images else None,
+            how.device,
+            folder,
+            every,
+            function=function,
+        )
+        for stack in stacks
+    ]
 
 
 def _stop_at_failure(rows: Rows) -> None:
@@ -197,7 +213,7 @@ def execute(
             work,
             jobs,
             on_event=hear,
-            shared=data.open_stored(images) if images else None,
+            shared={path: data.open_stored(path) for path in {job.images for job in jobs} if path},
             resources=partial(resources, largest=jobs[0].stack.cost),
             workers=how.workers,
             address=how.address,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from regbench.engine.pixels import Dataset
 
 
-def work(job: Job, emit: Callable[[object], None], held: data.Images | None = None) -> Rows:
+def work(
+    job: Job, emit: Callable[[object], None], held: Mapping[Path, data.Images] | None = None
+) -> Rows:
     """Train one stack on the stored images, or those `held`; emits (epoch, validation accuracies)
     after each epoch.
 
@@ -31,7 +33,11 @@ def work(job: Job, emit: Callable[[object], None], held: data.Images | None = No
     from regbench.engine.train import train
 
     assert job.images
-    images = dataset(job.images, job.device) if held is None else dataset_of(held, job.device)
+    images = (
+        dataset(job.images, job.device)
+        if held is None
+        else dataset_of(held[job.images], job.device)
+    )
 
     def attempt(runs: tuple[Run, ...]) -> Rows:
         keep = job.checkpoint if runs == job.stack.runs else None

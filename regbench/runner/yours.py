@@ -39,10 +39,11 @@ def settled(config: Config, say: Callable[[str], None], data_dir: Path | None = 
     say(f"imports {module.shown(config.model)}: your code runs")
     model = config.model.model_copy(update={"code": config.model.code or code})
     config = config.model_copy(update={"model": model})
-    image, classes, *_ = facts(config, data_dir)
+    known = facts(config, data_dir)
     why = ""
     for condition in config.conditions:
         one = config.under(condition)
+        image, classes = known[one.dataset.shown].image, known[one.dataset.shown].classes
         module.tried(one.model, image, classes, {})
         for key, settings in structures(config):
             module.tried(one.model, image, classes, {techniques()[key]: settings})
