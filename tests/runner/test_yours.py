@@ -156,6 +156,10 @@ def nothing():
 class Broken(nn.Module):
     def __init__(self):
         raise OSError("no disk")
+
+class Leaving(Net):
+    def forward(self, x):
+        raise SystemExit(3)
 """
 SITES = ", sites: [fc1]"
 MISTAKES = [
@@ -165,6 +169,8 @@ MISTAKES = [
     ("net.py", "path: 'net.py' names nothing; allowed: file.py:Name or package.module:Name"),
     ("net.py:nothing", "path: what it makes is of type int, and no torch.nn.Module"),
     ("net.py:Broken", "path: with images of 1x28x28: net.py:32: OSError: no disk"),
+    ("net.py:Leaving" + SITES, "path: with images of 1x28x28: net.py:36: SystemExit: 3"),
+    ("__main__:Net", "path: no package '__main__' is installed"),
     ("net.py:Net, args: {outputs: 7}" + SITES, "path: it returns (B, 7) for 10 classes; logits are (B, classes)"),
     ("net.py:Pair" + SITES, "path: it returns a tuple for 10 classes; logits are (B, classes)"),
     ("net.py:Net, args: {inputs: 9}" + SITES, "path: with images of 1x28x28: net.py:11: RuntimeError: addmm: mat1 and mat2 shapes cannot be multiplied (2x784 and 9x8)"),
@@ -201,6 +207,16 @@ def test_a_technique_that_makes_no_sense_in_it_is_refused(
     (problem,) = rb.check(written(tmp_path, config, WRONG))
     assert problem.message.startswith(message)
     assert problem.place.line == 7
+
+
+def test_a_file_finds_what_lies_beside_it_and_no_other_of_that_name(tmp_path: Path) -> None:
+    for width in (3, 5):
+        folder = tmp_path / str(width)
+        folder.mkdir()
+        (folder / "beside.py").write_text(f"WIDTH = {width}\n")
+        net = NET.replace("width=8", "width=beside.WIDTH") + f"# {width}\n"
+        file = written(folder, net="import beside\n" + net)
+        assert rb.plan(file)["parameters"].unique() == 785 * width + 10 * (width + 1)
 
 
 def test_own_layers_are_refused_in_our_own_models() -> None:
