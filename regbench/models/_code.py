@@ -135,7 +135,10 @@ def _file(where: str, code: str) -> ModuleType:
 
 def blame(error: BaseException, path: str) -> str:
     """Return "net.py:12: ", the last line of the user's code that an error went through, or ""."""
-    start = root(path)
+    try:
+        start = root(path)
+    except ModuleError:  # the file itself is gone
+        return ""
     for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
         file = Path(frame.f_code.co_filename)
         if file == start or start in file.parents:
