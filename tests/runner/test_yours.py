@@ -172,7 +172,6 @@ MISTAKES = [
     ("net.py:nothing", "path: what it makes is of type int, and no torch.nn.Module"),
     ("net.py:Broken", "path: with images of 1x28x28: net.py:32: OSError: no disk"),
     ("net.py:Leaving" + SITES, "path: with images of 1x28x28: net.py:36: SystemExit: 3"),
-    ("__main__:Net", "path: no package '__main__' is installed"),
     ("net.py:Net, args: {outputs: 7}" + SITES, "path: it returns (B, 7) for 10 classes; logits are (B, classes)"),
     ("net.py:Pair" + SITES, "path: it returns a tuple for 10 classes; logits are (B, classes)"),
     ("net.py:Net, args: {inputs: 9}" + SITES, "path: with images of 1x28x28: net.py:11: RuntimeError: addmm: mat1 and mat2 shapes cannot be multiplied (2x784 and 9x8)"),
