@@ -53,11 +53,15 @@ def root(path: str, at: Loc = AT) -> Path:
             raise CodeError(at, f"{what}; a path starts from the config's folder")
         return Path(where)
     package = where.partition(".")[0]
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.origin:
+    try:
+        spec = importlib.util.find_spec(package)
+    except ValueError:  # of __main__, say
+        spec = None
+    if spec is None:
         what = f"no package {package!r} is installed"
         raise CodeError(at, f"{what}; install it, or name a file as file.py:Name")
-    return Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
+    folders = [*(spec.submodule_search_locations or ())]
+    return Path(folders[0] if folders else str(spec.origin))
 
 
 def digest(path: str, at: Loc = AT) -> str:
@@ -70,7 +74,10 @@ def digest(path: str, at: Loc = AT) -> str:
     for file in [start] if start.is_file() else sorted(start.rglob("*.py")):
         if start.is_dir():
             whole.update(file.relative_to(start).as_posix().encode() + b"\0")
-        whole.update(file.read_bytes())
+        try:
+            whole.update(file.read_bytes())
+        except OSError as error:
+            raise CodeError(at, f"{file} can't be read ({error.strerror})") from error
     return whole.hexdigest()[:12]
 
 
@@ -104,12 +111,15 @@ def imported(path: str, code: str | None, at: Loc = AT) -> Any:
 
 @cache
 def _file(where: str, code: str) -> ModuleType:
-    """Import a file of these contents once; files beside it are found while that lasts."""
+    """Import a file of these contents once; files beside it are found while that lasts, and no
+    longer: in another folder there may be others of the same names.
+    """
     path = Path(where)
     name = f"regbench_yours_{code}"
     module = ModuleType(name)
     module.__file__ = where
     # torch and dataclasses look a class's module up by its name.
+    known = {*sys.modules}
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     try:
@@ -119,12 +129,18 @@ def _file(where: str, code: str) -> ModuleType:
         raise
     finally:
         sys.path.remove(str(path.parent))
+        for other in {*sys.modules} - known - {name}:
+            if path.parent in Path(getattr(sys.modules[other], "__file__", None) or "").parents:
+                del sys.modules[other]
     return module
 
 
 def blame(error: BaseException, path: str) -> str:
     """Return "net.py:12: ", the last line of the user's code that an error went through, or ""."""
-    start = root(path)
+    try:
+        start = root(path)
+    except CodeError:  # the file itself is gone
+        return ""
     for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
         file = Path(frame.f_code.co_filename)
         if file == start or start in file.parents:

@@ -31,9 +31,10 @@ STACKED = False
 PLACES = True
 FOREIGN = True
 """Whether building it runs code that a config names: planning and reading must not."""
-GRADIENT = "gradient of "
 BATCH = 4
 """Images that it is tried on: a batch norm of two tells only which is larger."""
+GRADIENT = "gradient of "
+"""What stands before a parameter's name where its gradient is meant."""
 
 
 class Settings(Base):
@@ -48,6 +49,7 @@ class Settings(Base):
     args: dict[str, Any] = Field({}, description="its keyword arguments")
     sites: list[str] | None = Field(
         None,
+        min_length=1,
         description="names of its modules where norms and noise act, with * as a wildcard; none: "
         "its activation modules",
     )
@@ -185,7 +187,7 @@ def tried(
             forward(x)
     except CodeError:
         raise
-    except Exception as error:  # whatever stands in somebody else's code
+    except (Exception, SystemExit) as error:  # whatever stands in somebody else's code
         shape = "x".join(map(str, image))
         what = f"with images of {shape}: {blame(error, settings)}{describe(error)}"
         raise CodeError(("model", "path"), what) from error

@@ -13,7 +13,9 @@ import regbench as rb
 from regbench import data
 from regbench.engine.pixels import Dataset
 from regbench.engine.train import Training
+from regbench.errors import ModuleError
 from regbench.results.read import read
+from regbench.runner.worker import blamed
 from tests.command import several, sweep
 from tests.models.test_module import numbers, runs
 from tests.models.test_module import trained as rows_of
@@ -113,15 +115,15 @@ def test_what_its_code_raises_is_a_failed_run_with_the_line(tmp_path: Path) -> N
     assert set(found["reason"]) == {"net.py:14: AssertionError: no more"}
 
 
-def test_a_file_that_changes_while_a_sweep_runs_trains_no_further(tmp_path: Path) -> None:
-    edits = NET + "\nimport os\nif os.environ.get('EDIT'): Path(__file__).write_text('#')\n"
-    done = sweep(written(tmp_path, net=edits), cwd=tmp_path, EDIT="1")
-    assert "net.py:Net has changed" in done.stderr + str(list(read_reasons(tmp_path)))
-
-
-def read_reasons(folder: Path) -> list[str]:
-    out = folder / "results/yours"
-    return [] if not (out / "runs.csv").exists() else read(out).runs["reason"].tolist()
+def test_a_worker_trains_no_other_file_than_the_sweep_began_with(tmp_path: Path) -> None:
+    net = {"name": "module", "path": f"{written(tmp_path).parent}/net.py:Net"}
+    (run, *_) = runs(net, [{}], settle=True)
+    written(tmp_path, net=NET + "# edited meanwhile\n")
+    for said in ("net.py:Net has changed: its code was ", "there is no file "):
+        with pytest.raises(ModuleError) as raised:
+            Training([run], Dataset(data.load("mnist5k")))
+        assert blamed(raised.value, run.model).startswith(f"ModuleError: {said}")
+        (tmp_path / "net.py").unlink(missing_ok=True)
 
 
 WRONG = """
@@ -156,6 +158,10 @@ def nothing():
 class Broken(nn.Module):
     def __init__(self):
         raise OSError("no disk")
+
+class Leaving(Net):
+    def forward(self, x):
+        raise SystemExit(3)
 """
 SITES = ", sites: [fc1]"
 MISTAKES = [
@@ -165,6 +171,7 @@ MISTAKES = [
     ("net.py", "path: 'net.py' names nothing; allowed: file.py:Name or package.module:Name"),
     ("net.py:nothing", "path: what it makes is of type int, and no torch.nn.Module"),
     ("net.py:Broken", "path: with images of 1x28x28: net.py:32: OSError: no disk"),
+    ("net.py:Leaving" + SITES, "path: with images of 1x28x28: net.py:36: SystemExit: 3"),
     ("net.py:Net, args: {outputs: 7}" + SITES, "path: it returns (B, 7) for 10 classes; logits are (B, classes)"),
     ("net.py:Pair" + SITES, "path: it returns a tuple for 10 classes; logits are (B, classes)"),
     ("net.py:Net, args: {inputs: 9}" + SITES, "path: with images of 1x28x28: net.py:11: RuntimeError: addmm: mat1 and mat2 shapes cannot be multiplied (2x784 and 9x8)"),
@@ -201,6 +208,16 @@ def test_a_technique_that_makes_no_sense_in_it_is_refused(
     (problem,) = rb.check(written(tmp_path, config, WRONG))
     assert problem.message.startswith(message)
     assert problem.place.line == 7
+
+
+def test_a_file_finds_what_lies_beside_it_and_no_other_of_that_name(tmp_path: Path) -> None:
+    for width in (3, 5):
+        folder = tmp_path / str(width)
+        folder.mkdir()
+        (folder / "beside.py").write_text(f"WIDTH = {width}\n")
+        net = NET.replace("width=8", "width=beside.WIDTH") + f"# {width}\n"
+        file = written(folder, net="import beside\n" + net)
+        assert rb.plan(file)["parameters"].unique() == 785 * width + 10 * (width + 1)
 
 
 def test_own_layers_are_refused_in_our_own_models() -> None:
