@@ -334,6 +334,14 @@ class Comparison:
         return stats.detectable(int(n), sd, level)
 
     @property
+    def solved(self) -> bool:
+        """Whether every run scored as well as can be: nothing is left to improve."""
+        best = self.metric.most if self.metric.sign > 0 else self.metric.least
+        scores = [cell.scores[self.metric.key] for cell in self.cells]
+        lost = any(cell.finished < cell.planned for cell in self.cells)
+        return not lost and all(e.mean == best and not e.sd > 0 for e in scores)
+
+    @property
     def of_dataset(self) -> bool:
         """Whether its condition is a dataset, and nothing else."""
         keys = {key for cell in self.cells for key in cell.settings}

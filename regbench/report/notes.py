@@ -179,6 +179,8 @@ def _common_notes(comparison: Comparison, words: Words, no_spread: bool) -> list
     what.
     """
     notes = [words("notes.no_spread")] if no_spread else []
+    if comparison.solved:
+        notes = [words("page.lead_solved")]
     lost = sum(len(f.seeds) for f in comparison.failures)
     if lost:
         counted = words(

@@ -148,6 +148,8 @@ def leads(comparisons: Sequence[Comparison], words: Words) -> list[str]:
 
 def lead(comparison: Comparison, words: Words) -> list[str]:
     """Return the page's first sentences: what helps most, and how the comparisons came out."""
+    if comparison.solved:
+        return [words("page.lead_solved")]
     judged = [(cell, cell.effect) for cell in comparison.cells if cell.effect]
     counts = Counter(effect.verdict for _, effect in judged)
     metric, short = comparison.metric, short_names(comparison.cells)
