@@ -74,6 +74,9 @@ WRITING = [
     ["table", "results", "--svg", "picture.svg"],
     ["table", "results", "--svg", "thesis.md"],
     ["table", "results", "--write", "thesis.md"],
+    ["compare", "mine.csv", "--baseline", "a", "--svg", "thesis.md"],
+    ["compare", "mine.csv", "--baseline", "a", "--report", "thesis.md"],
+    ["compare", "mine.csv", "--baseline", "a", "--write", "thesis.md"],
     ["init", "config.yaml"],
     ["init", "thesis.md"],
     ["claims", "run", "l2-is-weight-decay", "--out", "."],
@@ -87,7 +90,7 @@ def test_every_option_that_names_what_is_written_is_among_the_commands() -> None
         (name, option)
         for name, command in commands.items()
         for parameter in command.params
-        for option in {"--out", "--svg", "--write"} & {*parameter.opts}
+        for option in {"--out", "--svg", "--write", "--report"} & {*parameter.opts}
     }
     named = {
         (word, option)

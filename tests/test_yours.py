@@ -1,10 +1,14 @@
 """Every command of docs/yours.md, typed as it stands there, with real files and packages."""
 
 import importlib.util
+import os
 import re
 import shlex
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pandas as pd
@@ -30,6 +34,25 @@ def commands(heading: str) -> list[str]:
     blocks = re.findall(r"^```console\n(.*?)^```$", section(heading), re.M | re.S)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     return [re.split(r"\s+# ", line)[0].strip() for line in lines]
+
+
+def block(heading: str, kind: str, number: int = 0) -> str:
+    """The n-th block of a kind of a section."""
+    found = re.findall(rf"^```{kind}\n(.*?)^```$", section(heading), re.M | re.S)
+    return str(found[number])
+
+
+def typed(command: str, place: Path) -> CompletedProcess[str]:
+    """A command of the page, run where its files lie."""
+    words = shlex.split(command)
+    if words[0] == "python":
+        environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+        given = [sys.executable, *words[1:]]
+        return subprocess.run(
+            given, cwd=place, capture_output=True, text=True, check=True, env=environment
+        )
+    serial = ["--executor", "serial"] if words[1] == "sweep" and "--dry-run" not in words else []
+    return here(*words[1:], *serial, cwd=place)
 
 
 def runs(seeds: int = 6) -> pd.DataFrame:
@@ -169,3 +192,94 @@ def test_the_command_on_offline_runs_does_what_is_said(place: Path) -> None:
         run.finish()
     wandb.teardown()
     scored(place, "wandb/")
+
+
+def test_a_training_function_gets_its_answer_as_the_page_says(tmp_path: Path) -> None:
+    heading = "Your training code"
+    (tmp_path / "train.py").write_text(block(heading, "python"))
+    (tmp_path / "digits.yaml").write_text(block(heading, "yaml"))
+    said = {command: typed(command, tmp_path) for command in commands(heading)}
+    assert [done.returncode for done in said.values()] == [0] * 5, said
+    by_word = {shlex.split(command)[1]: done for command, done in said.items()}
+    assert "4 cells, 40 calls" in by_word["check"].stdout
+    assert re.search(r"[0-9a-f]{8} ✓", by_word["audit"].stdout)
+    assert "✗" not in by_word["audit"].stdout
+    table = by_word["sweep"].stdout
+    assert re.search(r"dropout=0.5 +. (helps|undecided|equivalent)", table)
+    assert " 15 " in table  # ten seeds, and five more
+    page = tmp_path / "results/digits/report.en.html"
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_the_functions_of_a_notebook_do_what_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for heading, number in (("Your training code", 1), ("Your results", 0)):
+        exec(block(heading, "python", number), {"__name__": "notebook"})
+        assert capsys.readouterr().out.split()[-1] == "helps"
+
+
+def test_a_module_is_trained_as_the_page_says(tmp_path: Path) -> None:
+    heading = "Your model"
+    (tmp_path / "net.py").write_text(block(heading, "python"))
+    (tmp_path / "net.yaml").write_text(block(heading, "yaml"))
+    said = [typed(command, tmp_path) for command in commands(heading)]
+    assert [done.returncode for done in said] == [0, 0, 0], said
+    assert "imports net.py:Net: your code runs" in said[0].stderr
+    assert "runs of net.py:Net train together" in said[1].stderr
+    assert re.search(r"dropout +. \w+", said[2].stdout)
+    for number in (1, 2):  # other ways to say where norms and noise act
+        (tmp_path / "other.yaml").write_text(block(heading, "yaml", number))
+        done = here("check", "other.yaml", cwd=tmp_path)
+        owns = number == 2  # this net has no norms and dropouts of its own
+        assert done.returncode == (2 if owns else 0), done.stderr
+
+
+@pytest.fixture(scope="module")
+def tumours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("data")
+    typed(commands("Your data")[0], place)
+    (place / "tumours.yaml").write_text(block("Your data", "yaml"))
+    return place
+
+
+def test_a_table_of_measurements_is_checked_and_trained_as_the_page_says(tumours: Path) -> None:
+    own = [command for command in commands("Your data") if "tumours.yaml" in command]
+    check, sweep = (typed(command, tumours) for command in own)
+    assert (check.returncode, sweep.returncode) == (0, 0), sweep.stderr
+    shown = check.stdout.replace(f"{tumours}/", "")
+    assert shown == block("Your data", "text")
+    assert "All 5 cells on tumours.csv" in sweep.stdout
+    accuracy = float(re.findall(r"baseline +baseline +5 +(\d+\.\d)", sweep.stdout)[0])
+    assert accuracy > 90
+    (report,) = [c for c in commands("Your data") if "report" in c]
+    assert typed(report, tumours).returncode == 0
+
+
+def test_a_folder_of_photos_is_checked_and_trained_as_the_page_says(tmp_path: Path) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for label, colour in (("cat", (200, 120, 60)), ("dog", (60, 120, 200))):
+        folder = tmp_path / "photos" / label
+        folder.mkdir(parents=True)
+        for i in range(20):
+            shape = (90, 60 + 10 * (i % 3), 3)
+            pixels = np.clip(random.normal(colour, 60, shape), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{i}.jpg")
+    (tmp_path / "photos.yaml").write_text(block("Your data", "yaml", 1))
+    own = [command for command in commands("Your data") if "photos.yaml" in command]
+    check, sweep = (typed(command, tmp_path) for command in own)
+    assert (check.returncode, sweep.returncode) == (0, 0), sweep.stderr
+    assert "40 of 40 images aren't of the shape 64 x 64" in check.stderr
+    assert "All 4 cells on photos" in sweep.stdout
+
+
+def test_several_datasets_have_a_table_each_and_one_across(tumours: Path) -> None:
+    (tumours / "both.yaml").write_text(block("Your data", "yaml", 2))
+    done = here("sweep", "both.yaml", "--executor", "serial", cwd=tumours)
+    assert done.returncode == 0, done.stderr
+    across, *each = re.split(r"^ All 3 cells on ", done.stdout, flags=re.M)
+    assert "Over all 2: where each cell helps" in across
+    assert [table.split(",")[0] for table in each] == ["mnist5k", "tumours.csv"]

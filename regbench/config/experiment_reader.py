@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from regbench.config.basics import BasicsReader
 from regbench.config.experiment import Experiment, Goal
-from regbench.config.load import ConfigReader
 from regbench.config.reader import Overrides, TooManyError, dotted, told
 from regbench.config.sections import RUNS, Sequential
 from regbench.config.wording import shown
@@ -54,7 +54,7 @@ def asked_for(source: Path | Mapping[str, Any]) -> bool:
     return isinstance(data, Mapping) and "function" in data
 
 
-class ExperimentReader(ConfigReader):
+class ExperimentReader(BasicsReader):
     """Turns a file into an experiment, and notes on the way what is wrong with it."""
 
     def experiment(self) -> Experiment | None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import os
-import re
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,12 +24,8 @@ from regbench.config.reader import (
     told,
 )
 from regbench.config.sections import (
-    LONGEST_NAME,
     LR,
     MODES,
-    NAME,
-    NAME_BYTES,
-    SEEDS,
     STRENGTHS,
     TRIAL_SEED,
     VARIED,
@@ -161,44 +154,6 @@ class ConfigReader(StrengthsReader):
                 self.problem((key,), f"{key} is missing", WANTED[key], key=True)
         return given
 
-    def optional(self, kind: type[S], given: Mapping[str, Any], key: str) -> S | None:
-        """Return a section that may be left out."""
-        return self.section(kind, given[key], (key,)) if key in given else None
-
-    def name(self, value: Any) -> str:
-        """Return the sweep's name; by default the file's stem, with - for what a name can't hold.
-
-        A stem too long for a name ends in digits that stand for the whole of it, so that two are
-        told apart.
-        """
-        if value is None:
-            stem = unicodedata.normalize("NFC", self.stem)
-            name = re.sub(r"[^\w-]+", "-", stem.lower()).strip("-")
-            if not re.search(r"\w", name.replace("_", "")):
-                self.problem(
-                    ("name",),
-                    "the file's own name makes no name for the sweep",
-                    "a line such as name: mine",
-                )
-            if len(name) > LONGEST_NAME or len(name.encode()) > NAME_BYTES:
-                cut = name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
-                name = f"{cut}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
-            return name
-        if (
-            not isinstance(value, str)
-            or not re.fullmatch(NAME, value)
-            or len(value.encode()) > NAME_BYTES
-        ):
-            marks = "digits, - and _ (text that looks like a number goes between quotes)"
-            allowed = f"1 to {LONGEST_NAME} small letters, {marks}"
-            self.problem(("name",), f"name can't be {shown(value)}", allowed)
-            return ""
-        if value == "reference":
-            self.problem(
-                ("name",), "name can't be reference: results/reference/ holds what is committed"
-            )
-        return unicodedata.normalize("NFC", value)
-
     def dataset(self, value: Any) -> Dataset | None:
         """Return the section `dataset`, checked against what its source asks for."""
         at: Loc = ("dataset",)
@@ -254,39 +209,6 @@ class ConfigReader(StrengthsReader):
                 chosen = self.named(values.pop(key), kinds(key), ("train", key))
                 values |= {key: chosen} if chosen else {}
         return self.check(Train, values, ("train",))
-
-    def seeds(self, value: Any) -> list[int]:
-        """Return the list of seeds."""
-        allowed = f"how many (1 to {SEEDS:,}), or a list of different whole numbers of at least 0"
-        if type(value) is int and 1 <= value <= SEEDS:
-            return list(range(value))
-        if not isinstance(value, list) or not value:
-            self.problem(("seeds",), f"seeds can't be {shown(value)}", allowed)
-            return []
-        seen: set[int] = set()
-        for i, seed in enumerate(value):
-            if type(seed) is not int or seed < 0:
-                self.problem(
-                    ("seeds", i), f"a seed can't be {shown(seed)}", "a whole number of at least 0"
-                )
-            elif seed in seen:
-                self.problem(("seeds", i), f"seed {seed} is listed twice; leave one out")
-            else:
-                seen.add(seed)
-        if len(value) > SEEDS:
-            self.problem(("seeds",), f"{len(value):,} seeds are too many", allowed)
-        return value
-
-    def rounds(self, value: Any, seeds: list[int]) -> list[int]:
-        """Return how many seeds each round has."""
-        allowed = (
-            f"a list of whole numbers of at least 1 whose sum is the number of seeds, {len(seeds)}"
-        )
-        whole = isinstance(value, list) and all(type(n) is int and n >= 1 for n in value)
-        if not whole or (seeds and sum(value) != len(seeds)):
-            self.problem(("rounds",), f"rounds can't be {shown(value)}", allowed)
-            return [len(seeds)]
-        return list(value)
 
     def techniques_misfit(self, train: Train | None, listed: Mapping[str, Any]) -> None:
         """Refuse strengths that can't be trained with this optimizer at its learning rates."""
@@ -372,7 +294,20 @@ class ConfigReader(StrengthsReader):
                     where,
                     f"with {both} the settings are the same; leave one of the two out of vary",
                 )
+        self.check_names([condition for condition, _ in conditions])
         return [condition for condition, _ in conditions]
+
+    def check_names(self, conditions: Sequence[Condition]) -> None:
+        """Note datasets that tables would call alike: a condition and its images go by a name."""
+        by_name: dict[str, Any] = {}
+        for condition in conditions:
+            if isinstance(own := condition.get("dataset"), dict):
+                name = Path(str(own.get("path") or own.get("name"))).name
+                if by_name.setdefault(name, own) != own:
+                    what = f"two datasets under vary are both called {name}"
+                    self.problem(
+                        ("vary",), what, "one each; settings of one vary as dataset.train_size"
+                    )
 
     def with_dataset(self, condition: Condition) -> Condition:
         """Return a condition whose dataset, if it names one, is a section, with its path in full; a

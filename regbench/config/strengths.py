@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from regbench.config import wording
-from regbench.config.reader import Reader, dotted
+from regbench.config.basics import BasicsReader
+from regbench.config.reader import dotted
 from regbench.config.sections import MODES, STRENGTHS, Tune
 from regbench.config.wording import shown
 from regbench.config.yaml12 import Loc
@@ -17,7 +18,7 @@ from regbench.settings import Settings
 from regbench.text import closest
 
 
-class StrengthsReader(Reader):
+class StrengthsReader(BasicsReader):
     """Reads techniques with their strengths; `tuned` says how many trials share them out."""
 
     tuned: Tune | None = None

@@ -457,4 +457,4 @@ def _name(technique: TechniqueResult, comparison: Comparison, words: Words) -> s
 def _where(comparison: Comparison) -> str:
     """Return the dataset, and the condition where there are several: "mnist (batch_size=4)"."""
     name, condition = comparison.name, comparison.condition
-    return f"{name} ({condition})" if condition else name
+    return f"{name} ({condition})" if condition not in ("", name) else name

@@ -95,6 +95,66 @@ def test_of_two_options_of_table_none_is_passed_over(
     assert ignored(options, effect) == []
 
 
+SCORES = "method,kind,seed,task,acc,loss\n" + "".join(
+    f"{method},{kind},{seed},{task},{0.8 + up + 0.01 * (seed * (7 + int(up * 10)) % 5)},"
+    f"{1 - up + 0.01 * (seed * (3 + int(up * 20)) % 5)}\n"
+    for task in ("x", "y")
+    for seed in range(6)
+    for method, kind, up in (("baseline", "none", 0.0), ("a", "one", 0.1), ("b", "two", 0.2))
+)
+
+
+def test_of_two_options_of_compare_none_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file, page, old, picture, summary, report = (
+        tmp_path / name for name in ("mine.csv", "a.md", "b.md", "c.svg", "s.md", "r.html")
+    )
+    file.write_text(SCORES)
+    page.write_text("<!-- table mine en cells -->\n<!-- /table -->\n")
+    old.write_text("<!-- table mine en cells -->\nold\n<!-- /table -->\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    options = {
+        "--by": ["--by", "kind"],
+        "--pair": ["--pair", "none"],
+        "--metric": ["--metric", "loss"],
+        "--dataset": ["--dataset", "task"],
+        "--baseline": ["--baseline", "a"],
+        "--factors": ["--factors", "kind"],
+        "--lower-is-better": ["--lower-is-better"],
+        "--margin": ["--margin", "0.5"],
+        "--confidence": ["--confidence", "0.9"],
+        "--runs": ["--runs", "{a}"],
+        "--name": ["--name", "other"],
+        "--where": ["--where", "x"],
+        "--versus": ["--versus", "a", "b"],
+        "--format": ["--format", "csv"],
+        "--lang": ["--lang", "ko"],
+        "--width": ["--width", "90"],
+        "--svg": ["--svg", str(picture)],
+        "--report": ["--report", str(report)],
+        "--write": ["--write", str(page)],
+        "--check": ["--check", str(old)],
+        "--summary": ["--summary"],
+    }
+    assert options.keys() == options_of("compare")
+    needed = ["--by", "method", "--metric", "acc", "--dataset", "task", "--where", "x"]
+
+    def effect(given: list[str]) -> Effect:
+        words = [*needed, *given]
+        if "--factors" in given:
+            words = words[2:]
+        files = (page, old, picture, summary, report)
+        return outcome(["compare", "mine.csv", *words], capsys, monkeypatch, *files)
+
+    assert effect([])[0] == 0
+    # Two methods beside each other need no baseline, and no margin: neither changes what they say.
+    allowed = {f"{name} beside --versus" for name in ("--baseline", "--margin")}
+    allowed.add("--by beside --factors")  # which takes its place here
+    assert {*ignored(options, effect)} <= allowed
+
+
 class Undecided:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -136,7 +196,7 @@ def test_of_two_options_of_sweep_none_is_passed_over(
     assert options.keys() == options_of("sweep")
     reached: list[Any] = []
 
-    def trains(config: Any, plan: Any, directory: Path, how: How, progress: Any) -> int:
+    def trains(config: Any, plan: Any, directory: Path, how: How, *rest: Any) -> int:
         about = {name: str(value) for name, value in vars(how).items()}
         reached.append((str(directory), [run.id for run in plan.runs], about))
         return 0

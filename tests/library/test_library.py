@@ -88,8 +88,8 @@ def test_every_public_function_and_method_has_an_example() -> None:
 
 def test_the_list_of_public_names_is_stable_and_described() -> None:
     assert rb.__all__ == [
-        "Comparisons", "Problem", "Results", "__version__", "check", "compare", "errors", "open",
-        "plan", "sweep",
+        "Comparisons", "Problem", "Results", "__version__", "check", "compare", "errors",
+        "experiment", "open", "plan", "sweep",
     ]  # fmt: skip
     assert dir(rb) == sorted(rb.__all__)
     page = (ROOT / "docs/python.md").read_text()

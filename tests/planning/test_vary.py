@@ -20,7 +20,7 @@ from regbench.config.config import Config
 from regbench.config.yaml12 import dump
 from regbench.errors import ConfigError
 from regbench.planning.cells import load
-from regbench.planning.plan import plan, trials
+from regbench.planning.plan import named, plan, trials
 from regbench.report import data_schema
 from regbench.report import render as report
 from tests.command import several, sweep
@@ -266,3 +266,60 @@ def test_a_learning_rate_is_not_varied_where_it_is_tuned(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match="can't be varied and tuned"):
         loaded(tmp_path, tuned + "vary: {train.optimizer.lr: [0.001, 0.01]}\n")
     assert loaded(tmp_path, tuned + "vary: {train.batch_size: [16, 32]}\n")
+
+
+DATASETS = "vary: {dataset: [mnist5k, own.npz, {name: kmnist, train_size: 200}]}\n"
+
+
+def test_whole_datasets_are_conditions_with_the_names_of_their_files(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, BASE + DATASETS)
+    assert settings.vary
+    assert [named(condition) for condition in settings.vary] == ["mnist5k", "own.npz", "kmnist"]
+    sizes = [settings.under(condition).dataset.train_size for condition in settings.vary]
+    assert sizes == [settings.dataset.train_size, settings.dataset.train_size, 200]
+    assert [d.shown for d in settings.datasets] == ["mnist5k", "own.npz", "kmnist"]
+    assert settings.datasets[1].path == tmp_path / "own.npz"
+
+
+def test_a_run_on_one_of_several_datasets_is_the_run_of_a_config_that_names_it(
+    tmp_path: Path,
+) -> None:
+    several = plan(loaded(tmp_path, BASE + DATASETS)).by_condition()
+    for name, text in (
+        ("mnist5k", "name: mnist5k"),
+        ("own.npz", "name: npz, path: own.npz"),
+        ("kmnist", "name: kmnist"),
+    ):
+        alone = plan(loaded(tmp_path, re.sub(r"name: mnist5k", text, BASE)))
+        same_size = name != "kmnist"
+        assert ([r.id for r in several[name].runs] == [r.id for r in alone.runs]) == same_size
+
+
+def test_paths_of_varied_datasets_are_told_from_where_the_config_is_written(
+    tmp_path: Path,
+) -> None:
+    settings = loaded(tmp_path, BASE + DATASETS)
+    folder = tmp_path / "results" / "it"
+    data = settings.resolved(folder)
+    assert data["vary"][1]["dataset"] == {"name": "npz", "path": "../../own.npz"}
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(dump(data), "utf-8")
+    assert load(folder / "config.yaml") == settings
+
+
+@pytest.mark.parametrize(
+    ("vary", "said"),
+    [
+        ("{dataset: [mnist5k, minst]}", "there is no dataset 'minst'"),
+        ("{dataset: [mnist5k, mnist5k]}", "stands twice under vary"),
+        ("{dataset: [mnist5k, {name: npz}]}", "dataset.path is missing"),
+        ("{dataset: [mnist5k, {name: mnist5k, train_size: 50}]}", "are both called mnist5k"),
+        ("{dataset.name: [mnist5k, kmnist]}", "'dataset.name' can't be varied"),
+    ],
+)
+def test_a_dataset_that_cannot_be_varied_is_one_sentence(
+    tmp_path: Path, vary: str, said: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        loaded(tmp_path, BASE + f"vary: {vary}\n")
+    assert said in str(error.value)

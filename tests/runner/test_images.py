@@ -61,7 +61,7 @@ def test_what_is_let_through_before_training_fails_no_run(
         )
         loaded = load(file)
         try:
-            check_fit(loaded, images)
+            check_fit(loaded, {"own.npz": images})
         except UsageError:
             continue
         trained += 1
@@ -96,7 +96,7 @@ def test_a_table_is_trained_and_measured_on_or_refused_with_the_reason(
     )
     loaded, table, refused = load(file), own_table(), ""
     try:
-        check_fit(loaded, table)
+        check_fit(loaded, {"own.csv": table})
     except UsageError as error:
         refused = str(error)
     if "mlp" not in model and "linear" not in model:

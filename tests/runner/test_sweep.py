@@ -85,7 +85,7 @@ def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
 def test_json_is_one_document(swept: Swept) -> None:
     file, _, _ = swept
     document = json.loads(regbench("sweep", file, "--json", cwd=file.parent).stdout)
-    assert document["schema_version"] == 4
+    assert document["schema_version"] == 5
 
 
 def test_records_say_what_they_were_made_with(swept: Swept) -> None:

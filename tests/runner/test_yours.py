@@ -13,7 +13,7 @@ import regbench as rb
 from regbench import data
 from regbench.engine.pixels import Dataset
 from regbench.engine.train import Training
-from regbench.errors import ModuleError
+from regbench.errors import CodeError
 from regbench.results.read import read
 from regbench.runner.worker import blamed
 from tests.command import several, sweep
@@ -120,9 +120,9 @@ def test_a_worker_trains_no_other_file_than_the_sweep_began_with(tmp_path: Path)
     (run, *_) = runs(net, [{}], settle=True)
     written(tmp_path, net=NET + "# edited meanwhile\n")
     for said in ("net.py:Net has changed: its code was ", "there is no file "):
-        with pytest.raises(ModuleError) as raised:
+        with pytest.raises(CodeError) as raised:
             Training([run], Dataset(data.load("mnist5k")))
-        assert blamed(raised.value, run.model).startswith(f"ModuleError: {said}")
+        assert blamed(raised.value, run.model).startswith(f"CodeError: {said}")
         (tmp_path / "net.py").unlink(missing_ok=True)
 
 
