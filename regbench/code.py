@@ -12,6 +12,8 @@ import importlib.util
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -111,28 +113,41 @@ def imported(path: str, code: str | None, at: Loc = AT) -> Any:
 
 @cache
 def _file(where: str, code: str) -> ModuleType:
-    """Import a file of these contents once; files beside it are found while that lasts, and no
-    longer: in another folder there may be others of the same names.
-    """
+    """Import a file of these contents once."""
     path = Path(where)
     name = f"regbench_yours_{code}"
     module = ModuleType(name)
     module.__file__ = where
     # torch and dataclasses look a class's module up by its name.
-    known = {*sys.modules}
     sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
     try:
-        exec(compile(path.read_bytes(), where, "exec"), vars(module))
+        with beside(path.parent):
+            exec(compile(path.read_bytes(), where, "exec"), vars(module))
     except BaseException:
         del sys.modules[name]
         raise
-    finally:
-        sys.path.remove(str(path.parent))
-        for other in {*sys.modules} - known - {name}:
-            if path.parent in Path(getattr(sys.modules[other], "__file__", None) or "").parents:
-                del sys.modules[other]
     return module
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[None]:
+    """Let code import what lies in a folder while this lasts, and no longer: in another there may be
+    files of the same names. What was imported is kept for the next time.
+    """
+    kept, known = _imported.setdefault(folder, {}), {*sys.modules}
+    sys.modules.update({name: module for name, module in kept.items() if name not in known})
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in {*sys.modules} - known:
+            if folder in Path(getattr(sys.modules[name], "__file__", None) or "").parents:
+                kept[name] = sys.modules.pop(name)
+
+
+_imported: dict[Path, dict[str, ModuleType]] = {}
+"""Folder to what was imported from there: name to module."""
 
 
 def blame(error: BaseException, path: str) -> str:

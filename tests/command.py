@@ -1,4 +1,6 @@
-"""regbench as a person runs it, in a process of its own; `sweep` alone runs in this one."""
+"""regbench as a person runs it: in this process, which has its modules already, or in one of its
+own.
+"""
 
 import contextlib
 import io
@@ -15,6 +17,14 @@ from regbench import cli
 def regbench(
     *arguments: object, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
+    """regbench, in a process of its own where the environment is said: much of it is read once."""
+    return (process if environment else here)(*arguments, cwd=cwd, **environment)
+
+
+def process(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """regbench in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "regbench", *map(str, arguments)],
         capture_output=True, text=True, cwd=cwd,

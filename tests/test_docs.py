@@ -133,7 +133,7 @@ def test_every_optimizer_and_schedule_is_among_the_sections() -> None:
     named = [
         shape["properties"]["name"]["const"]
         for key in ("optimizer", "schedule")
-        for shape in schema()["properties"]["train"]["properties"][key]["oneOf"]
+        for shape in schema()["$defs"]["config"]["properties"]["train"]["properties"][key]["oneOf"]
     ]
     assert set(named) <= SECTIONS.keys()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.config.basics import BasicsReader
-from regbench.config.experiment import Experiment, Goal
+from regbench.config.experiment import FUNCTION, Experiment, Goal
 from regbench.config.reader import Overrides, TooManyError, dotted, told
 from regbench.config.sections import RUNS, Sequential
 from regbench.config.wording import shown
@@ -20,7 +20,6 @@ from regbench.config.yaml12 import Loc, read
 from regbench.errors import CodeError, ConfigError
 from regbench.text import closest
 
-FUNCTION = r".+\.py:[^\W\d]\w*|[^\W\d][\w.]*:[^\W\d]\w*"
 WANTED = {
     "factors": "arguments with their levels, such as factors: {dropout: [0, 0.5]}",
     "cells": "a list of arguments, such as cells: [{dropout: 0}, {dropout: 0.5}]",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from regbench.config import wording
+from regbench.config.experiment import FUNCTION, Goal
 from regbench.config.reader import kinds
 from regbench.config.sections import (
     MODES,
@@ -36,18 +37,30 @@ def schema() -> dict[str, Any]:
     What `load` accepts validates; of what it refuses, all that one place alone can show (types,
     ranges, names).
     """
-    sections = {
+    known = list(techniques())
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "regbench config",
+        "if": {"type": "object", "required": ["function"]},
+        "then": {"$ref": "#/$defs/experiment"},
+        "else": {"$ref": "#/$defs/config"},
+        "$defs": {
+            "config": _config(),
+            "experiment": _experiment(),
+            **{key: _technique_shape(key, in_rule=False) for key in known},
+            **{f"{key}_in_rule": _technique_shape(key, in_rule=True) for key in known},
+        },
+    }
+
+
+def _basics() -> dict[str, Any]:
+    """Return the schemas of what every config has."""
+    return {
         "name": {
             "description": "the sweep's name; by default the file's",
             "type": ["string", "null"],
             "pattern": f"^{NAME}$",
         },
-        "dataset": _dataset(),
-        "model": {
-            "description": "the network",
-            "oneOf": [_named_shape(module.Settings) for module in models().values()],
-        },
-        "train": _train(),
         "seeds": _seeds(),
         "rounds": {
             "description": "how many of the seeds were trained at a time; --extend writes it",
@@ -56,6 +69,44 @@ def schema() -> dict[str, Any]:
             "minItems": 1,
         },
         "sequential": _optional(Sequential, []),
+    }
+
+
+def _experiment() -> dict[str, Any]:
+    """Return the schema of a config that names training code of the user's."""
+    argument = {"type": "object", "propertyNames": {"pattern": r"^(?!seed$)[^\W\d]\w*$"}}
+    sections = _basics() | {
+        "function": {
+            "description": "training code of yours: file.py:name, or package.module:name",
+            "type": "string",
+            "pattern": f"^({FUNCTION})$",
+        },
+        "code": {"description": "digits that stand for it; filled in", "type": ["string", "null"]},
+        "metric": {"anyOf": [{"type": "string", "minLength": 1}, _optional(Goal, [])]},
+        "factors": argument
+        | {
+            "description": "arguments with their levels, of which the first are the baseline's",
+            "type": ["object", "null"],
+            "minProperties": 1,
+        },
+        "cells": {
+            "description": "or the cells themselves, of which the first is the baseline",
+            "type": ["array", "null"],
+            "items": {"anyOf": [{"type": "null"}, argument]},
+            "minItems": 2,
+        },
+    }
+    return _section_shape(sections, ["function"])
+
+
+def _config() -> dict[str, Any]:
+    sections = _basics() | {
+        "dataset": _dataset(),
+        "model": {
+            "description": "the network",
+            "oneOf": [_named_shape(module.Settings) for module in models().values()],
+        },
+        "train": _train(),
         "vary": _vary(),
         "tune": _optional(Tune, ["trials"], lr=_tuned(wording.shapes(Tune)["lr"])),
         **_cells(),
@@ -63,19 +114,12 @@ def schema() -> dict[str, Any]:
         "probes": _probes(),
         "replicates": _optional(Replicates, ["source", "theirs"]),
     }
-    known = list(techniques())
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "regbench config",
         **_section_shape(sections, ["dataset", "model"]),
         "if": {"required": ["combine"], "properties": {"combine": {"type": "array"}}},
         "else": {
             "required": ["techniques"],
             "properties": {"techniques": {"type": "object", "minProperties": 1}},
-        },
-        "$defs": {
-            **{key: _technique_shape(key, in_rule=False) for key in known},
-            **{f"{key}_in_rule": _technique_shape(key, in_rule=True) for key in known},
         },
     }
 

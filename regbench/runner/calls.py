@@ -9,10 +9,9 @@ import hashlib
 import inspect
 import math
 import pickle
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,14 +167,9 @@ def ready(call: Call) -> Iterator[None]:
     from regbench.nn.modules import seeded
 
     where = call.function.rpartition(":")[0]
-    folder = [str(Path(where).parent)] if where.endswith(".py") else []
-    sys.path[:0] = folder
-    try:
-        with seeded(call.seed):
-            yield
-    finally:
-        for entry in folder:
-            sys.path.remove(entry)
+    near = code.beside(Path(where).parent) if where.endswith(".py") else nullcontext()
+    with near, seeded(call.seed):
+        yield
 
 
 def blamed(error: BaseException, call: Call) -> str:

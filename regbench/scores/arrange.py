@@ -201,7 +201,7 @@ class Columns:
         column = self._score()
         scores, pairs = self.values(column), self.values(self.pair) if self.pair else None
         first: dict[tuple[str, Key, Seed], int] = {}
-        runs: dict[str, dict[Key, dict[Seed, float]]] = {}
+        runs: dict[str, dict[Key, dict[Seed, float | str]]] = {}
         for row, dataset, key in self.keys():
             scored = runs.setdefault(dataset, {}).setdefault(key, {})
             seed: Seed = len(scored)
@@ -216,7 +216,8 @@ class Columns:
                 )
             first[dataset, key, seed] = row
             number = self.number(column, row, scores[row])
-            scored[seed] = math.nan if number is None else number
+            score = math.nan if number is None else number
+            scored[seed] = self.found.lost.get(row, score)
         self.metric = column
         return {
             dataset: {key: _scored(key, scored) for key, scored in cells.items()}
@@ -247,6 +248,11 @@ class Columns:
 
     def of_methods(self) -> Rows:
         """Return what the cells scored where each column is a method."""
+        if self.asked.metric in self.names:
+            raise UsageError(
+                f"each row of {self.found.source} is a run, by --metric {self.asked.metric}: say "
+                "which column names its method with --by, or --factors"
+            )
         taken = {self.pair, self.dataset}
         methods = [name for name in self.names if name not in taken]
         if words := [name for name in methods if not self._numeric(name)]:
@@ -258,7 +264,7 @@ class Columns:
             )
         datasets = self.values(self.dataset) if self.dataset else [""] * len(self.found.rows)
         pairs = self.values(self.pair) if self.pair else None
-        runs: dict[str, dict[Key, dict[Seed, float]]] = {}
+        runs: dict[str, dict[Key, dict[Seed, float | str]]] = {}
         for name in methods:
             for row, value in enumerate(self.values(name)):
                 dataset = self.text(str(self.dataset), row, datasets[row]) if self.dataset else ""
@@ -447,12 +453,18 @@ def _seed(name: str) -> Seed:
     return int(name) if re.fullmatch(r"-?\d{1,18}", name) else name
 
 
-def _scored(key: Key, runs: Mapping[Seed, float]) -> Scored:
-    """Return a cell by its runs, of which those without a finite number are lost."""
-    lost = {
-        seed: f"its score is {score}" for seed, score in runs.items() if not math.isfinite(score)
-    }
-    return Scored(" ".join(key), {}, {s: x for s, x in runs.items() if s not in lost}, lost)
+def _scored(key: Key, runs: Mapping[Seed, float | str]) -> Scored:
+    """Return a cell by its runs' scores, or why they have none; what is not finite is none."""
+    finite: dict[Seed, float] = {}
+    lost: dict[Seed, str] = {}
+    for seed, score in runs.items():
+        if isinstance(score, str):
+            lost[seed] = score
+        elif math.isfinite(score):
+            finite[seed] = score
+        else:
+            lost[seed] = f"its score is {score}"
+    return Scored(" ".join(key), {}, finite, lost)
 
 
 def _with(cell: Scored, label: str, levels: Mapping[str, str]) -> Scored:

@@ -12,6 +12,8 @@ from regbench.scores.frame import Frame
 if TYPE_CHECKING:
     import pandas as pd
 
+INDEX = ("column 1", "Unnamed: 0")
+"""What the first column is called where pandas wrote the numbers of the rows."""
 MOST_CELLS = 10_000_000
 """A larger table is refused, so that memory is bounded."""
 
@@ -27,6 +29,9 @@ def read(path: Path) -> Frame:
     lines = [line for line, _ in rows]
     cells = [[cell.strip() for cell in row] for _, row in rows]
     frame = pd.DataFrame(cells, columns=file.names, dtype=object)
+    first = file.names[0]
+    if first in INDEX and frame[first].tolist() == [str(n) for n in range(len(frame))]:
+        frame = frame.drop(columns=first)
     return Frame(frame, str(path), path.stem, lambda row: f"{path}:{lines[row]}")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from regbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +24,8 @@ class Frame:
     """What a table in a document calls it."""
     place: Callable[[int], str]
     """Gives where the row of a number, from 0, stands: "mine.csv:7"."""
+    lost: Mapping[int, str] = field(default_factory=dict)
+    """Rows of runs that came to no end, whatever they had scored by then: number to reason."""
 
     @property
     def digest(self) -> str:
@@ -35,4 +39,7 @@ def of_frame(frame: pd.DataFrame, name: str) -> Frame:
     rows = frame.reset_index() if any(n is not None for n in frame.index.names) else frame
     rows = rows.reset_index(drop=True)
     rows.columns = rows.columns.map(str)
+    if not rows.columns.is_unique:
+        twice = rows.columns[rows.columns.duplicated()][0]
+        raise DataError(f"two columns of the frame are called {twice!r}: rename one of them")
     return Frame(rows, "the frame", name, lambda row: f"row {row} of the frame")

@@ -53,7 +53,9 @@ def read(experiment: str) -> Frame:
     names = [str(row["run"]) for row in rows]
     frame = pd.DataFrame(rows).astype(object)
     source = f"mlflow://{experiment}"
-    return Frame(frame, source, experiment, lambda row: f"{source}, run {names[row]}")
+    ended = {i: str(row["state"]) for i, row in enumerate(rows) if row["state"] != "FINISHED"}
+    lost = {i: f"the run is {state.lower()}" for i, state in ended.items()}
+    return Frame(frame, source, experiment, lambda row: f"{source}, run {names[row]}", lost)
 
 
 def _row(run: Any) -> dict[str, Any]:

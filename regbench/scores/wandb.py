@@ -50,7 +50,9 @@ def read(place: str) -> Frame:
     names = [str(row["run"]) for row in rows]
     name = folder.resolve().name if folder.is_dir() else place.rpartition("/")[2]
     frame = pd.DataFrame(rows).astype(object)
-    return Frame(frame, source, name, lambda row: f"{source}, run {names[row]}")
+    ended = {i: str(row["state"]) for i, row in enumerate(rows) if row["state"] != "finished"}
+    lost = {i: f"the run is {state}" for i, state in ended.items()}
+    return Frame(frame, source, name, lambda row: f"{source}, run {names[row]}", lost)
 
 
 def _row(

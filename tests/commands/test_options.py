@@ -115,6 +115,7 @@ def test_of_two_options_of_compare_none_is_passed_over(
     page.write_text("<!-- table mine en cells -->\n<!-- /table -->\n")
     old.write_text("<!-- table mine en cells -->\nold\n<!-- /table -->\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setattr("regbench.report.page._pictures", lambda *of: [])  # they take their time
     options = {
         "--by": ["--by", "kind"],
         "--pair": ["--pair", "none"],

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
+from regbench.config import experiment_reader
 from regbench.config.schema import schema
 from regbench.config.yaml12 import dump, parse
+from regbench.errors import ConfigError
 from regbench.planning.cells import load
 from regbench.regularizers import techniques
 from tests.config.configs import MINIMAL, ROOT, STARTER, loaded, problems, validates
@@ -37,6 +39,27 @@ def test_a_config_is_accepted_by_the_schema_and_resolves_to_itself(
 
 def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize(
+    ("text", "fine"),
+    [
+        ("function: train.py:train\nfactors: {dropout: [0, 0.5]}\n", True),
+        ("function: a.b:train\nmetric: acc\nseeds: 3\ncells: [{}, {x: [1, 2]}]\n", True),
+        ("function: train.py\nfactors: {dropout: [0, 0.5]}\n", False),
+        ("function: train.py:train\nfactors: {seed: [0, 1]}\n", False),
+        ("function: train.py:train\ntechniques: {dropout: 0.5}\n", False),
+        ("function: train.py:train\nmetric: {better: most}\nfactors: {a: [0, 1]}\n", False),
+    ],
+)
+def test_the_schema_knows_experiments(folder: Path, text: str, fine: bool) -> None:
+    assert validates(text) == fine
+    (folder / "own.yaml").write_text(text)
+    if fine:
+        assert validates(dump(experiment_reader.load(folder / "own.yaml").resolved()))
+    else:
+        with pytest.raises(ConfigError):
+            experiment_reader.load(folder / "own.yaml")
 
 
 def test_the_schema_describes_every_technique_in_words() -> None:

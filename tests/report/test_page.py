@@ -19,6 +19,7 @@ from regbench.analysis.opened import Opened
 from regbench.config.sections import Replicates
 from regbench.locale import words
 from regbench.report import page, tables
+from regbench.report.render import render
 from tests.command import regbench
 from tests.sample import records as sampled
 from tests.sample import sweep
@@ -60,6 +61,9 @@ def test_every_table_and_picture_is_there_and_nothing_is_fetched(
     assert set(re.findall(r'<a href="#([^"]+)"', text)) <= set(ids)
 
 
+SOLVED = "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1, dropout: 0.5}\n"
+
+
 def test_it_begins_with_what_was_found() -> None:
     comparison = Opened(QUICKSTART).comparison()
     first, second = page.lead(comparison, words("en"))
@@ -83,6 +87,21 @@ def test_comparisons_without_a_verdict_are_not_counted_as_undecided(tmp_path: Pa
         "Comparisons: 2. Helps: 0, hurts: 0, equivalent: 0, undecided: 0. "
         "No verdict, for too few pairs or no spread: 2."
     )
+
+
+def test_where_every_run_is_right_nothing_is_left_to_improve(tmp_path: Path) -> None:
+    plan, config = sweep(tmp_path, "seeds: 5\n" + SOLVED)
+    runs = sampled(plan).assign(test_accuracy=1.0)
+    solved = compare(runs, plan, config.analysis)
+    assert page.lead(solved, words("en")) == [
+        "Solved: every run scored as well as can be, so that there is nothing left to improve."
+    ]
+    assert "다 풀린 문제" in render(solved, "markdown", "ko")
+    runs.loc[3, "test_accuracy"] = 0.999
+    assert not compare(runs, plan, config.analysis).solved
+    failed = sampled(plan).assign(test_accuracy=1.0)
+    failed.loc[3, "status"] = "failed"
+    assert not compare(failed, plan, config.analysis).solved
 
 
 def test_a_picture_that_shows_some_techniques_only_says_so(tmp_path: Path) -> None:

@@ -87,6 +87,24 @@ def test_each_call_finds_the_generators_as_its_seed_sets_them(place: Path) -> No
         assert json.loads(text)["test_accuracy"] == pytest.approx(0.9 + drawn)
 
 
+def test_what_lies_beside_a_file_is_its_own_and_imported_once(place: Path) -> None:
+    code = "def train(seed, x=0):\n    import beside\n    beside.calls.append(seed)\n"
+    code += "    return {'acc': beside.FACTOR * seed + x, 'calls': len(beside.calls)}\n"
+    for factor in (2, 3):
+        folder = place / str(factor)
+        folder.mkdir()
+        (folder / "train.py").write_text(code + f"# {factor}\n")
+        (folder / "beside.py").write_text(f"FACTOR = {factor}\ncalls = []\n")
+        about = {"name": "acc", "better": "more"}
+        results = rb.experiment(
+            f"{factor}/train.py:train", {"x": [0, 1]}, seeds=3, metric=about, out=folder / "out",
+            executor="serial", progress=False,
+        )  # fmt: skip
+        measured = results.runs.sort_values("seed")["measured"].map(json.loads)
+        assert [m["acc"] - m["acc"] % factor for m in measured][-1] == 2 * factor
+        assert max(m["calls"] for m in measured) == 6
+
+
 def test_the_callers_generators_are_left_as_they_were(place: Path) -> None:
     state, numbers = random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
     sweep("own.yaml", "--set", "seeds=2", cwd=place)
@@ -319,3 +337,39 @@ def test_what_a_function_holds_that_cannot_be_sent_is_said(place: Path) -> None:
         rb.experiment(train, {"dropout": [0, 1]}, seeds=2, progress=False)
     results = rb.experiment(train, {"dropout": [0, 1]}, seeds=2, executor="serial", progress=False)
     assert len(results.runs) == 4
+
+
+def test_seeds_are_added_until_it_is_decided(place: Path) -> None:
+    rule = "sequential: {step: 3, most: 12}\n"
+    text = CONFIG.replace("dropout: [0, 0.5], norm: [none, batch]", "norm: [none, batch]")
+    (place / "own.yaml").write_text(text.replace("seeds: 6", "seeds: 5") + rule)
+    done = sweep("own.yaml", "--until-decided", cwd=place)
+    assert done.returncode == 0, done.stderr
+    results = rb.open("results/own")
+    seeds = results.comparison().planned
+    assert seeds == 12 or results.verdict("norm=batch") not in ("undecided", "too_few")
+    assert seeds in (5, 8, 11, 12)
+    assert results.comparison().looks == (5, 8, 11, 12)
+
+
+@pytest.mark.filterwarnings("default")  # what TensorBoard imports is deprecated
+def test_trackers_are_given_what_calls_measured(place: Path) -> None:
+    pytest.importorskip("tensorboard", reason="pip install 'regbench[tensorboard]'")
+    done = sweep("own.yaml", "--set", "seeds=5", "--tracker", "tensorboard", cwd=place)
+    assert "tensorboard: 20 runs added" in done.stderr, done.stderr
+    pattern = "{method}/seed {seed}"
+    told = rb.compare(
+        "results/own/tensorboard", runs=pattern, by="method", metric="final/test_accuracy"
+    )
+    own = rb.open("results/own").cells()
+    assert told.cells()["score"].tolist() == pytest.approx(own["score"].tolist(), abs=1e-6)
+
+
+def test_a_cluster_calls_it_too(place: Path) -> None:
+    pytest.importorskip("ray", reason="pip install 'regbench[ray]'")
+    done = regbench("sweep", "own.yaml", "--set", "seeds=2", "--executor", "ray", cwd=place)
+    assert done.returncode == 0, done.stderr
+    sweep("own.yaml", "--set", "seeds=2", "--out", "here", cwd=place)
+    frames = (rb.open(out).runs.set_index("run")["measured"] for out in ("results/own", "here"))
+    one, other = frames
+    assert one.sort_index().equals(other.sort_index())

@@ -56,6 +56,21 @@ def test_a_row_a_run_a_column_a_method_and_a_frame_give_the_same_numbers(place: 
     assert verdicts(rb.compare("mine.parquet", by="method", baseline="plain")) == verdicts(long)
 
 
+def test_the_numbers_of_rows_that_pandas_writes_are_no_method(place: Path) -> None:
+    frame = pd.read_csv(csv(place, LONG))
+    wide = frame.pivot(index="seed", columns="method", values="acc").reset_index(drop=True)
+    wide.to_csv("wide.csv")
+    assert set(verdicts(rb.compare("wide.csv", baseline="plain"))) == {"plain", "dropout", "mixup"}
+    pd.read_csv("wide.csv").to_csv("again.csv", index=False)
+    assert set(verdicts(rb.compare("again.csv", baseline="plain"))) == {"plain", "dropout", "mixup"}
+
+
+def test_two_columns_of_one_name_are_refused(place: Path) -> None:
+    frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(DataError, match="two columns of the frame are called 'a'"):
+        rb.compare(frame, baseline="a")
+
+
 def test_the_order_of_rows_and_columns_does_not_matter(place: Path) -> None:
     frame = pd.read_csv(csv(place, LONG))
     one = rb.compare(frame, by="method", baseline="plain").cells()
@@ -141,6 +156,8 @@ def test_a_run_without_a_score_counts_against_its_method_and_an_empty_wide_cell_
         (LONG, {"by": "methd"}, UsageError, "mine.csv has no column 'methd' (--by): did you mean"),
         (LONG, {"by": "method"}, UsageError, "which method of mine.csv is the baseline? Say"),
         (LONG, {"by": "method", "baseline": "pln"}, UsageError, "no method 'pln' in mine.csv: did"),
+        ("seed,acc,lr\n0,1,2\n1,2,3\n", {"metric": "acc", "baseline": "acc"}, UsageError,
+         "each row of mine.csv is a run, by --metric acc: say which column names its method"),
         (LONG, {}, UsageError, "mine.csv:2: method is 'plain', which is no score: if a row is a"),
         (LONG, {"by": "method", "factors": ["seed"]}, UsageError, "--by and --factors both say"),
         (LONG, {"by": "method", "metric": "loss"}, UsageError, "no column 'loss' (--metric)"),

@@ -79,6 +79,13 @@ def test_an_mlflow_experiment_has_a_row_a_run(
             client.log_metric(run, "acc", acc - 0.2 * (1 - epoch), step=epoch)
         client.set_terminated(run)
     helped("mlflow://mine")
+    run = client.create_run(experiment).info.run_id  # which was killed: nobody ended it
+    client.log_param(run, "method", "dropout")
+    client.log_param(run, "seed", 5)
+    client.log_metric(run, "acc", 0.99)
+    found = rb.compare("mlflow://mine", by="method", metric="acc", baseline="plain").comparison()
+    assert [f.reason for f in found.failures if f.status == "unusable"] == ["the run is running"]
+    assert found.cell("dropout").diverged == 1
     with pytest.raises(UsageError, match=r"no experiment 'other' at .* \(there: mine, Default\)"):
         read("mlflow://other")
     with pytest.raises(DataError, match="the experiment Default has no run"):
@@ -120,9 +127,9 @@ def test_a_run_of_wandb_that_was_cut_short_is_read_as_far_as_it_goes(
         copy = tmp_path / f"offline-run-{cut}" / "run-x.wandb"
         copy.parent.mkdir()
         copy.write_bytes(whole.read_bytes()[:cut])
-    rows = read(tmp_path).rows
-    assert len(rows) == 3
-    assert (rows["state"] == "running").any()
+    found = read(tmp_path)
+    assert len(found.rows) == 3
+    assert set(found.lost.values()) == {"the run is running"}
 
 
 def test_a_diverged_run_of_a_tracker_counts_against_its_method(tmp_path: Path) -> None:
