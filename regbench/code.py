@@ -131,8 +131,8 @@ def _file(where: str, code: str) -> ModuleType:
 
 @contextmanager
 def beside(folder: Path) -> Iterator[None]:
-    """Let code import what lies in a folder while this lasts, and no longer: in another there may be
-    files of the same names. What was imported is kept for the next time.
+    """Let code import what lies in a folder while this lasts, and no longer: another may have files
+    of the same names. What was imported is kept for the next time.
     """
     kept, known = _imported.setdefault(folder, {}), {*sys.modules}
     sys.modules.update({name: module for name, module in kept.items() if name not in known})

@@ -18,13 +18,13 @@ from tests.command import regbench
 from tests.runner.sweeps import SLOW, TINY, assert_same, wait_for_rows, written
 from tests.runner.test_interrupted import whole  # noqa: F401  # a fixture
 
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'regbench[ray]'")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
     """A head and another node, a core each."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'regbench[ray]'")
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})

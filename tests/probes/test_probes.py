@@ -241,6 +241,6 @@ def test_ids_say_what_is_measured_only_where_something_is() -> None:
 
 
 def test_the_schema_has_every_probe() -> None:
-    shape = schema()["properties"]["probes"]
+    shape = schema()["$defs"]["config"]["properties"]["probes"]
     assert list(shape["properties"]) == list(probes())
     assert json.dumps(shape)

@@ -11,7 +11,7 @@ from regbench.planning.cells import load
 from regbench.planning.plan import Stack, plan
 from regbench.results.read import read
 from regbench.runner.job import Job
-from tests.command import regbench
+from tests.command import sweep
 from tests.runner.sweeps import SLOW, TINY, assert_same, started, wait_for, wait_for_rows, written
 
 
@@ -20,7 +20,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A config that trains for some seconds, and the results of a sweep that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
     file = written(folder, SLOW)
-    assert regbench("sweep", file, "--out", folder / "whole").returncode == 0
+    assert sweep(file, "--out", folder / "whole").returncode == 0
     return file, folder / "whole"
 
 
@@ -36,7 +36,7 @@ def test_a_killed_sweep_resumes_to_the_metrics_of_one_never_stopped(
         wait_for(lambda: list((out / "checkpoints").glob("*.safetensors")))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    done = regbench("sweep", file, "--out", out)
+    done = sweep(file, "--out", out)
     assert done.returncode == 0, done.stderr
     assert_same(out, untouched)
     assert not (out / "checkpoints").exists(), "a finished sweep needs none"
