@@ -30,9 +30,11 @@ def across(comparisons: Sequence[Comparison], words: Words) -> Table | None:
         "equivalent": (("equivalent",), "same"),
         "undecided": (("undecided", "too_few", "no_spread"), "plain"),
     }
+    # Names of conditions may have commas of their own.
+    between = "; " if any("," in comparison.condition for comparison in comparisons) else ", "
     rows = []
     for row, mean in zip(rows_of, means, strict=True):
-        where = [cell(", ".join(row.where(*kinds)), tone) for kinds, tone in groups.values()]
+        where = [cell(between.join(row.where(*kinds)), tone) for kinds, tone in groups.values()]
         spread = numbers.number(metric.scale * row.mean.sd, 1 + metric.digits[0])
         figures = [cell(mean), cell(spread)] if known else []
         rows.append((cell(shortened(row.label, single)), *where, *figures))

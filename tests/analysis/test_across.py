@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from statsmodels.stats.meta_analysis import combine_effects
 
 from regbench.analysis.across import FEWEST_DATASETS, across, random_effects
 from regbench.analysis.metrics import another
@@ -21,6 +20,8 @@ def effects(k: int, between: float) -> list[Estimate]:
 
 @pytest.mark.parametrize("between", [0.0, 0.05, 2.0])
 def test_mean_interval_and_spread_are_those_of_statsmodels(between: float) -> None:
+    from statsmodels.stats.meta_analysis import combine_effects
+
     for _ in range(20):
         told = effects(6, between)
         found = random_effects(told)

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 import scipy.stats
-import statsmodels.api as sm
-from statsmodels.stats.weightstats import CompareMeans, DescrStatsW, ttost_paired
 
 from regbench.analysis import levels, stats
 from regbench.analysis.comparison import CellResult, Comparison, Effect
@@ -46,6 +44,8 @@ def effect(comparison: Comparison, label: str) -> Effect:
 
 
 def test_pairs_have_the_paired_t_test_its_interval_and_equivalence_test() -> None:
+    from statsmodels.stats.weightstats import ttost_paired
+
     base = RANDOM.normal(0.8, 0.02, 10)
     a, b = base + RANDOM.normal(0.02, 0.01, 10), base + RANDOM.normal(0, 0.001, 10)
     found = compared({"base": base, "a": a, "b": b}, margin=0.005)
@@ -60,6 +60,8 @@ def test_pairs_have_the_paired_t_test_its_interval_and_equivalence_test() -> Non
 
 
 def test_runs_that_nothing_pairs_have_welchs_tests() -> None:
+    from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
     base, a = RANDOM.normal(0.8, 0.02, 12), RANDOM.normal(0.83, 0.005, 7)
     found = compared({"base": base, "a": a}, by="", margin=0.02)
     e, test = effect(found, "a"), scipy.stats.ttest_ind(a, base, equal_var=False)
@@ -156,6 +158,8 @@ def grid(n: int, spread: Sequence[float]) -> list[tuple[dict[str, str], np.ndarr
 
 
 def test_effects_of_factors_that_nothing_pairs_are_those_of_robust_least_squares() -> None:
+    from statsmodels.regression.linear_model import OLS
+
     # In a saturated model HC2 gives each cell its own variance: what Welch's test does for two.
     cells = grid(6, (0.1, 0.5, 0.2, 0.9))
     table = Table([Scored(str(k), k, dict(enumerate(x))) for k, x in cells], "mine", "")
@@ -164,7 +168,7 @@ def test_effects_of_factors_that_nothing_pairs_are_those_of_robust_least_squares
     rows = [(i in (1, 3), i in (2, 3), x) for i, (_, xs) in enumerate(cells) for x in xs]
     a, b, y = np.array(rows, float).T
     design = np.column_stack([np.ones_like(a), a - 0.5, b - 0.5, (a - 0.5) * (b - 0.5)])
-    fitted = sm.OLS(y, design).fit(cov_type="HC2")
+    fitted = OLS(y, design).fit(cov_type="HC2")
     shown = [*found.factorial.main, *found.factorial.interactions]
     for contrast, mean, error in zip(shown, fitted.params[1:], fitted.bse[1:], strict=True):
         assert contrast.estimate.mean == pytest.approx(mean)

@@ -20,7 +20,7 @@ from regbench.planning.plan import plan
 from regbench.report import claims as shown
 from regbench.report import tables
 from regbench.results.schema import PROBES
-from tests.command import regbench, several
+from tests.command import here, regbench
 from tests.sample import records
 
 ROOT = Path(__file__).parents[2]
@@ -226,33 +226,25 @@ def test_an_arm_that_names_no_cell_and_runs_that_are_missing_are_said(tmp_path: 
 def test_the_command_runs_lists_and_explains(tmp_path: Path) -> None:
     written(tmp_path)
     where = ["--claims", "claims"]
-    quick, done = several(
-        ["claims", "run", *where, "--quick"],
-        ["claims", "run", "dropout-helps", *where],
-        cwd=tmp_path,
-    )
-    assert (quick[0], done[0]) == (0, 0), quick[2] + done[2]
-    assert "dropout-helps: – no verdict" in quick[1]
-    assert "runs to train" in done[2]  # a smoke test is no result
+    quick = here("claims", "run", *where, "--quick", cwd=tmp_path)
+    done = here("claims", "run", "dropout-helps", *where, cwd=tmp_path)
+    assert (quick.returncode, done.returncode) == (0, 0), quick.stderr + done.stderr
+    assert "dropout-helps: – no verdict" in quick.stdout
+    assert "runs to train" in done.stderr  # a smoke test is no result
     runs = tmp_path / "results/claims/dropout-helps/mlp/runs.csv"
     before = runs.read_bytes()
     (
         runs.parent / "epochs.csv"
     ).unlink()  # a claim whose runs are finished needs no more than what decides it
-    again, listed, told, wrong = several(
-        ["claims", "run", "dropout-helps", *where],
-        ["claims", *where, "--lang", "ko"],
-        ["claims", "show", "dropout-helps", *where],
-        ["claims", "run", "nothing", *where],
-        cwd=tmp_path,
-    )
-    assert (again[1], runs.read_bytes()) == (done[1], before)
-    assert "드롭아웃은 도움이 됨." in listed[1]
-    assert "supported `gain > 1`" in told[1]
-    assert (wrong[0], "there is no claim 'nothing'; there are dropout-helps" in wrong[2]) == (
-        2,
-        True,
-    )
+    again = here("claims", "run", "dropout-helps", *where, cwd=tmp_path)
+    assert (again.stdout, runs.read_bytes()) == (done.stdout, before)
+    listed = here("claims", *where, "--lang", "ko", cwd=tmp_path)
+    assert "드롭아웃은 도움이 됨." in listed.stdout
+    told = here("claims", "show", "dropout-helps", *where, cwd=tmp_path)
+    assert "supported `gain > 1`" in told.stdout
+    wrong = here("claims", "run", "nothing", *where, cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "there is no claim 'nothing'; there are dropout-helps" in wrong.stderr
 
 
 def probed(claim: claims.Claim, runs: pd.DataFrame) -> pd.DataFrame:
