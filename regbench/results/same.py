@@ -85,13 +85,24 @@ def given(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {key: value for key, value in config.items() if value is not None}
     for key in ("dataset", "model"):
-        section = kept.get(key)
-        if isinstance(section, Mapping) and section.get("path"):
-            last = unicodedata.normalize("NFC", Path(str(section["path"])).name)
-            kept[key] = {**section, "path": last}
+        kept |= {key: _unmoved(kept[key])} if key in kept else {}
+    if isinstance(kept.get("vary"), list):
+        kept["vary"] = [
+            {key: _unmoved(value) for key, value in condition.items()}
+            if isinstance(condition, Mapping)
+            else condition
+            for condition in kept["vary"]
+        ]
     if function := kept.get("function"):
         kept["function"] = unicodedata.normalize("NFC", Path(str(function)).name)
     return kept
+
+
+def _unmoved(section: Any) -> Any:
+    """Return a section with the last part of its path."""
+    if not isinstance(section, Mapping) or not section.get("path"):
+        return section
+    return {**section, "path": unicodedata.normalize("NFC", Path(str(section["path"])).name)}
 
 
 def decisive(config: Mapping[str, Any]) -> dict[str, Any]:

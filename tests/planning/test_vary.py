@@ -23,6 +23,7 @@ from regbench.planning.cells import load
 from regbench.planning.plan import named, plan, trials
 from regbench.report import data_schema
 from regbench.report import render as report
+from regbench.results.same import decisive
 from tests.command import several, sweep
 from tests.sample import records
 
@@ -305,6 +306,9 @@ def test_paths_of_varied_datasets_are_told_from_where_the_config_is_written(
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(dump(data), "utf-8")
     assert load(folder / "config.yaml") == settings
+    moved = settings.resolved(tmp_path / "elsewhere")
+    assert moved != data
+    assert decisive(moved) == decisive(data), "a project that moves goes on"
 
 
 @pytest.mark.parametrize(
