@@ -6,22 +6,30 @@ that a config can be trained, never for what reads results.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
-import os
+import inspect
+import json
+import re
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
+from regbench import files
 from regbench.errors import CodeError, describe
 from regbench.text import closest
 
+NAMED = r".+\.py:[^\W\d]\w*|[^\W\d][\w.]*:[^\W\d]\w*"
+"""What names a class or function, as a pattern."""
+PLAIN = (bool, int, float, complex, str, bytes, type(None))
+"""Kinds of values by which a function outside of any file is known too."""
 Loc = tuple[str, ...]
 AT: Loc = ("model", "path")
 """The setting of a config that names a module."""
@@ -34,8 +42,7 @@ def located(path: str, folder: Path) -> str:
     where, _, name = path.rpartition(":")
     if not where.endswith(".py"):
         return path
-    # Path.resolve and Path.expanduser raise on a loop of links and on a user without a home.
-    return f"{os.path.abspath(folder / os.path.expanduser(where))}:{name}"  # noqa: PTH100, PTH111
+    return f"{files.full(where, folder)}:{name}"
 
 
 def shown(path: str) -> str:
@@ -81,6 +88,65 @@ def digest(path: str, at: Loc = AT) -> str:
         except OSError as error:
             raise CodeError(at, f"{file} can't be read ({error.strerror})") from error
     return whole.hexdigest()[:12]
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return what names a function that is at hand: "module:name"; of an object that is called the
+    name of its class.
+    """
+    if isinstance(function, functools.partial):
+        return name_of(function.func)
+    owner = _owner(function)
+    name = re.sub(r"\W", "", owner.__name__)  # of <lambda>
+    return f"{owner.__module__}:{name}"
+
+
+def of_function(function: Callable[..., Any]) -> str:
+    """Return 12 hexadecimal digits that stand for a function that is at hand: its source, or what
+    it was compiled to where there is none, as at a prompt; the plain values that it names outside
+    of itself, and the same of the functions and classes of its module that it names.
+    """
+    return hashlib.sha256(b"\0".join(_parts(function, set()))).hexdigest()[:12]
+
+
+def _parts(thing: Any, seen: set[Any]) -> Iterator[bytes]:
+    if isinstance(thing, functools.partial):
+        bound: dict[Any, Any] = {**dict(enumerate(thing.args)), **thing.keywords}
+        # Of what JSON doesn't have the type alone: its repr may be another in each process.
+        text = json.dumps(bound, skipkeys=True, default=lambda value: type(value).__qualname__)
+        yield text.encode()
+        yield from _parts(thing.func, seen)
+        return
+    owner = _owner(thing)
+    if owner in seen:
+        return
+    seen.add(owner)
+    body = getattr(owner, "__code__", None)
+    try:
+        yield inspect.getsource(owner).encode()
+    except (OSError, TypeError):
+        yield _compiled(body) if body else owner.__qualname__.encode()
+    if not inspect.isfunction(owner):
+        return
+    with suppress(ValueError):  # of a name that is not bound yet
+        names = inspect.getclosurevars(owner)
+        for name, value in sorted({**names.nonlocals, **names.globals}.items()):
+            if isinstance(value, PLAIN):
+                yield f"{name}={value!r}".encode()
+            elif callable(value) and getattr(value, "__module__", None) == owner.__module__:
+                yield from _parts(value, seen)
+
+
+def _owner(thing: Any) -> Any:
+    """Return the function or class with the source of what is called."""
+    thing = getattr(thing, "__func__", thing)
+    return thing if hasattr(thing, "__name__") else type(thing)
+
+
+def _compiled(body: CodeType) -> bytes:
+    """Return what a body of code does, without where it stands."""
+    inner = [_compiled(c) if isinstance(c, CodeType) else repr(c).encode() for c in body.co_consts]
+    return b"\0".join([body.co_code, repr(body.co_names).encode(), *inner])
 
 
 def imported(path: str, code: str | None, at: Loc = AT) -> Any:

@@ -63,7 +63,7 @@ class File:
         if len(names) == 1:
             raise DataError(
                 f"{path} has the single column {shortened(names[0])!r}: put "
-                "commas, semicolons or tabs between the cells, and a column to predict"
+                "commas, semicolons or tabs between the cells of two columns or more"
             )
         check_names(path, names)
         return cls(path, text, file.delimiter, names, notes)

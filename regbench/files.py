@@ -54,6 +54,14 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             os.close(folder)
 
 
+def full(path: str | os.PathLike[str], folder: Path = Path()) -> Path:
+    """Return a path that starts from `folder`, in full; nothing is looked up.
+
+    Path.resolve and Path.expanduser raise on a loop of links and on a user without a home.
+    """
+    return Path(os.path.abspath(folder / os.path.expanduser(path)))  # noqa: PTH100, PTH111
+
+
 def clear_parts(folder: Path) -> None:
     """Delete what a kill left of files that `replace` was writing in a folder."""
     for path in folder.iterdir():

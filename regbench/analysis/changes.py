@@ -86,9 +86,9 @@ def _numbers(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Array, Array, list[str]]
     if "measured" not in a:
         return a[METRICS].to_numpy(float), b[METRICS].to_numpy(float), METRICS
     sides = [[json.loads(text or "{}") for text in side["measured"]] for side in (a, b)]
-    values = [value for side in sides for value in side]
-    kinds = {name: value for of_run in values for name, value in of_run.items()}
-    names = [name for name, value in kinds.items() if not isinstance(value, str)]
+    values = [pair for side in sides for of_run in side for pair in of_run.items()]
+    texts = {name for name, value in values if isinstance(value, str)}
+    names = [name for name in dict.fromkeys(name for name, _ in values) if name not in texts]
     x, y = (
         np.array([[of_run.get(name) for name in names] for of_run in side], float).reshape(
             len(side), len(names)

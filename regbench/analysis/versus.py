@@ -129,7 +129,6 @@ def labelled(name: str, comparison: Comparison) -> str:
     known = {short: label for label, short in short_names(comparison.cells).items()}
     known |= {cell.label: cell.label for cell in comparison.cells}
     known.setdefault("baseline", comparison.baseline.label)
-    known.setdefault("baseline", comparison.baseline.label)
     wanted = " + ".join(re.split(r"\s*\+\s*(?=[a-z])", name.strip()))
     if wanted in known:
         return known[wanted]

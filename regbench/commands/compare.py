@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from regbench.commands.options import Format, Language, Where, again, language, printable, stdout
+from regbench.commands.options import (
+    Check,
+    Format,
+    Language,
+    Summary,
+    Svg,
+    Where,
+    Width,
+    Write,
+    again,
+    language,
+    printable,
+    stdout,
+)
 from regbench.commands.results import (
     another_table,
     append_summary,
@@ -83,27 +96,14 @@ def compare(
     ] = None,
     form: Format = None,
     lang: Language = None,
-    width: Annotated[
-        int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")
-    ] = None,
-    svg: Annotated[
-        Path | None, typer.Option(help="write the terminal's picture of the table here instead")
-    ] = None,
+    width: Width = None,
+    svg: Svg = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write the report, an HTML page, instead")
     ] = None,
-    write: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="fill this document's table blocks")
-    ] = None,
-    check: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="exit with 3 where this document's tables are out of date"
-        ),
-    ] = None,
-    summary: Annotated[
-        bool, typer.Option("--summary", help="append the tables to the CI job's summary page")
-    ] = False,
+    write: Write = None,
+    check: Check = None,
+    summary: Summary = False,
 ) -> None:
     """Compare runs that were made elsewhere, by their scores in a table or a tracker."""
     # Long, since every option has its words beside it.

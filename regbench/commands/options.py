@@ -54,6 +54,22 @@ Format = Annotated[
     Literal["rich", "markdown", "latex", "csv", "json"] | None,
     typer.Option("--format", help="default: rich, for the terminal"),
 ]
+Width = Annotated[
+    int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")
+]
+Svg = Annotated[
+    Path | None, typer.Option(help="write the terminal's picture of the table here instead")
+]
+Write = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="fill this document's table blocks")
+]
+Check = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="exit with 3 where this document's tables are out of date"),
+]
+Summary = Annotated[
+    bool, typer.Option("--summary", help="append the tables to the CI job's summary page")
+]
 Trackers = Annotated[
     list[str] | None,
     typer.Option(

@@ -12,11 +12,16 @@ import typer
 
 from regbench import signs
 from regbench.commands.options import (
+    Check,
     Directory,
     Format,
     Language,
+    Summary,
+    Svg,
     Trackers,
     Where,
+    Width,
+    Write,
     language,
     output_encoding,
     printable,
@@ -36,24 +41,11 @@ def table(
     directory: Directory,
     form: Format = None,
     lang: Language = None,
-    svg: Annotated[
-        Path | None, typer.Option(help="write the terminal's picture of the table here instead")
-    ] = None,
-    width: Annotated[
-        int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")
-    ] = None,
-    write: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="fill this document's table blocks")
-    ] = None,
-    check: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="exit with 3 where this document's tables are out of date"
-        ),
-    ] = None,
-    summary: Annotated[
-        bool, typer.Option("--summary", help="append the tables to the CI job's summary page")
-    ] = False,
+    svg: Svg = None,
+    width: Width = None,
+    write: Write = None,
+    check: Check = None,
+    summary: Summary = False,
     where: Where = None,
 ) -> None:
     """Print the summary table and all cells, rebuilt from a results directory."""

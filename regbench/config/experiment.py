@@ -13,9 +13,6 @@ from regbench.config import rounds
 from regbench.config.sections import Sequential
 from regbench.settings import Settings
 
-FUNCTION = r".+\.py:[^\W\d]\w*|[^\W\d][\w.]*:[^\W\d]\w*"
-"""What names a function, as a pattern."""
-
 
 class Goal(Settings):
     """What of that which a call returns is compared."""

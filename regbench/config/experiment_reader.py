@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from regbench import code
 from regbench.config.basics import BasicsReader
-from regbench.config.experiment import FUNCTION, Experiment, Goal
+from regbench.config.experiment import Experiment, Goal
 from regbench.config.reader import Overrides, TooManyError, dotted, told
 from regbench.config.sections import RUNS, Sequential
 from regbench.config.wording import shown
@@ -100,16 +100,12 @@ class ExperimentReader(BasicsReader):
 
     def function(self, value: Any) -> str:
         """Return where the function is, a file in full."""
-        if not isinstance(value, str) or not re.fullmatch(FUNCTION, value):
+        if not isinstance(value, str) or not re.fullmatch(code.NAMED, value):
             wanted = "file.py:name, or package.module:name"
             self.problem(("function",), f"function can't be {shown(value)}", wanted)
             return ""
-        where, _, name = value.rpartition(":")
-        if not where.endswith(".py"):
-            return value
         start = self.path.parent if self.document.place(("function",)).line else Path()
-        # Path.resolve and Path.expanduser raise on a loop of links and on a user without a home.
-        return f"{os.path.abspath(start / os.path.expanduser(where))}:{name}"  # noqa: PTH100, PTH111
+        return code.located(value, start)
 
     def goal(self, value: Any) -> Goal | None:
         """Return the section `metric`; a text is its name."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import itertools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from regbench import files
 from regbench.config import wording
 from regbench.config.config import Config
 from regbench.config.reader import (
@@ -165,9 +165,7 @@ class ConfigReader(StrengthsReader):
         path = value.get("path")
         if isinstance(path, str):
             start = self.path.parent if self.document.place((*at, "path")).line else Path()
-            # Path.resolve and Path.expanduser raise on a loop of links and on a user without a
-            # home.
-            values["path"] = Path(os.path.abspath(start / os.path.expanduser(path)))  # noqa: PTH100, PTH111
+            values["path"] = files.full(path, start)
         if source and source.NEEDS_PATH and path is None:
             what = f"dataset.path is missing: {name} reads data of your own"
             self.problem(at, what, "the path of a file or folder", key=True)
@@ -315,14 +313,13 @@ class ConfigReader(StrengthsReader):
         """
         value = condition.get("dataset")
         if isinstance(value, str):
-            files = {".npz": "npz", ".csv": "table", ".parquet": "table"}
-            kind = files.get(Path(value).suffix.lower())
+            kind_of = {".npz": "npz", ".csv": "table", ".parquet": "table"}
+            kind = kind_of.get(Path(value).suffix.lower())
             value = {"name": kind, "path": value} if kind else {"name": value}
         if not isinstance(value, dict):
             return condition
         if isinstance(path := value.get("path"), str):
-            full = os.path.abspath(self.path.parent / os.path.expanduser(path))  # noqa: PTH100, PTH111
-            value = value | {"path": Path(full).as_posix()}
+            value = value | {"path": files.full(path, self.path.parent).as_posix()}
         return condition | {"dataset": value}
 
     def condition(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from regbench.code import NAMED
 from regbench.config import wording
-from regbench.config.experiment import FUNCTION, Goal
+from regbench.config.experiment import Goal
 from regbench.config.reader import kinds
 from regbench.config.sections import (
     MODES,
@@ -79,7 +80,7 @@ def _experiment() -> dict[str, Any]:
         "function": {
             "description": "training code of yours: file.py:name, or package.module:name",
             "type": "string",
-            "pattern": f"^({FUNCTION})$",
+            "pattern": f"^({NAMED})$",
         },
         "code": {"description": "digits that stand for it; filled in", "type": ["string", "null"]},
         "metric": {"anyOf": [{"type": "string", "minLength": 1}, _optional(Goal, [])]},

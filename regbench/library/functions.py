@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from regbench import files
+from regbench import code, files
 from regbench.config import experiment_reader
 from regbench.errors import ConfigError, Problem, UsageError
 from regbench.library.comparisons import Comparisons
@@ -210,7 +210,7 @@ def experiment(
     """
     voice = Voice() if progress else Voice.silent()
     function = None if isinstance(train, str) else train
-    named = train if isinstance(train, str) else f"{train.__module__}:{train.__name__}"
+    named = train if isinstance(train, str) else code.name_of(train)
     config: dict[str, Any] = {
         "name": name or re.sub(r"[^\w-]", "-", named.rpartition(":")[2].lower()).strip("-_"),
         "function": named,

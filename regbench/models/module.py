@@ -68,7 +68,7 @@ class Settings(Base):
     @field_validator("path")
     @classmethod
     def _names_something(cls, path: str) -> str:
-        if not re.fullmatch(r".+\.py:[^\W\d]\w*|[^\W\d][\w.]*:[^\W\d]\w*", path):
+        if not re.fullmatch(code.NAMED, path):
             raise ValueError(
                 f"{path!r} names nothing; allowed: file.py:Name or package.module:Name"
             )

@@ -5,7 +5,6 @@ call leaves.
 from __future__ import annotations
 
 import copy
-import hashlib
 import inspect
 import math
 import pickle
@@ -43,7 +42,7 @@ def settled(
         say(f"imports {code.shown(path)}: your code runs")
         function = code.imported(path, experiment.code, AT)
     else:
-        function, known = held, source_of(held)
+        function, known = held, code.of_function(held)
     with suppress(ValueError):  # of some that are written in C nothing is known
         signature = inspect.signature(function)
         for settings in arguments(experiment):
@@ -54,18 +53,6 @@ def settled(
                 what = f"{code.shown(path)} can't be called with {told}: {error}"
                 raise CodeError(AT, what) from None
     return experiment.model_copy(update={"code": experiment.code or known})
-
-
-def source_of(function: Callable[..., Any]) -> str:
-    """Return 12 hexadecimal digits that stand for a function's source, or its bytecode where there
-    is none.
-    """
-    try:
-        text = inspect.getsource(function).encode()
-    except (OSError, TypeError):
-        body = getattr(function, "__code__", None)
-        text = body.co_code if body else repr(function).encode()
-    return hashlib.sha256(text).hexdigest()[:12]
 
 
 def pickled(function: Callable[..., Any]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from regbench.errors import DataError
@@ -27,7 +28,7 @@ class Frame:
     lost: Mapping[int, str] = field(default_factory=dict)
     """Rows of runs that came to no end, whatever they had scored by then: number to reason."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """12 hexadecimal digits that stand for all of it."""
         text = self.rows.to_csv(index=False)

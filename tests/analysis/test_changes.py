@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import regbench as rb
 from regbench.analysis.changes import changes
 from regbench.analysis.opened import Opened
 from tests.command import regbench
@@ -50,6 +51,28 @@ def test_each_difference_is_a_line_with_its_kind(tmp_path: Path) -> None:
     assert "config: analysis.confidence was 0.95, now 0.99" in done.stdout
     assert 'environment: torch was "' in done.stdout
     assert f"runs: 1 only in {QUICKSTART}" in done.stdout
+
+
+def test_calls_that_measured_a_number_or_a_text_under_one_name_compare_by_the_rest(
+    tmp_path: Path,
+) -> None:
+    def train(seed: int, dropout: float) -> dict[str, float | str]:
+        note = "none" if seed else 1.0
+        return {"test_accuracy": seed / 10 + dropout + by[-1], "note": note}
+
+    made: list[Path] = []
+    by: list[float] = []
+    for number in (0.0, 0.1):
+        by.append(number)
+        out = tmp_path / str(number)
+        rb.experiment(
+            train, {"dropout": [0, 0.5]}, seeds=2, out=out, executor="serial", progress=False
+        )
+        made.append(out)
+    done = regbench("diff", *made)
+    assert done.returncode == 3
+    assert "test_accuracy differs in 4 runs, by up to 0.1" in done.stdout
+    assert "note" not in done.stdout
 
 
 def test_metrics_that_differ_are_counted_and_measured(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Training code of one's own: called with every seed and setting, recorded, resumed, compared."""
 
+import functools
 import json
 import os
 import random
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import scipy.stats
 import torch
 
 import regbench as rb
+from regbench.code import of_function
 from regbench.errors import ConfigError
 from tests.command import here, regbench, sweep
 
@@ -324,6 +326,64 @@ def test_a_function_of_a_script_or_a_notebook_is_an_experiment(place: Path) -> N
     assert from_file.cells()["cell"].tolist() == ["dropout=0.5", "baseline"]
     with pytest.raises(ConfigError, match="can't be called with seed, width"):
         rb.experiment(train, {"width": [1, 2]}, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda of: lambda seed, dropout: of(seed, dropout, 1), "lambda"),
+        (lambda of: functools.partial(of, by=1), "score"),
+        (lambda of: Called(), "called"),
+        (lambda of: Called().method, "method"),
+    ],
+    ids=["a lambda", "a partial", "an object", "a method"],
+)
+def test_whatever_can_be_called_is_an_experiment(
+    place: Path, make: Callable[..., Callable[..., Any]], name: str
+) -> None:
+    def go() -> rb.Results:
+        return rb.experiment(
+            make(score), {"dropout": [0, 0.5]}, seeds=2, executor="serial", progress=False
+        )
+
+    results = go()
+    assert results.directory == Path("results") / name
+    assert results.cells()["difference"][0] == pytest.approx(0.5)
+    assert go().runs.equals(results.runs)
+
+
+def score(seed: int, dropout: float, by: float) -> dict[str, float]:
+    return {"test_accuracy": seed / 100 + by * dropout}
+
+
+class Called:
+    def __call__(self, seed: int, dropout: float) -> dict[str, float]:
+        return score(seed, dropout, 1)
+
+    def method(self, seed: int, dropout: float) -> dict[str, float]:
+        return score(seed, dropout, 1)
+
+
+def test_a_function_of_a_prompt_or_a_notebook_is_known_by_what_it_does() -> None:
+    def typed(text: str, **names: Any) -> Callable[..., Any]:
+        names |= {"__name__": "__main__"}
+        exec(text, names)
+        function: Callable[..., Any] = names["train"]
+        return function
+
+    text = "def train(seed):\n    return {'test_accuracy': max([0.5 for _ in range(2)])}"
+    known = of_function(typed(text))
+    assert of_function(typed(f"\n\n{text}")) == known
+    for other in (text.replace("0.5", "0.6"), text.replace("max", "min")):
+        assert of_function(typed(other)) != known
+    text += "\n\ndef helped(seed):\n    return helper(seed * epochs)"
+    text += "\n\ndef helper(n):\n    return n + 1\n\ntrain = helped"
+    known = of_function(typed(text, epochs=5))
+    assert of_function(typed(text, epochs=5, unused=6)) == known
+    assert of_function(typed(text, epochs=6)) != known
+    assert of_function(typed(text.replace("n + 1", "n + 2"), epochs=5)) != known
+    partials = [functools.partial(typed(text), by=by, of=object()) for by in (1, 1, [2], [3])]
+    assert len({of_function(p) for p in partials}) == 3
 
 
 def test_what_a_function_holds_that_cannot_be_sent_is_said(place: Path) -> None:
