@@ -52,17 +52,17 @@ def test_verdicts_are_counted_by_dataset_and_a_cell_that_one_lacks_has_no_mean()
         return dict(enumerate(np.arange(6) + shift + RANDOM.normal(0, 0.05, 6)))
 
     tables = []
-    for i, name in enumerate("abcde"):
+    for i, name in enumerate("abcdef"):
         cells = [Scored("base", {}, scores(0)), Scored("good", {"good": ""}, scores(1))]
         cells.append(Scored("mixed", {"mixed": ""}, scores(1 if i < 2 else -1)))
-        if name != "e":
+        if name != "f":
             cells.append(Scored("rare", {"rare": ""}, scores(0)))
         tables.append(Table(cells, "mine", "seed", name))
     rule = Rule(another("score", [1.0]), 0.0, 0.05, (1,), images=False)
     good, mixed, rare = across(comparisons(tables, rule))
-    assert good.where("helps") == list("abcde")
-    assert (mixed.where("helps"), mixed.where("hurts")) == (list("ab"), list("cde"))
-    assert (good.mean.n, mixed.mean.n, rare.mean.n) == (5, 5, 0)
+    assert good.where("helps") == list("abcdef")
+    assert (mixed.where("helps"), mixed.where("hurts")) == (list("ab"), list("cdef"))
+    assert (good.mean.n, mixed.mean.n, rare.mean.n) == (6, 6, 0)
     assert good.mean.low > 0
     assert mixed.mean.low < 0 < mixed.mean.high
     assert mixed.mean.sd > 0.5

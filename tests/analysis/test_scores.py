@@ -4,6 +4,7 @@ no.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -147,6 +148,34 @@ def test_a_seed_that_one_cell_lacks_is_stated_and_no_pair() -> None:
     assert [(f.label, f.status, f.seeds) for f in found.failures] == [("a", "missing", (6,))]
 
 
+def test_runs_that_nothing_pairs_may_be_more_here_than_there() -> None:
+    found = compared({"base": RANDOM.normal(0.8, 0.01, 7), "a": RANDOM.normal(0.8, 0.01, 5)}, by="")
+    assert found.failures == ()
+
+
+def test_a_cell_that_lost_a_run_is_not_among_the_best_whatever_pairs() -> None:
+    base = RANDOM.normal(0.8, 0.01, 8)
+    lost = np.where(np.arange(8) < 1, math.nan, base + RANDOM.normal(0, 0.001, 8))
+    for by in ("seed", ""):
+        found = compared({"base": base, "a": lost}, by)
+        assert [found.cell(label).near_best for label in ("base", "a")] == [True, False]
+
+
+@pytest.mark.parametrize("by", ["seed", ""])
+def test_without_a_margin_nothing_is_tested_for_equivalence(by: str) -> None:
+    base = RANDOM.normal(0.8, 0.01, 8)
+    found = compared({"base": base, "a": base + RANDOM.normal(0, 0.001, 8)}, by)
+    assert math.isnan(effect(found, "a").equivalence_p)
+    told = compared({"base": base, "a": base + RANDOM.normal(0, 0.001, 8)}, by, margin=0.1)
+    assert effect(told, "a").equivalence_p < 1
+
+
+def test_how_small_a_difference_could_be_seen_is_told_of_pairs_alone() -> None:
+    cells = {"base": RANDOM.normal(0.8, 0.01, 8), "a": RANDOM.normal(0.8, 0.01, 8)}
+    assert compared(cells).detectable > 0
+    assert math.isnan(compared(cells, by="").detectable)
+
+
 def grid(n: int, spread: Sequence[float]) -> list[tuple[dict[str, str], np.ndarray]]:
     """Scores of the cells of two factors, with spreads of their own."""
     means = (0.0, 1.0, 0.5, 3.0)
@@ -189,6 +218,15 @@ def test_the_truly_best_cell_is_among_the_best_where_nothing_pairs() -> None:
     assert levels.near_best_unpaired(far, 0.05).tolist()[:2] == [True, False]
 
 
+@pytest.mark.parametrize("t", [1.7, 1.9])
+def test_only_worse_cells_of_enough_runs_are_told_from_the_best(t: float) -> None:
+    # One-sided: with 18 degrees of freedom 5% lie above a t of 1.734.
+    best, other = Estimate(10, t * math.sqrt(2 / 10), 1, 0, 0), Estimate(10, 0, 1, 0, 0)
+    assert levels.near_best_unpaired([best, other], 0.05).tolist() == [True, t < 1.734]
+    few = [replace(e, n=stats.FEWEST_SEEDS - 1, mean=100 * e.mean) for e in (best, other)]
+    assert levels.near_best_unpaired(few, 0.05).all()
+
+
 @pytest.mark.parametrize("by", ["seed", ""])
 def test_where_nothing_is_true_a_verdict_is_as_rare_as_promised(by: str) -> None:
     draws, wrong = 150, 0
@@ -209,6 +247,14 @@ def test_all_tables_are_corrected_together() -> None:
     p = effect(one[0], "a").p
     assert effect(one[0], "a").p_adjusted == pytest.approx(p)
     assert effect(two[0], "a").p_adjusted == pytest.approx(2 * p)
+
+
+@pytest.mark.parametrize(
+    ("scores", "digits"),
+    [([0.8123], 3), ([98.4], 1), ([123_456.0], 0), ([2e-9], 11), ([0.0, math.nan], 1)],
+)
+def test_a_score_is_told_with_three_digits_that_count(scores: list[float], digits: int) -> None:
+    assert another("score", scores).digits[0] == digits
 
 
 def test_nothing_is_told_that_was_not_measured() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -179,6 +180,20 @@ class Deciding(Twice):
 class Random(Twice):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(F.dropout(x, 0.5, self.training))
+
+
+class Drawing(Twice):
+    """Notes in a file what it draws in training."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__()
+        self.file = file
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            with Path(self.file).open("a") as file:
+                file.write(f"{torch.rand(()).item()}\n")
+        return super().forward(x)
 
 
 class Counting(Twice):

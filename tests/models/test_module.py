@@ -391,6 +391,17 @@ def test_a_module_that_draws_by_itself_does_so_from_its_runs_seed(images: data.I
     assert first["train_loss"] != other["train_loss"]
 
 
+def test_what_it_draws_is_new_in_every_step_of_every_run(
+    images: data.Images, tmp_path: Path
+) -> None:
+    made = {"name": "module", "path": f"{FILE}:Drawing", "args": {"file": str(tmp_path / "drawn")}}
+    drawn: set[str] = set()
+    for run in runs(made, [{}]):
+        trained([run], images)
+        drawn |= {*(tmp_path / "drawn").read_text().split()[-6:]}  # two epochs of three batches
+    assert len(drawn) == 12
+
+
 @pytest.mark.parametrize("net", ["LeNet5", "Normed", "Attending"])
 def test_multiply_adds_are_those_of_its_products(net: str) -> None:
     (run, *_) = runs(net, [{}])

@@ -169,6 +169,33 @@ def test_what_raises_returns_nonsense_or_no_number_is_a_row_with_its_reason(plac
     assert (cell.diverged, cell.finished) == (1, 2)
 
 
+def test_what_a_generator_returns_stands_for_the_run_before_what_it_yielded_last(
+    place: Path,
+) -> None:
+    def train(seed: int, returns: bool = False) -> Iterator[dict[str, float]]:
+        yield {"acc": 0.1 + seed}
+        if returns:
+            return {"acc": 0.7 + seed}
+
+    found = rb.experiment(
+        train, {"returns": [False, True]}, metric="acc", seeds=2, executor="serial", progress=False
+    )
+    assert sorted(cell.scores["acc"].mean for cell in found.comparison().cells) == pytest.approx(
+        [0.6, 1.2]
+    )
+
+
+def test_a_call_cannot_change_the_settings_of_the_next(place: Path) -> None:
+    def train(seed: int, sizes: list[int]) -> dict[str, float]:
+        sizes.append(seed)
+        return {"acc": float(len(sizes))}
+
+    found = rb.experiment(
+        train, {"sizes": [[1], [1, 2]]}, metric="acc", seeds=3, executor="serial", progress=False
+    )
+    assert sorted(cell.scores["acc"].mean for cell in found.comparison().cells) == [2, 3]
+
+
 def test_processes_a_hang_and_a_death_cost_their_calls_alone(place: Path) -> None:
     (place / "train.py").write_text(
         "import os, time\n"

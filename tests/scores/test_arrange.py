@@ -10,6 +10,8 @@ import pytest
 import regbench as rb
 from regbench.errors import DataError, RegbenchError, UsageError
 from regbench.library import Comparisons
+from regbench.scores.arrange import Asked, arranged
+from regbench.scores.frame import Frame
 
 LONG = "method,seed,acc\n" + "".join(
     f"{m},{s},{0.8 + 0.01 * s + up + 0.001 * ((s * (i + 2)) % 3)}\n"
@@ -105,6 +107,47 @@ def test_means_with_deviations_and_counts_are_a_table_of_published_results(place
     found = rb.compare(csv(place, PAPER), baseline="plain")
     assert verdicts(found) == {"dropout": "helps", "plain": "baseline"}
     assert found.cells()["score"].tolist() == [98.75, 98.4]
+
+
+def test_of_one_run_no_deviation_is_asked(place: Path) -> None:
+    found = rb.compare(csv(place, PAPER.replace("0.04,5", ",1")), baseline="plain")
+    assert verdicts(found) == {"dropout": "too_few", "plain": "baseline"}
+
+
+def test_methods_are_called_as_they_stand_there_but_equal_numbers_are_one(place: Path) -> None:
+    rows = [f"{name},{s},{s}" for s, name in enumerate(["1234567", "0.5", "5e-1"])]
+    found = rb.compare(csv(place, "\n".join(["p,seed,acc", *rows])), by="p", baseline="0.5")
+    assert set(verdicts(found)) == {"1234567", "0.5"}
+
+
+def test_what_is_called_as_one_of_our_techniques_is_that_one(place: Path) -> None:
+    text = LONG.replace("dropout", "Weight Decay")
+    found = rb.compare(csv(place, text), by="method", baseline="plain").comparison()
+    assert found.cell("Weight Decay").techniques.keys() == {"weight_decay"}
+
+
+def test_on_stands_for_its_factor_where_it_is_on_or_off_alone(place: Path) -> None:
+    rows = [f"{norm},{s},{s}" for norm in ("off", "on", "twice") for s in range(2)]
+    three = rb.compare(csv(place, "\n".join(["norm,seed,acc", *rows])), factors=["norm"])
+    assert [*three.comparison().by_seed] == ["norm=off", "norm=on", "norm=twice"]
+    two = rb.compare(csv(place, "\n".join(["norm,seed,acc", *rows[:4]])), factors=["norm"])
+    assert [*two.comparison().by_seed] == ["norm=off", "norm"]
+
+
+def test_a_run_that_its_source_knows_to_be_lost_has_no_score_but_the_reason() -> None:
+    rows = pd.DataFrame(
+        {
+            "method": ["plain"] * 5 + ["a"] * 5,
+            "seed": [*range(5)] * 2,
+            "acc": [0.1 * s for s in range(10)],
+        }
+    )
+    found = Frame(
+        rows, "there", "there", lambda row: f"there, run {row}", {7: "the run is crashed"}
+    )
+    (table,), _ = arranged(found, Asked(by="method", baseline="plain"))
+    assert table.cells[1].lost == {2: "the run is crashed"}
+    assert table.cells[1].runs.keys() == {0, 1, 3, 4}
 
 
 def test_levels_of_factors_combine_to_cells_and_off_is_the_baseline(place: Path) -> None:

@@ -36,6 +36,14 @@ def test_quoted_cells_may_hold_delimiters_and_lines_and_formulas_are_text(tmp_pa
     assert rows == [(2, ["x, y\nz", "=1+1"]), (5, ["l", "2"])]
 
 
+def test_spaces_behind_a_delimiter_are_no_part_of_a_cell(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text('a, b\nx, "y, z"\n')
+    file = File.opened(path)
+    assert file.names == ["a", "b"]
+    assert [row for block in file.blocks() for row in block] == [(2, ["x", "y, z"])]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
