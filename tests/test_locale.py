@@ -8,16 +8,24 @@ import yaml
 import regbench
 from regbench.errors import UsageError
 from regbench.locale import default_language, languages, parsed, words
+from regbench.locale.particles import fitted
 from regbench.regularizers import techniques
 
 HANGUL = re.compile("[가-힣]")
 SAME_IN_KOREAN = {
+    "answer.and",
+    "answer.range",
     "rows.l1_l2.name",
     "cells.rank",
     "cells.n",
     "cells.p",
     "metric.difference",
     "metric.accuracy.amount",
+    "metric.accuracy.score",
+    "metric.nll.score",
+    "metric.ece.score",
+    "metric.more.score",
+    "metric.less.score",
     "metric.nll.short",
     "metric.nll.head",
     "metric.nll.amount",
@@ -129,3 +137,42 @@ def test_a_catalogue_that_is_none_is_refused_in_a_sentence(content: bytes, said:
         parsed(content, "xx.yaml")
     assert str(refused.value).startswith("the catalogue xx.yaml can't be used: ")
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "topic", "subject", "object_", "by"),
+    [
+        ("드롭아웃", "은", "이", "을", "으로"),
+        ("배치 정규화", "는", "가", "를", "로"),
+        ("라벨", "은", "이", "을", "로"),
+        ("L1", "은", "이", "을", "로"),
+        ("L2", "는", "가", "를", "로"),
+        ("3", "은", "이", "을", "으로"),
+        ("20", "은", "이", "을", "으로"),
+        ("89.2%", "는", "가", "를", "로"),
+        ("7.6%p", "는", "가", "를", "로"),
+        ("ECE", "는", "가", "를", "로"),
+        ("NLL", "은", "이", "을", "로"),
+        ("MNIST", "는", "가", "를", "로"),
+        ("baseline", "은", "이", "을", "으로"),
+        ("dropout", "은", "이", "을", "으로"),
+        ("batch", "는", "가", "를", "로"),
+        ("step", "은", "이", "을", "으로"),
+        ("weight", "는", "가", "를", "로"),
+        ("label", "은", "이", "을", "로"),
+        ("seed", "는", "가", "를", "로"),
+        ("'seed'", "는", "가", "를", "로"),
+        ("드롭아웃(p=0.5)", "은", "이", "을", "으로"),
+        ("기준(baseline)", "은", "이", "을", "으로"),
+        ("…", "는", "가", "를", "로"),
+    ],
+)
+def test_a_particle_fits_the_word_before_it(
+    word: str, topic: str, subject: str, object_: str, by: str
+) -> None:
+    text = fitted(f"{word}은(는) {word}이(가) {word}을(를) {word}(으)로")
+    assert text == f"{word}{topic} {word}{subject} {word}{object_} {word}{by}"
+
+
+def test_no_other_text_is_taken_for_a_particle() -> None:
+    assert fitted("dropout(p=0.5) 이(것)") == "dropout(p=0.5) 이(것)"

@@ -10,7 +10,9 @@ import typer
 from regbench.commands.options import (
     Check,
     Format,
+    Full,
     Language,
+    Notes,
     Summary,
     Svg,
     Where,
@@ -104,6 +106,8 @@ def compare(
     write: Write = None,
     check: Check = None,
     summary: Summary = False,
+    full: Full = False,
+    notes: Notes = False,
 ) -> None:
     """Compare runs that were made elsewhere, by their scores in a table or a tracker."""
     # Long, since every option has its words beside it.
@@ -118,11 +122,11 @@ def compare(
         ),
         *another_table(
             "".join(into[:1]),
-            {"--format": form, "--svg": svg}
+            {"--format": form, "--svg": svg, "--full": full or None, "--notes": notes or None}
             | ({} if versus else {"--width": width})
             | ({"--lang": lang} if write or check else {}),
         ),
-        *formless(form, svg, width, lang),
+        *formless(form, svg, width, lang, full, notes),
     )
     compared = library.compare(
         source,
@@ -151,8 +155,8 @@ def compare(
     elif report:
         print(compared.report(report, "ko" if language(lang) == "ko" else "en", where))
     elif svg:
-        picture(compared, svg, lang, width, where)
+        picture(compared, svg, lang, width, where, full, notes)
     elif summary:
         append_summary(compared, language(lang), where)
     else:
-        show(compared, form or "rich", lang, width, where)
+        show(compared, form or "rich", lang, width, where, full, notes)

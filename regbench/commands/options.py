@@ -60,6 +60,8 @@ Width = Annotated[
 Svg = Annotated[
     Path | None, typer.Option(help="write the terminal's picture of the table here instead")
 ]
+Full = Annotated[bool, typer.Option("--full", help="print all cells, effects and interactions too")]
+Notes = Annotated[bool, typer.Option("--notes", help="print how each number is made, too")]
 Write = Annotated[
     Path | None, typer.Option(metavar="FILE", help="fill this document's table blocks")
 ]

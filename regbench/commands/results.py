@@ -15,7 +15,9 @@ from regbench.commands.options import (
     Check,
     Directory,
     Format,
+    Full,
     Language,
+    Notes,
     Summary,
     Svg,
     Trackers,
@@ -47,23 +49,26 @@ def table(
     check: Check = None,
     summary: Summary = False,
     where: Where = None,
+    full: Full = False,
+    notes: Notes = False,
 ) -> None:
-    """Print the summary table and all cells, rebuilt from a results directory."""
+    """Print the answer and the summary table, rebuilt from a results directory."""
     from regbench.library import Results
 
     into = "--write" if write else "--check" if check else "--summary" if summary else ""
     given: dict[str, object] = {"--format": form, "--svg": svg, "--width": width}
+    given |= {"--full": full or None, "--notes": notes or None}
     given |= {"--lang": lang} if write or check else {}
-    refuse(*another_table(into, given), *formless(form, svg, width, lang))
+    refuse(*another_table(into, given), *formless(form, svg, width, lang, full, notes))
     results = Results(directory)
     if write or check:
         for file in filter(None, (write, check)):
             rebuild = f"regbench table {directory} --write {file}"
             document(results, file, where, check=file is check, rebuild=rebuild)
     elif svg:
-        picture(results, svg, lang, width, where)
+        picture(results, svg, lang, width, where, full, notes)
     elif not summary:
-        show(results, form or "rich", lang, width, where)
+        show(results, form or "rich", lang, width, where, full, notes)
     if summary:
         append_summary(results, language(lang), where)
 
@@ -80,7 +85,12 @@ def another_table(into: str, given: dict[str, object]) -> list[tuple[bool, str]]
 
 
 def formless(
-    form: str | None, svg: Path | None, width: int | None, lang: str | None
+    form: str | None,
+    svg: Path | None,
+    width: int | None,
+    lang: str | None,
+    full: bool,
+    notes: bool,
 ) -> list[tuple[bool, str]]:
     """Return the rules against options for a form that the printed table doesn't have."""
     return [
@@ -91,6 +101,10 @@ def formless(
         (
             width is not None and form not in (None, "rich"),
             f"--width: a table as {form} has no width; leave it out",
+        ),
+        (
+            (full or notes) and form not in (None, "rich"),
+            f"{'--full' if full else '--notes'}: a table as {form} has everything; leave it out",
         ),
         (
             form == "csv" and lang is not None,
@@ -105,31 +119,44 @@ def show(
     lang: str | None,
     width: int | None = None,
     where: str | None = None,
+    full: bool = False,
+    notes: bool = False,
 ) -> None:
-    """Print the tables of a results directory, of every condition if none is named."""
+    """Print the answer and the tables of a results directory, of every condition if none is
+    named.
+    """
     from regbench.library import Results
     from regbench.report import render
 
     results = Results(results) if isinstance(results, Path) else results
     comparisons, encoding, spoken = results.comparisons(where), output_encoding(), printable(lang)
     if form == "rich" and sys.stdout.isatty():
-        for shown in render.richly(comparisons, spoken, encoding):
-            stdout(width).print(shown)
+        stdout(width).print(render.rich(comparisons, spoken, encoding, full, notes))
         return
-    text = render.render(comparisons, form, spoken, width, encoding=encoding)
+    text = render.render(
+        comparisons, form, spoken, width, encoding=encoding, full=full, notes=notes
+    )
     if form == "json" and not signs.encodes(text, encoding):
         text = json.dumps(json.loads(text), indent=2) + "\n"
     print(text, end="")
 
 
 def picture(
-    results: Comparisons, file: Path, lang: str | None, width: int | None, where: str | None
+    results: Comparisons,
+    file: Path,
+    lang: str | None,
+    width: int | None,
+    where: str | None,
+    full: bool = False,
+    notes: bool = False,
 ) -> None:
     """Write the picture of a terminal with the tables."""
     from regbench import files
     from regbench.report import render
 
-    drawn = render.svg(results.comparison(where), language(lang), width or 120)
+    drawn = render.svg(
+        results.comparison(where), language(lang), width or 120, full=full, notes=notes
+    )
     files.put_text(file, drawn, "regbench-matrix", "choose another place with --svg")
 
 

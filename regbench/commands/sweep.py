@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -85,6 +86,8 @@ def sweep(
     """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
     from regbench.commands import dry_run as dry_runs
     from regbench.commands.results import show
+    from regbench.results.read import finished
+    from regbench.runner.progress import RUN, counted, duration
     from regbench.runner.sweep import Sweep
 
     asked = Sweep(
@@ -97,11 +100,16 @@ def sweep(
     if dry_run:
         dry_runs.show(asked)
         return
+    began, before = time.monotonic(), len(finished(asked.directory))
     missed = interruptible(asked.train)
+    trained = len(finished(asked.directory)) - before
+    took = f" in {duration(time.monotonic() - began)}" if trained else ""
+    done = f"Done: {counted(RUN, trained or before)}{took}. Saved in {asked.directory}. Next:"
     if shard:
-        say(f"part {shard} is in {asked.directory}; `regbench merge` joins the parts")
+        say(f"{done} regbench merge, which joins the parts")
     else:
         show(asked.directory, "json" if as_json else "rich", lang)
+        say(f"{done} {shlex.join(['regbench', 'report', str(asked.directory)])} --open")
     if missed:
         raise typer.Exit(4)
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from regbench.errors import UsageError
+from regbench.locale import particles
 
 FOLDER = Path(__file__).parent
 
@@ -30,7 +31,8 @@ class Words:
 
         Raises KeyError if there is none.
         """
-        return self.catalogue[key].format(**values)
+        text = self.catalogue[key].format(**values)
+        return particles.fitted(text) if self.language == "ko" else text
 
     def section(self, key: str) -> dict[str, str]:
         """Return the texts right below `key`, in their order: the last part of their key to the

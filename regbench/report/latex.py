@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from regbench.locale import Words
 from regbench.report.table import Cell, Column, Line, Table
@@ -39,7 +40,16 @@ KOREAN = r"""% \usepackage{kotex}"""
 def text(tables: Iterable[Table], words: Words) -> str:
     """Return tables; the first lines name the packages that they need."""
     needs = [HEAD, KOREAN] if words.language == "ko" else [HEAD]
-    return "\n".join([*needs, *map(_table, tables)]) + "\n"
+    return "\n".join([*needs, *(_table(_printed(table)) for table in tables)]) + "\n"
+
+
+def _printed(table: Table) -> Table:
+    """Return a table without the bars that are drawn with characters."""
+    kept = [i for i, column in enumerate(table.columns) if column.kind != "bar"]
+    columns = tuple(table.columns[i] for i in kept)
+    return replace(
+        table, columns=columns, rows=tuple(tuple(r[i] for i in kept) for r in table.rows)
+    )
 
 
 def _table(table: Table) -> str:

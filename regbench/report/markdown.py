@@ -15,9 +15,24 @@ def text(tables: Iterable[Table]) -> str:
 
 def rows(table: Table) -> str:
     """Return a table alone, without title and notes."""
-    lines = [_row([escaped(column.title) for column in table.columns])]
+    titles = [_drawn(c.title) if c.kind == "bar" else escaped(c.title) for c in table.columns]
+    lines = [_row(titles)]
     lines.append(_row(["---:" if column.kind == "figure" else ":---" for column in table.columns]))
-    return "\n".join([*lines, *(_row([_cell(cell) for cell in row]) for row in table.rows)])
+    bars = [column.kind == "bar" for column in table.columns]
+    return "\n".join(
+        [
+            *lines,
+            *(
+                _row(
+                    [
+                        _drawn(c[0].text) if bar else _cell(c)
+                        for c, bar in zip(row, bars, strict=True)
+                    ]
+                )
+                for row in table.rows
+            ),
+        ]
+    )
 
 
 def _table(table: Table) -> str:
@@ -33,6 +48,11 @@ def _row(cells: list[str]) -> str:
 
 def _cell(cell: Cell) -> str:
     return "<br>".join(_line(line) for line in cell)
+
+
+def _drawn(text: str) -> str:
+    """Return what is drawn with characters as code, whose spaces count."""
+    return f"`{text.replace(' ', chr(0xA0))}`" if text.strip() else ""
 
 
 def _line(line: Line) -> str:

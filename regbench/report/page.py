@@ -6,23 +6,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from regbench.analysis.comparison import Comparison, short_names
+from regbench.analysis.comparison import Comparison
 from regbench.config.sections import Replicates
 from regbench.locale import Words
-from regbench.report import across, lost, numbers, plots, probe_plots, tables
+from regbench.report import across, lost, plots, probe_plots, tables
+from regbench.report.answer import answer, brief
 from regbench.report.drawing import MOST, Picture
-from regbench.report.said import metric as metric_words
 from regbench.report.table import Table
 from regbench.report.template import rendered
-
-TIED = 6
-"""Of the cells that can't be told from the best, so many are named."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +52,7 @@ def html(
     probed: list[Shown] = []
     for comparison in comparisons:
         mark = words("page.of", condition=comparison.condition) if len(comparisons) > 1 else ""
+        shown += filter(None, [brief(comparison, words)])
         shown += tables.everything(comparison, words, gone=False)
         gone += lost.everything(comparison, words)
         pictures += _pictures(comparison, epochs, details, words, mark)
@@ -68,7 +65,7 @@ def html(
         words=words,
         language=words.language,
         title=words("page.title", name=name),
-        lead=leads(comparisons, words),
+        lead=answer(comparisons, words),
         tables=shown,
         lost=gone,
         pictures=pictures,
@@ -119,13 +116,12 @@ def fragment(comparisons: Sequence[Comparison], words: Words, whole: bool = True
     """Return the answer and the tables as a piece of a page; not `whole`: the summary table alone,
     and without its notes.
     """
-    parts = []
+    shown = list(filter(None, [across.across(comparisons, words)])) if whole else []
     for comparison in comparisons:
-        shown = tables.everything(comparison, words)
-        if not whole:
-            shown = [replace(shown[0], notes=())]
-        parts.append({"lead": lead(comparison, words), "tables": shown})
-    return rendered("fragment.html.j2", parts=parts)
+        first = filter(None, [brief(comparison, words)])
+        tables_of = tables.everything(comparison, words)
+        shown += [*first, *(tables_of if whole else [replace(tables_of[0], notes=())])]
+    return rendered("fragment.html.j2", lead=answer(comparisons, words), tables=shown)
 
 
 def note(key: str, comparison: Comparison, words: Words) -> str:
@@ -137,47 +133,6 @@ def note(key: str, comparison: Comparison, words: Words) -> str:
             "page.first", shown=MOST - 1, all=alone - 1
         )  # the baseline is one of them
     return said
-
-
-def leads(comparisons: Sequence[Comparison], words: Words) -> list[str]:
-    """Return the first sentences of all conditions, each with its name where there are several."""
-    if len(comparisons) == 1:
-        return lead(comparisons[0], words)
-    return [f"{c.condition}: {' '.join(lead(c, words))}" for c in comparisons]
-
-
-def lead(comparison: Comparison, words: Words) -> list[str]:
-    """Return the page's first sentences: what helps most, and how the comparisons came out."""
-    if comparison.solved:
-        return [words("page.lead_solved")]
-    judged = [(cell, cell.effect) for cell in comparison.cells if cell.effect]
-    counts = Counter(effect.verdict for _, effect in judged)
-    metric, short = comparison.metric, short_names(comparison.cells)
-    helping = [(cell, effect.primary) for cell, effect in judged if effect.verdict == "helps"]
-    tied = [short[cell.label] for cell in comparison.cells if cell.near_best]
-    said = [words("page.lead_none")]
-    if helping:
-        best, difference = max(helping, key=lambda pair: metric.sign * pair[1].mean)
-        digits = numbers.decimals([metric.scale * difference.half_width], *metric.digits)
-        mean, low, high = (
-            numbers.number(metric.scale * x, digits, sign=True)
-            for x in (difference.mean, difference.low, difference.high)
-        )
-        told = {"difference": metric_words(metric, "told", words, x=mean), "low": low, "high": high}
-        best_is = "page.lead_first" if len(tied) > 1 else "page.lead_best"
-        said = [words(best_is, cell=short[best.label], n=difference.n, **told)]
-    if len(tied) > 1:
-        known = {"n": len(tied), "all": len(comparison.cells), "cells": ", ".join(tied[:TIED])}
-        said.append(
-            words("page.lead_tied" if len(tied) <= TIED else "page.lead_tied_many", **known)
-        )
-    named = {verdict: counts[verdict] for verdict in ("helps", "hurts", "equivalent")}
-    unknown = counts["too_few"] + counts["no_spread"]
-    said_counts = words("page.lead_counts", all=len(judged), undecided=counts["undecided"], **named)
-    return [
-        " ".join(said),
-        " ".join([said_counts, *([words("page.lead_unknown", n=unknown)] if unknown else [])]),
-    ]
 
 
 def distinct(key: str, svg: str) -> str:

@@ -11,14 +11,15 @@ from regbench.analysis.comparison import Comparison
 from regbench.errors import UsageError
 from regbench.locale import Words, words
 from regbench.report import across, data, latex, markdown, tables
+from regbench.report.answer import answer, brief
 from regbench.report.table import Table
 
 if TYPE_CHECKING:
-    from regbench.report.terminal import Report, Single
+    from regbench.report.terminal import Report
 
 Format = Literal["rich", "markdown", "latex", "csv", "json"]
 
-WIDTH = 160
+WIDTH = 120
 """Columns of text that goes to no terminal."""
 PROMPT = 100
 """Columns of an answer that goes to no terminal."""
@@ -31,10 +32,13 @@ def render(
     width: int | None = None,
     color: bool = False,
     encoding: str = "utf-8",
+    full: bool = True,
+    notes: bool = True,
 ) -> str:
     """Return a comparison as text, ended by a line feed; of several conditions one after the other.
 
-    `width` (columns), `color` and `encoding` (of what it is printed to) concern "rich" alone;
+    `width` (columns), `color`, `encoding` (of what it is printed to), `full` (all cells and effects
+    too) and `notes` (how each number is made) concern "rich" alone;
     without a width COLUMNS decides, or the terminal, or `WIDTH`. "csv" and "json" hold plain
     numbers at full precision under English keys. Raises UsageError for an unknown format or
     language.
@@ -46,10 +50,11 @@ def render(
             from regbench.report import terminal
 
             width = width or shutil.get_terminal_size((WIDTH, 0)).columns
-            shown = richly(comparisons, lang, encoding)
-            return "".join(terminal.text(one, width, color) for one in shown)
+            shown = rich(comparisons, lang, encoding, full=full, notes=notes)
+            return terminal.text(shown, width, color)
         case "markdown":
-            return markdown.text(_tables(comparisons, spoken))
+            told = markdown.escaped(" ".join(answer(comparisons, spoken)))
+            return f"{told}\n\n{markdown.text(_tables(comparisons, spoken))}"
         case "latex":
             return latex.text(_tables(comparisons, spoken), spoken)
         case "csv":
@@ -62,50 +67,58 @@ def render(
 def _tables(comparisons: Sequence[Comparison], words: Words) -> list[Table]:
     """Return all tables: the one over several conditions, then those of each."""
     whole = across.across(comparisons, words)
-    each = (table for one in comparisons for table in tables.everything(one, words))
+    each = (
+        table
+        for one in comparisons
+        for table in (brief(one, words), *tables.everything(one, words))
+        if table
+    )
     return [*([whole] if whole else []), *each]
 
 
-def richly(
-    comparisons: Sequence[Comparison], lang: str = "en", encoding: str = "utf-8"
-) -> list[Report | Single]:
-    """Return all tables for `Console.print`: the one over several conditions, then each report."""
-    from regbench.report.terminal import Single
+def rich(
+    comparisons: Sequence[Comparison],
+    lang: str = "en",
+    encoding: str = "utf-8",
+    full: bool = False,
+    notes: bool = False,
+) -> Report:
+    """Return what to give to `Console.print`: the answer, over several conditions their table, then
+    the tables of each; they take the layout that fits the console's width.
 
-    whole = across.across(comparisons, words(lang))
-    first: list[Report | Single] = [Single(whole, encoding)] if whole else []
-    return [*first, *(rich(one, lang, encoding) for one in comparisons)]
-
-
-def rich(comparison: Comparison, lang: str = "en", encoding: str = "utf-8") -> Report:
-    """Return the tables for `Console.print`; they take the layout that fits the console's width."""
+    full: all cells, effects and interactions too; notes: how each number is made.
+    """
     from regbench.report.terminal import Report
 
-    return Report(comparison, words(lang), encoding)
+    return Report(tuple(comparisons), words(lang), encoding, full, notes)
 
 
 def svg(
-    comparison: Comparison, lang: str = "en", width: int = WIDTH, title: str = "regbench table"
+    comparison: Comparison,
+    lang: str = "en",
+    width: int = WIDTH,
+    title: str = "regbench table",
+    full: bool = False,
+    notes: bool = False,
 ) -> str:
     """Return the picture of a terminal of `width` columns with the tables, in one file that opens
     offline.
     """
     from regbench.report import terminal
 
-    return terminal.svg(rich(comparison, lang), width, title)
+    return terminal.svg(rich([comparison], lang, full=full, notes=notes), width, title)
 
 
 def answered(comparisons: Sequence[Comparison], lang: str = "en") -> str:
-    """Return the answer in sentences and the summary table, as wide as the terminal, where there is
+    """Return the answer in sentences and the small table, as wide as the terminal, where there is
     one, else `PROMPT` columns.
     """
     from regbench.report import terminal
-    from regbench.report.page import lead
 
-    spoken, parts = words(lang), []
+    spoken = words(lang)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PROMPT
+    parts = [terminal.wrapped(" ".join(answer(comparisons, spoken)), width)]
     for comparison in comparisons:
-        table = terminal.Single(tables.measured(comparison, spoken))
-        said = [terminal.wrapped(line, width) for line in lead(comparison, spoken)]
-        parts += [*said, terminal.text(table, width, color=False)]
-    return "\n".join(parts)
+        table = brief(comparison, spoken)
+        parts += [terminal.text(terminal.Single(table), width)] if table else []
+    return "\n\n".join(parts)

@@ -26,11 +26,12 @@ Cell = tuple[Line, ...]
 class Column:
     """A column.
 
-    Text wraps; what is fixed (to the left) or a figure (to the right) is never cut or broken.
+    Text wraps; what is fixed (to the left) or a figure (to the right) is never cut or broken. A bar
+    is drawn with characters of one width.
     """
 
     title: str
-    kind: Literal["text", "fixed", "figure"] = "text"
+    kind: Literal["text", "fixed", "figure", "bar"] = "text"
     below: Literal[0, 1, 2] = 0
     """Where there is little room (1), or very little (2), it stands below the column before it; 0:
     never.

@@ -12,6 +12,7 @@ from html import escape, unescape
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -19,7 +20,8 @@ from rich.text import Text
 from regbench import signs
 from regbench.analysis.comparison import Comparison
 from regbench.locale import Words
-from regbench.report import lost, tables
+from regbench.report import across, lost, tables
+from regbench.report.answer import answer, brief, everyone
 from regbench.report.table import Cell, Column, Table, Tone
 from regbench.signs import encodes
 
@@ -53,26 +55,45 @@ WIDE = "\u1100-\u115f\u2e80-\uffe6"
 class Report:
     """The tables of a comparison, laid out for the width of the console that prints them."""
 
-    comparison: Comparison
+    comparisons: tuple[Comparison, ...]
     words: Words
     encoding: str = "utf-8"
     """The encoding of what it is printed to."""
+    full: bool = False
+    """All cells, effects and interactions too, and what doesn't count."""
+    notes: bool = False
+    """How each number is made, below its table."""
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
-        """Yield titles, tables and notes."""
+        """Yield the answer, titles, tables and notes."""
+        spell = partial(signs.spelt, encoding=self.encoding)
+        sentences = answer(self.comparisons, self.words)
+        yield Padding(Text(spell(" ".join(sentences))), (1, 1, 0, 1))
         for table in self.layout(options.max_width):
             yield from drawn(table, options.max_width)
+        if not (self.full and self.notes):
+            yield Padding(Text(spell(self.words("answer.all")), "dim"), (1, 1, 0, 1))
 
     def layout(self, width: int) -> Iterator[Table]:
         """Return the tables as they fit into `width` columns: side by side, or one after the
         other.
         """
-        return (_spelt(table, self.encoding) for table in self._layout(width))
+        for table in self._layout(width):
+            shown = table if self.notes else replace(table, notes=())
+            yield _spelt(shown, self.encoding)
 
     def _layout(self, width: int) -> Iterator[Table]:
-        comparison, words = self.comparison, self.words
+        yield from filter(None, [across.across(self.comparisons, self.words)])
+        for comparison in self.comparisons:
+            yield from self._of(comparison, width)
+
+    def _of(self, comparison: Comparison, width: int) -> Iterator[Table]:
+        words = self.words
+        for table in (brief(comparison, words), everyone(comparison, words)):
+            if table:
+                yield fitted(table, width)
         if comparison.trained:
             summary = tables.summary(comparison, words)
             if width >= _fixed_width(summary) + EDGES + ROOM_FOR_CARDS:
@@ -80,6 +101,8 @@ class Report:
             else:
                 yield tables.cards(comparison, words)
                 yield fitted(tables.effects(comparison, words, grouped=False), width)
+        if comparison.trained and not self.full:
+            return
         yield fitted(tables.ranking(comparison, words), width)
         rest = [tables.main_effects, tables.interactions, lost.ledger, lost.failures, lost.skips]
         yield from filter(None, (table(comparison, words) for table in rest))

@@ -89,6 +89,8 @@ def test_of_two_options_of_table_none_is_passed_over(
         "--check": ["--check", str(old)],
         "--summary": ["--summary"],
         "--where": ["--where", CONDITION],
+        "--full": ["--full"],
+        "--notes": ["--notes"],
     }
     assert options.keys() == options_of("table")
 
@@ -144,6 +146,8 @@ def test_of_two_options_of_compare_none_is_passed_over(
         "--write": ["--write", str(page)],
         "--check": ["--check", str(old)],
         "--summary": ["--summary"],
+        "--full": ["--full"],
+        "--notes": ["--notes"],
     }
     assert options.keys() == options_of("compare")
     needed = ["--by", "method", "--metric", "acc", "--dataset", "task", "--where", "x"]

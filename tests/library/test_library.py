@@ -285,7 +285,7 @@ def test_a_notebook_and_a_prompt_show_the_answer_and_the_summary_table(
         assert "▲" in text
     assert "\x1b" not in shown
     assert max(map(len, shown.splitlines())) <= 100
-    assert page.count("<table>") == 1
+    assert page.count("<table>") == 2
 
 
 def test_every_picture_is_a_figure_or_a_sentence(quickstart: rb.Results, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_a_varied_sweep_trains_and_asks_which_condition_is_meant(tmp_path: Path)
     (tmp_path / "varied.yaml").write_text(VARIED.replace("seeds: 6", "seeds: 2"))
     done = sweep("varied.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("All 3 cells on mnist5k (train_size=") == 4
+    assert done.stdout.count("What each did on mnist5k (train_size=") == 4
     which = "train_size=100, lr=0.01"
     asked, told, one, page = several(
         ["versus", "results/varied", "dropout"],
@@ -185,7 +185,7 @@ def test_a_varied_sweep_trains_and_asks_which_condition_is_meant(tmp_path: Path)
     )
     assert asked[0] == 2
     assert f"name one with --where: 'train_size=100, lr=0.001'; '{which}'" in asked[2]
-    assert (told[0], page[0], one[1].count("All 3 cells")) == (0, 0, 1)
+    assert (told[0], page[0], one[1].count("What each did")) == (0, 0, 1)
 
 
 def test_the_settings_of_a_condition_are_those_that_train(tmp_path: Path) -> None:

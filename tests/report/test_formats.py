@@ -149,7 +149,7 @@ def test_csv_is_one_table_in_any_language_with_the_skipped_cells_last(tmp_path: 
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_markdown_tables_are_rectangular(rough: Comparison, lang: str) -> None:
     blocks = [b for b in report.render(rough, "markdown", lang).split("\n\n") if b.startswith("|")]
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         assert len({row.replace("\\|", "").count("|") for row in block.splitlines()}) == 1
 

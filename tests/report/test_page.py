@@ -19,7 +19,7 @@ from regbench.analysis.opened import Opened
 from regbench.config.sections import Replicates
 from regbench.locale import words
 from regbench.report import page, tables
-from regbench.report.render import render
+from regbench.report.answer import answer
 from tests.command import regbench
 from tests.sample import records as sampled
 from tests.sample import sweep
@@ -61,47 +61,18 @@ def test_every_table_and_picture_is_there_and_nothing_is_fetched(
     assert set(re.findall(r'<a href="#([^"]+)"', text)) <= set(ids)
 
 
-SOLVED = "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1, dropout: 0.5}\n"
-
-
-def test_it_begins_with_what_was_found() -> None:
-    comparison = Opened(QUICKSTART).comparison()
-    first, second = page.lead(comparison, words("en"))
-    assert re.fullmatch(
-        r"dropout comes first: accuracy \+\d\.\d points .* \(\+\d\.\d to \+\d\.\d, n = 6\)\. "
-        r"\d+ of 24 cells can't be told from the best.*",
-        first,
-    )
-    counts = [int(n) for n in re.findall(r"\d+", second)]
-    assert counts[0] == sum(counts[1:]) == len(comparison.cells) - 1
-
-
-def test_comparisons_without_a_verdict_are_not_counted_as_undecided(tmp_path: Path) -> None:
-    small = (
-        "dataset: {name: mnist5k}\nmodel: {name: mlp}\nseeds: 3\ntechniques: {l2: 0.1, "
-        "dropout: 0.5}\n"
-    )
-    plan, config = sweep(tmp_path, small)
-    _, counts = page.lead(compare(sampled(plan), plan, config.analysis), words("en"))
-    assert counts == (
-        "Comparisons: 2. Helps: 0, hurts: 0, equivalent: 0, undecided: 0. "
-        "No verdict, for too few pairs or no spread: 2."
-    )
-
-
-def test_where_every_run_is_right_nothing_is_left_to_improve(tmp_path: Path) -> None:
-    plan, config = sweep(tmp_path, "seeds: 5\n" + SOLVED)
-    runs = sampled(plan).assign(test_accuracy=1.0)
-    solved = compare(runs, plan, config.analysis)
-    assert page.lead(solved, words("en")) == [
-        "Solved: every run scored as well as can be, so that there is nothing left to improve."
+def test_it_begins_with_the_answer_a_small_table_and_one_picture(pages: dict[str, Path]) -> None:
+    text = pages["en"].read_text(encoding="utf-8")
+    told, comparison = words("en"), Opened(QUICKSTART).comparison()
+    marks = [
+        answer([comparison], told)[0],
+        f">{told('answer.brief')}</h2>",
+        '<h2 id="forest">',
+        '<h2 id="table-2">',
+        '<h2 id="curves">',
     ]
-    assert "다 풀린 문제" in render(solved, "markdown", "ko")
-    runs.loc[3, "test_accuracy"] = 0.999
-    assert not compare(runs, plan, config.analysis).solved
-    failed = sampled(plan).assign(test_accuracy=1.0)
-    failed.loc[3, "status"] = "failed"
-    assert not compare(failed, plan, config.analysis).solved
+    places = [text.index(mark) for mark in marks]
+    assert places == sorted(places)
 
 
 def test_a_picture_that_shows_some_techniques_only_says_so(tmp_path: Path) -> None:
@@ -186,7 +157,7 @@ addEventListener("load", () => {
     problems.push("fetched: " + entry.name);
   const root = document.documentElement;
   if (root.scrollWidth > innerWidth) problems.push(`wide: ${root.scrollWidth} in ${innerWidth}`);
-  const table = document.querySelectorAll("table")[1];
+  const table = document.querySelectorAll("table")[2];
   const shown = () => [...table.tBodies[0].rows].map(row => parseFloat(row.cells[0].innerText));
   const before = shown();
   table.tHead.rows[0].cells[0].firstElementChild.click();
