@@ -239,6 +239,21 @@ def test_a_browser_opens_it_without_an_error_or_a_request(
     ]
 
 
+def test_the_page_opens_in_the_browser_and_where_there_is_none_its_path_is_said(
+    tmp_path: Path,
+) -> None:
+    browser, page_ = tmp_path / "browser", tmp_path / "page.html"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n', encoding="utf-8")
+    browser.chmod(0o755)
+    command = ("report", QUICKSTART, "--out", page_, "--open")
+    done = regbench(*command, BROWSER=str(browser))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{page_}\n", "")
+    assert (tmp_path / "opened").read_text(encoding="utf-8") == page_.as_uri()
+    done = regbench(*command, BROWSER="", PATH=str(tmp_path / "nothing"), DISPLAY="")
+    assert (done.returncode, done.stdout) == (0, f"{page_}\n")
+    assert done.stderr == f"regbench: no browser can be opened from here; the page is {page_}\n"
+
+
 def test_what_is_replicated_stands_beside_the_sweeps_own_numbers() -> None:
     comparison = Opened(QUICKSTART).comparison()
     said = Replicates(
