@@ -71,12 +71,14 @@ def named(cell: str, language: Words) -> str:
 class Picture(Figure):
     """A figure that knows how it is written to a page; a notebook shows it as it is."""
 
-    def __init__(self, height: float, key: str, title: str, language: Words) -> None:
-        """Begin a picture of a height in inches, inside its style (`styled(key, language)`).
+    def __init__(
+        self, height: float, key: str, title: str, language: Words, width: float = WIDTH
+    ) -> None:
+        """Begin a picture of a size in inches, inside its style (`styled(key, language)`).
 
         key: keeps the ids of two pictures in one page apart. title: for those who can't see it.
         """
-        super().__init__((WIDTH, height), layout="constrained")
+        super().__init__((width, height), layout="constrained")
         self.key, self.title, self.language = key, title, language
 
     @property
@@ -86,6 +88,11 @@ class Picture(Figure):
             return _svg(self, self.title)
 
     def _repr_svg_(self) -> str:
+        return self.file
+
+    @property
+    def file(self) -> str:
+        """The picture as an SVG file of its own, with its size in pixels."""
         width, height = (round(96 * inches) for inches in self.get_size_inches())
         return alone(self.svg).replace("<svg ", f'<svg width="{width}" height="{height}" ', 1)
 

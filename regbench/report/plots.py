@@ -140,24 +140,33 @@ def curves(comparison: Comparison, epochs: pd.DataFrame, words: Words) -> Pictur
         for axes, measure, error in zip(
             panels, ("validation_accuracy", "train_loss"), (True, False), strict=True
         ):
-            for colour, cell in zip(COLOURS, single(comparison), strict=False):
-                x, mean, low, high = curve(epochs, cell.label, measure, comparison.confidence)
-                if not len(x):
-                    continue
-                y, bottom, top = (
-                    (100 * (1 - mean), 100 * (1 - high), 100 * (1 - low))
-                    if error
-                    else (mean, low, high)
-                )
-                marker = "o" if len(x) < 12 else ""
-                axes.plot(x, y, color=colour, lw=1.6, marker=marker, ms=3, label=short[cell.label])
-                axes.fill_between(x, bottom, top, color=colour, alpha=0.15, lw=0)
+            learning(axes, comparison, epochs, measure, short)
             axes.set_xlabel(say("page.epoch"))
             axes.set_ylabel(say("page.validation_error" if error else "page.train_loss"))
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         handles, entries = panels[1].get_legend_handles_labels()
         picture.legend(handles, entries, loc="outside upper center", ncols=columns(entries))
         return picture
+
+
+def learning(
+    axes: Axes, comparison: Comparison, epochs: pd.DataFrame, measure: str, short: Mapping[str, str]
+) -> None:
+    """Draw a measure by epoch, of the baseline and each technique alone: of an accuracy the error,
+    in percent.
+    """
+    for colour, cell in zip(COLOURS, single(comparison), strict=False):
+        x, mean, low, high = curve(epochs, cell.label, measure, comparison.confidence)
+        if not len(x):
+            continue
+        y, bottom, top = (
+            (100 * (1 - mean), 100 * (1 - high), 100 * (1 - low))
+            if measure == "validation_accuracy"
+            else (mean, low, high)
+        )
+        marker = "o" if len(x) < 12 else ""
+        axes.plot(x, y, color=colour, lw=1.6, marker=marker, ms=3, label=short[cell.label])
+        axes.fill_between(x, bottom, top, color=colour, alpha=0.15, lw=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def front(costs: Sequence[float], errors: Sequence[float]) -> list[int]:

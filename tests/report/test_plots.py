@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 
 from regbench.analysis import stats
 from regbench.analysis.compare import compare
@@ -28,6 +29,7 @@ from regbench.claims import claims, judge
 from regbench.engine.evaluate import histograms
 from regbench.locale import words
 from regbench.report import claim_plots, drawing, fonts, plots, probe_plots, said
+from regbench.report.overview import overview, told
 from regbench.results.read import read
 from tests.sample import ROUGH, lose, sweep, tuned_sweep
 from tests.sample import records as sampled
@@ -290,6 +292,30 @@ def test_every_letter_of_every_picture_is_there(
     # A lacking glyph is a warning, which fails a test, and in a formula a record.
     assert all(picture and picture.svg for picture in pictures)
     assert not [record for record in caplog.records if record.name.startswith("matplotlib")]
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_the_overview_has_curves_beside_bars_in_the_colours_of_their_verdicts(
+    quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame], lang: str
+) -> None:
+    comparison, epochs, _ = quickstart
+    picture = overview(comparison, epochs, words(lang))
+    assert picture
+    left, right = picture.axes
+    assert len(left.lines) == len(plots.single(comparison)) == 6
+    shown = told(comparison)
+    assert [shown[0], shown[-1]] == [comparison.cells[0], comparison.cells[-1]]
+    assert len(shown) == 6, (
+        "five techniques alone, the first of which is the best cell, and the last"
+    )
+    for bar, cell in zip(right.patches, shown, strict=True):
+        assert cell.effect
+        assert bar.get_width() == pytest.approx(100 * cell.effect.primary.mean)
+        assert to_hex(bar.get_facecolor()) == plots.VERDICTS[cell.effect.verdict][0]
+    root = ElementTree.fromstring(picture.file)
+    assert (root.get("width"), root.get("height")) == ("830", "400")
+    assert "background: #fff" in str(root.get("style"))
+    assert overview(comparison, epochs[:0], words(lang)) is None
 
 
 @pytest.mark.skipif(not fonts.hangul_font(), reason="no font here has Hangul")
