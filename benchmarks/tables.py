@@ -22,6 +22,7 @@ from regbench.locale import languages, words
 from regbench.report import blocks, claim_plots, claims_page, drawing, numbers
 from regbench.report import claims as shown
 from regbench.report import render as report
+from regbench.report.overview import overview
 from regbench.results.read import read
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,8 @@ FIGURE = re.compile(r"(<!-- error (\S+) ([^>]+?) -->).*?(<!-- /error -->)")
 PLOT = re.compile(r'<svg( data-of="\w+")?.*?</svg>', re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 """A number of JSON that is no whole one."""
+OPENING = "quickstart"
+"""The sweep whose picture the README opens with."""
 LEAD = re.compile(r"(<!-- claims (\w+) -->\n).*?(<!-- /claims -->)", re.DOTALL)
 """How the claims came out, in a document's text."""
 LANGUAGE = "en"
@@ -54,11 +57,16 @@ def claimed(found: shown.Found) -> Iterator[tuple[Path, str]]:
         for claim, judgement in found:
             if judgement:
                 picture = drawing.alone(claim_plots.claim(claim, judgement, spoken).svg)
-                digest = hashlib.sha256(shown.headed(claim, judgement, spoken).encode())
                 yield (
                     folder / "pictures" / f"{claim.name}.{lang}.svg",
-                    picture.replace("<svg ", f'<svg data-of="{digest.hexdigest()[:16]}" ', 1),
+                    of(shown.headed(claim, judgement, spoken), picture),
                 )
+
+
+def of(text: str, picture: str) -> str:
+    """Return a picture that bears which text it belongs to."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return picture.replace("<svg ", f'<svg data-of="{digest}" ', 1)
 
 
 def built() -> Iterator[tuple[Path, str]]:
@@ -71,6 +79,12 @@ def built() -> Iterator[tuple[Path, str]]:
         (claim, held and judge.concluded(claim, held, level)) for claim, held in records.values()
     ]
     yield from claimed(stated)
+    results = Results(REFERENCE / OPENING)
+    for lang in languages():
+        text = report.render(results.comparisons(), "markdown", lang)
+        picture = overview(results.comparison(), results.epochs, words(lang))
+        assert picture
+        yield REFERENCE / OPENING / f"overview.{lang}.svg", of(text, picture.file)
     folders = sorted(path.parent for path in REFERENCE.glob("*/runs.csv"))
     opened = {folder.name: Results(folder) for folder in folders}
     held = {name: results.comparisons() for name, results in opened.items()}

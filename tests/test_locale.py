@@ -13,6 +13,7 @@ from regbench.regularizers import techniques
 
 HANGUL = re.compile("[가-힣]")
 SAME_IN_KOREAN = {
+    "page.probe_row.nll",
     "answer.and",
     "answer.range",
     "rows.l1_l2.name",

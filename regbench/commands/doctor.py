@@ -5,9 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +76,7 @@ def findings(data_dir: Path | None = None) -> Iterator[Finding]:
                 else f"not here yet; it is fetched into {data.data_folder(data_dir)}",
             )
     yield cache()
-    yield fonts()
+    yield font()
 
 
 def cache() -> Finding:
@@ -120,16 +117,14 @@ def torch_and_torchvision() -> Iterator[Finding]:
         yield Finding("devices", "cpu (no CUDA GPU that torch can use)")
 
 
-def fonts() -> Finding:
-    """Return whether a font with Hangul is there, for plots and reports in Korean."""
-    if sys.platform in ("darwin", "win32"):
-        return Finding("font with Hangul", "the system brings one")
-    if shutil.which("fc-list"):
-        listed = subprocess.run(
-            ["fc-list", ":lang=ko", "family"], capture_output=True, text=True, check=False
-        ).stdout
-        if listed.strip():
-            return Finding("font with Hangul", listed.splitlines()[0].split(",")[0])
+def font() -> Finding:
+    """Return whether pictures can have Hangul."""
+    try:
+        from regbench.report.fonts import hangul_font
+    except ImportError:
+        return Finding("font with Hangul", "not looked for: matplotlib does not import")
+    if found := hangul_font():
+        return Finding("font with Hangul", found)
     return Finding(
         "font with Hangul",
         "none found",

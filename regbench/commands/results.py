@@ -214,11 +214,17 @@ def report(
     ] = None,
     lang: Language = None,
     where: Where = None,
+    opened: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
 ) -> None:
     """Write the report: one HTML page with tables and pictures that opens offline."""
+    import webbrowser
+
     from regbench.library import Results
 
-    print(Results(directory).report(out, "ko" if language(lang) == "ko" else "en", where))
+    file = Results(directory).report(out, "ko" if language(lang) == "ko" else "en", where)
+    print(file)
+    if opened and not webbrowser.open(file.resolve().as_uri()):
+        say(f"no browser can be opened from here; the page is {file.resolve()}")
 
 
 def audit(directory: Directory) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from regbench.config.sections import Replicates
 
 Language = Literal["en", "ko"]
-Kind = Literal["differences", "interactions", "curves", "cost", "strengths", "weights"]
+Kind = Literal["overview", "differences", "interactions", "curves", "cost", "strengths", "weights"]
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,8 @@ class Comparisons:
     def plot(self, kind: Kind, lang: Language = "en", where: str | None = None) -> Figure:
         """Return a picture as a matplotlib figure.
 
-        differences: each cell against the baseline. interactions: what a technique adds without and
+        overview: learning curves, and effects against the baseline. differences: each cell against
+        the baseline. interactions: what a technique adds without and
         with another. curves: validation error and training loss by epoch. cost: test error against
         seconds. strengths: test error against strength. weights: how large the weights are.
 
@@ -237,10 +238,12 @@ class Comparisons:
         >>> figure.savefig("differences.png")
         """
         from regbench.report import plots
+        from regbench.report.overview import overview
 
         comparison, say = self.comparison(where), words(lang)
         beside = self._beside()
         drawn = {
+            "overview": lambda: overview(comparison, beside.epochs, say),
             "differences": lambda: plots.forest(comparison, say),
             "interactions": lambda: plots.interactions(comparison, say),
             "curves": lambda: plots.curves(comparison, beside.epochs, say),

@@ -8,16 +8,20 @@ Ito (2008), which people with any colour vision tell apart. The same records giv
 from __future__ import annotations
 
 import io
+import logging
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from matplotlib import font_manager, style
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from regbench.analysis.comparison import CellResult, short_names
 from regbench.locale import Words, words
+from regbench.report import fonts, said
 
 INK = "#010203"
 """Stands for the page's own colour until the picture is set into it."""
@@ -26,44 +30,55 @@ INK = "#010203"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#a6761d")
 
 
-HANGUL = (
-    "Noto Sans CJK KR",
-    "Noto Sans CJK JP",  # has Hangul too; all of Noto's that matplotlib before 3.11 finds
-    "Noto Sans KR",
-    "NanumGothic",
-    "Apple SD Gothic Neo",
-    "Malgun Gothic",
-    "UnDotum",
-)
-
-
 WIDTH = 6.0
 """Inches of a picture: narrow enough for its letters to be read on a phone."""
 
 
-@cache
-def hangul_font() -> str | None:
-    """Return a font of this machine that has Hangul, or None."""
-    known = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in HANGUL if name in known), None)
-
-
 def labels(language: Words) -> Words:
     """Return the words that can be drawn: English where the language is Korean and no font here
-    holds Hangul.
+    holds Hangul, which is said once.
     """
-    return words("en") if language.language == "ko" and hangul_font() is None else language
+    if language.language != "ko" or fonts.hangul_font():
+        return language
+    warn_once(language("page.no_hangul"))
+    return words("en")
+
+
+@cache
+def warn_once(text: str) -> None:
+    """Write a line to whoever listens, of each text once."""
+    logging.getLogger(__name__).warning(text)
+
+
+def names(cells: Sequence[CellResult], language: Words) -> dict[str, str]:
+    """Return each cell's label to its short name, as a picture in this language has it."""
+    short = short_names(cells)
+    if language.language == "en":
+        return short
+    return {label: named(name, language) for label, name in short.items()}
+
+
+def named(cell: str, language: Words) -> str:
+    """Return a cell's name with what its techniques are called instead of their keys."""
+    parts, at, settings = cell.partition(" @ ")
+    spoken = [
+        language("page.baseline") if key == "baseline" else said.name(key, language) + opened + rest
+        for key, opened, rest in (part.partition("(") for part in parts.split(" + "))
+    ]
+    return " + ".join(spoken) + at + settings
 
 
 class Picture(Figure):
     """A figure that knows how it is written to a page; a notebook shows it as it is."""
 
-    def __init__(self, height: float, key: str, title: str, language: Words) -> None:
-        """Begin a picture of a height in inches, inside its style (`styled(key, language)`).
+    def __init__(
+        self, height: float, key: str, title: str, language: Words, width: float = WIDTH
+    ) -> None:
+        """Begin a picture of a size in inches, inside its style (`styled(key, language)`).
 
         key: keeps the ids of two pictures in one page apart. title: for those who can't see it.
         """
-        super().__init__((WIDTH, height), layout="constrained")
+        super().__init__((width, height), layout="constrained")
         self.key, self.title, self.language = key, title, language
 
     @property
@@ -73,6 +88,11 @@ class Picture(Figure):
             return _svg(self, self.title)
 
     def _repr_svg_(self) -> str:
+        return self.file
+
+    @property
+    def file(self) -> str:
+        """The picture as an SVG file of its own, with its size in pixels."""
         width, height = (round(96 * inches) for inches in self.get_size_inches())
         return alone(self.svg).replace("<svg ", f'<svg width="{width}" height="{height}" ', 1)
 
@@ -109,7 +129,12 @@ def alone(svg: str) -> str:
 
 def columns(names: Sequence[str]) -> int:
     """Return how many columns of a legend with these names fit into a picture."""
-    return max(1, min(4, len(names), 60 // (6 + max(map(len, names), default=0))))
+    return max(1, min(4, len(names), int(60 // (6 + max(map(letters, names), default=0)))))
+
+
+def letters(text: str) -> float:
+    """Return how wide a text is, in Latin letters."""
+    return sum(1.6 if unicodedata.east_asian_width(letter) == "W" else 1.0 for letter in text)
 
 
 def _opening(title: str) -> str:
@@ -128,12 +153,9 @@ def styled(salt: str, language: Words) -> Any:
     one page apart.
     """
     # DejaVu comes with matplotlib, so that an English picture is the same on a machine with other
-    # fonts.
-    family = [
-        name
-        for name in (hangul_font() if language.language == "ko" else None, "DejaVu Sans")
-        if name
-    ]
+    # fonts. It comes first in Korean too: many a font with Hangul lacks a minus or a superscript.
+    hangul = fonts.hangul_font() if language.language == "ko" else None
+    family = ["DejaVu Sans", *([hangul] if hangul else [])]
     ink: Any = dict.fromkeys(
         ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
     )

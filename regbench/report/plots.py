@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from regbench.analysis import stats
-from regbench.analysis.comparison import CellResult, Comparison, short_names
+from regbench.analysis.comparison import CellResult, Comparison
 from regbench.analysis.stats import Array, Verdict
 from regbench.locale import Words
 from regbench.planning.tuning import Choice, Trial, numbers
@@ -27,7 +27,10 @@ from regbench.report.drawing import (
     Picture,
     columns,
     labels,
+    letters,
     multiples,
+    named,
+    names,
     rows_of,
     styled,
 )
@@ -73,7 +76,8 @@ def forest(comparison: Comparison, words: Words) -> Picture | None:
     cells = [cell for cell in comparison.cells if cell.effect and cell.effect.primary.n]
     if not cells:
         return None
-    say, short = labels(words), short_names(comparison.cells)
+    say = labels(words)
+    short = names(comparison.cells, say)
     metric, scale = comparison.metric, comparison.metric.scale
     with styled("forest", say):
         picture = Picture(1.1 + 0.24 * len(cells), "forest", words("page.forest"), say)
@@ -128,31 +132,41 @@ def curves(comparison: Comparison, epochs: pd.DataFrame, words: Words) -> Pictur
     if epochs.empty or not comparison.trained:
         return None
     epochs = counted(epochs, comparison)
-    say, short = labels(words), short_names(comparison.cells)
+    say = labels(words)
+    short = names(comparison.cells, say)
     with styled("curves", say):
         picture = Picture(3.4, "curves", words("page.curves"), say)
         panels = picture.subplots(1, 2)
         for axes, measure, error in zip(
             panels, ("validation_accuracy", "train_loss"), (True, False), strict=True
         ):
-            for colour, cell in zip(COLOURS, single(comparison), strict=False):
-                x, mean, low, high = curve(epochs, cell.label, measure, comparison.confidence)
-                if not len(x):
-                    continue
-                y, bottom, top = (
-                    (100 * (1 - mean), 100 * (1 - high), 100 * (1 - low))
-                    if error
-                    else (mean, low, high)
-                )
-                marker = "o" if len(x) < 12 else ""
-                axes.plot(x, y, color=colour, lw=1.6, marker=marker, ms=3, label=short[cell.label])
-                axes.fill_between(x, bottom, top, color=colour, alpha=0.15, lw=0)
+            learning(axes, comparison, epochs, measure, short)
             axes.set_xlabel(say("page.epoch"))
             axes.set_ylabel(say("page.validation_error" if error else "page.train_loss"))
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        handles, names = panels[1].get_legend_handles_labels()
-        picture.legend(handles, names, loc="outside upper center", ncols=columns(names))
+        handles, entries = panels[1].get_legend_handles_labels()
+        picture.legend(handles, entries, loc="outside upper center", ncols=columns(entries))
         return picture
+
+
+def learning(
+    axes: Axes, comparison: Comparison, epochs: pd.DataFrame, measure: str, short: Mapping[str, str]
+) -> None:
+    """Draw a measure by epoch, of the baseline and each technique alone: of an accuracy the error,
+    in percent.
+    """
+    for colour, cell in zip(COLOURS, single(comparison), strict=False):
+        x, mean, low, high = curve(epochs, cell.label, measure, comparison.confidence)
+        if not len(x):
+            continue
+        y, bottom, top = (
+            (100 * (1 - mean), 100 * (1 - high), 100 * (1 - low))
+            if measure == "validation_accuracy"
+            else (mean, low, high)
+        )
+        marker = "o" if len(x) < 12 else ""
+        axes.plot(x, y, color=colour, lw=1.6, marker=marker, ms=3, label=short[cell.label])
+        axes.fill_between(x, bottom, top, color=colour, alpha=0.15, lw=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def front(costs: Sequence[float], errors: Sequence[float]) -> list[int]:
@@ -177,7 +191,8 @@ def pareto(comparison: Comparison, words: Words) -> Picture | None:
     cells = [cell for cell in cells if not (cell.effect and cell.effect.time_shared)]
     if len(cells) < 2:
         return None
-    say, short = labels(words), short_names(comparison.cells)
+    say = labels(words)
+    short = names(comparison.cells, say)
     costs, errors = [c.seconds.mean for c in cells], [100 * (1 - c.accuracy.mean) for c in cells]
     best = front(costs, errors)
     with styled("pareto", say):
@@ -194,7 +209,7 @@ def pareto(comparison: Comparison, words: Words) -> Picture | None:
         # The labels stand left of their points: as much room there as the one that needs most.
         x = np.log(costs) if log else np.array(costs)
         span = float(np.ptp(x)) or 1.0
-        room = {i: min(0.6, LETTER * len(short[cells[i].label])) for i in named}
+        room = {i: min(0.6, LETTER * letters(short[cells[i].label])) for i in named}
         left = max(0.1, *((1.1 * r - (x[i] - x.min()) / span) / (1 - r) for i, r in room.items()))
         limits = np.array([x.min() - left * span, x.max() + 0.1 * span])
         axes.set_xlim(*(np.exp(limits) if log else limits))
@@ -356,7 +371,7 @@ def trials(comparison: Comparison, words: Words) -> Picture | None:
                 axes.set_xscale("log")
                 axes.minorticks_off()
             axes.set_xticks([low, high], [f"{low:.2g}", f"{high:.2g}"])
-            axes.set_title(cell, fontsize=9)
+            axes.set_title(cell if say.language == "en" else named(cell, say), fontsize=9)
             axes.set_xlabel(name)
         # An interval of few seeds may reach beyond what is possible.
         bottom, top = grid[0, 0].get_ylim()
@@ -385,7 +400,8 @@ def weights(comparison: Comparison, details: pd.DataFrame, words: Words) -> Pict
     shares_of = {label: shares for label, shares in shares_of.items() if len(shares)}
     if not shares_of:
         return None
-    say, short = labels(words), short_names(comparison.cells)
+    say = labels(words)
+    short = names(comparison.cells, say)
     with styled("weights", say):
         picture = Picture(3.4, "weights", words("page.weights"), say)
         axes = picture.subplots()
@@ -408,7 +424,8 @@ def filters(comparison: Comparison, details: pd.DataFrame, words: Words) -> Pict
     """
     details = counted(details, comparison)
     rows = []
-    short = short_names(comparison.cells)
+    say = labels(words)
+    short = names(comparison.cells, say)
     for cell in single(comparison)[:MOST]:
         texts = [text for text in details.loc[details["cell"] == cell.label, "filters"] if text]
         if texts:
@@ -417,7 +434,6 @@ def filters(comparison: Comparison, details: pd.DataFrame, words: Words) -> Pict
             rows.append((short[cell.label], flat.reshape(picture_of["shape"])[:UNITS]))
     if not rows:
         return None
-    say = labels(words)
     with styled("filters", say):
         picture = Picture(0.52 * len(rows) + 0.1, "filters", words("page.filters"), say)
         grid = picture.subplots(len(rows), UNITS, squeeze=False)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from regbench.analysis import stats
-from regbench.analysis.comparison import Comparison, short_names
+from regbench.analysis.comparison import Comparison
 from regbench.locale import Words
 from regbench.report.drawing import (
     COLOURS,
@@ -19,6 +19,7 @@ from regbench.report.drawing import (
     columns,
     labels,
     multiples,
+    names,
     rows_of,
     styled,
 )
@@ -73,7 +74,8 @@ def _probe(
     shown = list(panels(measured).items())[:MOST_PANELS]
     if not shown:
         return None
-    say, short, cells = labels(words), short_names(comparison.cells), single(comparison)[:MOST]
+    say, cells = labels(words), single(comparison)[:MOST]
+    short = names(comparison.cells, say)
     with styled(key, say):
         picture = Picture(
             2.4 * rows_of(len(shown), 2) + 0.4, key, words("page.probe", probe=key), say
@@ -86,13 +88,28 @@ def _probe(
                 for constant in constants:
                     level = own.loc[own["name"] == constant, "value"].mean()
                     axes.axhline(level, color=colour, lw=1, ls="--")
-            axes.set_title("; – – ".join([title, *constants]), fontsize=9)
+            shown_names = [title if len(line) == 1 else line[0].removesuffix("15"), *constants]
+            axes.set_title("; – – ".join(_row(name, say) for name in shown_names), fontsize=9)
+            axes.set_xlabel(_place(key, line[0], say))
             x = measured.loc[measured["name"] == line[0], "at"].dropna()
             if x.min() > 0 and x.max() >= 20 * x.min():
                 axes.set_xscale("log")
-        handles, names = axes_of[0].get_legend_handles_labels()
-        picture.legend(handles, names, loc="outside upper center", ncols=columns(names))
+        handles, entries = axes_of[0].get_legend_handles_labels()
+        picture.legend(handles, entries, loc="outside upper center", ncols=columns(entries))
         return picture
+
+
+def _row(name: str, words: Words) -> str:
+    """Return what a name of a probe's rows is called; those of somebody's own probe stay."""
+    base, _, place = name.partition("/")
+    said = words(f"page.probe_row.{base}") if f"page.probe_row.{base}" in words else base
+    return f"{said}, {place}" if place else said
+
+
+def _place(probe: str, name: str, words: Words) -> str:
+    """Return what stands on the axis of a probe's name: nothing where it is somebody's own."""
+    keys = (f"page.probe_at.{probe}_{name}", f"page.probe_at.{probe}")
+    return next((words(key) for key in keys if key in words), "")
 
 
 def _measured(

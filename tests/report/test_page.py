@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import pandas as pd
@@ -157,6 +157,8 @@ addEventListener("load", () => {
     problems.push("fetched: " + entry.name);
   const root = document.documentElement;
   if (root.scrollWidth > innerWidth) problems.push(`wide: ${root.scrollWidth} in ${innerWidth}`);
+  for (const box of innerWidth < 1100 ? document.querySelectorAll(".scroll") : [])
+    if (box.scrollWidth > box.clientWidth) problems.push(`scrolls: ${box.scrollWidth}`);
   const table = document.querySelectorAll("table")[2];
   const shown = () => [...table.tBodies[0].rows].map(row => parseFloat(row.cells[0].innerText));
   const before = shown();
@@ -182,15 +184,15 @@ addEventListener("message", event => checked.textContent += event.data);
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here to open the page with")
 @pytest.mark.parametrize("lang", ["en", "ko"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_a_browser_opens_it_without_an_error_or_a_request(
-    pages: dict[str, Path], tmp_path: Path, lang: str, width: int
+@pytest.mark.parametrize(("width", "medium"), [(390, "screen"), (1280, "screen"), (1030, "print")])
+def test_a_browser_opens_it_without_an_error_or_a_request_and_cuts_no_table(
+    pages: dict[str, Path], tmp_path: Path, lang: str, width: int, medium: str
 ) -> None:
     file = tmp_path / "checked.html"
-    file.write_text(
-        pages[lang].read_text(encoding="utf-8").replace("<title>", f"{CHECK}<title>", 1),
-        encoding="utf-8",
-    )
+    text = pages[lang].read_text(encoding="utf-8").replace("<title>", f"{CHECK}<title>", 1)
+    if medium == "print":  # as wide as a printed page, with its style
+        text = text.replace("@media print", "@media all")
+    file.write_text(text, encoding="utf-8")
     frame = tmp_path / "frame.html"
     frame.write_text(FRAME.format(width=width), encoding="utf-8")
     command = [
@@ -208,6 +210,29 @@ def test_a_browser_opens_it_without_an_error_or_a_request(
     assert re.findall(r'<pre id="checked">(.*)</pre>', done.stdout) == [
         f"{width} wide, 24 rows: no problem"
     ]
+
+
+def test_the_page_opens_in_the_browser_and_where_there_is_none_its_path_is_said(
+    tmp_path: Path,
+) -> None:
+    browser, page_ = tmp_path / "browser", tmp_path / "page.html"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n', encoding="utf-8")
+    browser.chmod(0o755)
+    command = ("report", QUICKSTART, "--out", page_, "--open")
+    done = regbench(*command, BROWSER=str(browser))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{page_}\n", "")
+    assert (tmp_path / "opened").read_text(encoding="utf-8") == page_.as_uri()
+    done = regbench(*command, BROWSER="", PATH=str(tmp_path / "nothing"), DISPLAY="")
+    assert (done.returncode, done.stdout) == (0, f"{page_}\n")
+    assert done.stderr == f"regbench: no browser can be opened from here; the page is {page_}\n"
+
+
+def test_on_a_phone_a_row_is_a_card_that_says_what_its_numbers_are(pages: dict[str, Path]) -> None:
+    text = pages["en"].read_text(encoding="utf-8")
+    ranking = tables.ranking(Opened(QUICKSTART).comparison(), words("en"))
+    heads = [column.title for column in ranking.columns]
+    rows = [re.findall('data-of="([^"]*)"', row) for row in unescape(text).split("<tr>")]
+    assert rows.count(heads) == len(ranking.rows) == 24
 
 
 def test_what_is_replicated_stands_beside_the_sweeps_own_numbers() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 
 from regbench.analysis import stats
 from regbench.analysis.compare import compare
@@ -23,7 +28,8 @@ from regbench.analysis.opened import Opened
 from regbench.claims import claims, judge
 from regbench.engine.evaluate import histograms
 from regbench.locale import words
-from regbench.report import claim_plots, drawing, plots, probe_plots
+from regbench.report import claim_plots, drawing, fonts, plots, probe_plots, said
+from regbench.report.overview import overview, told
 from regbench.results.read import read
 from tests.sample import ROUGH, lose, sweep, tuned_sweep
 from tests.sample import records as sampled
@@ -199,11 +205,131 @@ def test_an_english_picture_needs_no_font_of_the_machine(
     here = plots.forest(quickstart[0], words("en"))
     assert here
     svg = here.svg
-    monkeypatch.setattr(drawing, "hangul_font", lambda: None)
+    monkeypatch.setattr(fonts, "hangul_font", lambda: None)
     again = plots.forest(quickstart[0], words("en"))
     assert again
     assert again.svg == svg
     assert drawing.labels(words("ko")).language == "en"
+
+
+def test_a_korean_picture_has_english_labels_where_no_font_has_hangul_and_says_so_once(
+    quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(fonts, "hangul_font", lambda: None)
+    drawing.warn_once.cache_clear()
+    drawn = [getattr(plots, name)(quickstart[0], words("ko")) for name in DRAWN]
+    assert all(picture.svg for picture in drawn)
+    assert [record.getMessage() for record in caplog.records] == [words("ko")("page.no_hangul")]
+    metric = said.metric(quickstart[0].metric, "unit", words("en"))
+    assert drawn[0].axes[0].get_xlabel() == f"{metric}, to the baseline"
+
+
+DRAWS = """
+import warnings
+warnings.simplefilter("error")
+from regbench.locale import words
+from regbench.report import drawing, fonts
+say = words("ko")
+with drawing.styled("x", say):
+    picture = drawing.Picture(2, "x", "x", say)
+    axes = picture.subplots()
+    axes.plot([1e-6, 1], [-1, 1], label="드롭아웃 × L2")
+    axes.set_xscale("log")
+    axes.legend()
+assert "<path" in picture.svg
+print(drawing.labels(say).language, fonts.hangul_font())
+"""
+
+
+@pytest.mark.skipif(not fonts.hangul_font(), reason="no font here has Hangul")
+def test_a_font_installed_since_matplotlib_last_looked_is_found(tmp_path: Path) -> None:
+    def drawn() -> tuple[str, str]:
+        environment = os.environ | {"MPLCONFIGDIR": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", DRAWS],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout, done.stderr.replace(
+            "Matplotlib is building the font cache; this may take a moment.\n", ""
+        )
+
+    fresh = drawn()
+    assert fresh == (f"ko {fonts.hangul_font()}\n", "")
+    (cache,) = tmp_path.glob("fontlist*.json")
+    held = json.loads(cache.read_text(encoding="utf-8"))
+    held["ttflist"] = [font for font in held["ttflist"] if not fonts.has_hangul(font["fname"])]
+    cache.write_text(json.dumps(held), encoding="utf-8")
+    assert drawn() == fresh
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_every_letter_of_every_picture_is_there(
+    tmp_path: Path, rough: Comparison, lang: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    say = words(lang)
+    (tmp_path / "claim.yaml").write_text(CLAIM, encoding="utf-8")
+    stated, seeds = claims.load(tmp_path / "claim.yaml"), np.array([-2.0, 3.0])
+    judged = claims.Judgement(
+        "supported",
+        {},
+        {n: stats.estimate(seeds) for n in ("gain", "other")},
+        2,
+        {"gain": seeds, "other": seeds},
+    )
+    pictures = [
+        claim_plots.claim(stated, judged, say),
+        plots.strengths(rough, say),
+        plots.pareto(rough, say),
+        plots.trials(tuned_sweep(tmp_path), say),
+        *probe_plots.probed(rough, probed_rows(rough), say).values(),
+    ]
+    assert len(pictures) == 6
+    # A lacking glyph is a warning, which fails a test, and in a formula a record.
+    assert all(picture and picture.svg for picture in pictures)
+    assert not [record for record in caplog.records if record.name.startswith("matplotlib")]
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_the_overview_has_curves_beside_bars_in_the_colours_of_their_verdicts(
+    quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame], lang: str
+) -> None:
+    comparison, epochs, _ = quickstart
+    picture = overview(comparison, epochs, words(lang))
+    assert picture
+    left, right = picture.axes
+    assert len(left.lines) == len(plots.single(comparison)) == 6
+    shown = told(comparison)
+    assert [shown[0], shown[-1]] == [comparison.cells[0], comparison.cells[-1]]
+    assert len(shown) == 6, (
+        "five techniques alone, the first of which is the best cell, and the last"
+    )
+    for bar, cell in zip(right.patches, shown, strict=True):
+        assert cell.effect
+        assert bar.get_width() == pytest.approx(100 * cell.effect.primary.mean)
+        assert to_hex(bar.get_facecolor()) == plots.VERDICTS[cell.effect.verdict][0]
+    root = ElementTree.fromstring(picture.file)
+    assert (root.get("width"), root.get("height")) == ("830", "400")
+    assert "background: #fff" in str(root.get("style"))
+    assert overview(comparison, epochs[:0], words(lang)) is None
+
+
+@pytest.mark.skipif(not fonts.hangul_font(), reason="no font here has Hangul")
+def test_a_korean_picture_names_techniques_in_korean(
+    quickstart: tuple[Comparison, pd.DataFrame, pd.DataFrame],
+) -> None:
+    comparison, epochs, _ = quickstart
+    figure: Any = plots.curves(comparison, epochs, words("ko"))
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert entries == ["기준 모델", "L1", "L2", "드롭아웃", "배치 정규화", "레이어 정규화"]
+    forest: Any = plots.forest(comparison, words("ko"))
+    names = [text.get_text() for text in forest.axes[0].get_yticklabels()]
+    assert "L1 + 드롭아웃 + 레이어 정규화" in names
+    assert drawing.named("l2(strength=0.1) @ lr=0.1", words("ko")) == "L2(strength=0.1) @ lr=0.1"
 
 
 def test_strengths_are_drawn_where_a_technique_has_several(
@@ -239,7 +365,8 @@ def test_trials_are_drawn_against_each_number_that_was_tuned(
     assert len(re.findall('id="axes_', drawn.svg)) == 6, "lr of four cells, a strength of two"
 
 
-def test_probes_are_drawn_where_they_measured_at_several_places(rough: Comparison) -> None:
+def probed_rows(rough: Comparison) -> pd.DataFrame:
+    """Return what three probes measured of each run."""
     rows = [
         (cell, seed, probe, name, at, value)
         for cell, by_seed in rough.by_seed.items()
@@ -256,16 +383,21 @@ def test_probes_are_drawn_where_they_measured_at_several_places(rough: Compariso
             ("units", "dead", 3, 1.0),
         ]
     ]
-    probes = pd.DataFrame(rows, columns=["cell", "seed", "probe", "name", "at", "value"])
+    return pd.DataFrame(rows, columns=["cell", "seed", "probe", "name", "at", "value"])
+
+
+def test_probes_are_drawn_where_they_measured_at_several_places(rough: Comparison) -> None:
+    probes = probed_rows(rough)
     drawn: dict[str, Any] = probe_plots.probed(rough, probes, words("en"))
     assert list(drawn) == ["activations", "monte_carlo"], "one place is no curve"
     activations, monte_carlo = (figure.axes[0] for figure in drawn.values())
-    assert activations.get_title() == "p15, p50, p85"
+    assert activations.get_title() == "input of the first unit"
+    assert activations.get_xlabel() == "step"
     assert activations.lines[0].get_ydata().tolist() == [5, 14], "the median is the line"
     assert activations.collections[0].get_datalim(activations.transData).y1 == 17.5, (
         "p85 is the band's upper edge"
     )
-    assert monte_carlo.get_title() == "error; – – weight_scaling_error"
+    assert monte_carlo.get_title() == "error; – – error in evaluation mode"
     line, constant = monte_carlo.lines[:2]
     seeds = list(rough.by_seed[rough.baseline.label])
     assert line.get_ydata()[0] == pytest.approx(0.1 + np.mean(seeds))
