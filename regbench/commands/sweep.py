@@ -106,7 +106,7 @@ def sweep(
     took = f" in {duration(time.monotonic() - began)}" if trained else ""
     done = f"Done: {counted(RUN, trained or before)}{took}. Saved in {asked.directory}. Next:"
     if shard:
-        say(f"{done} regbench merge, which joins the parts")
+        say(f"part {shard} is in {asked.directory}; `regbench merge` joins the parts")
     else:
         show(asked.directory, "json" if as_json else "rich", lang)
         say(f"{done} {shlex.join(['regbench', 'report', str(asked.directory)])} --open")

@@ -51,8 +51,8 @@ def _cell(cell: Cell) -> str:
 
 
 def _drawn(text: str) -> str:
-    """Return what is drawn with characters as code, whose spaces count."""
-    return f"`{text.replace(' ', chr(0xA0))}`" if text.strip() else ""
+    """Return what is drawn with characters as code; dots stand for spaces, which may be lost."""
+    return f"`{text.replace(' ', '·')}`" if text.strip() else ""
 
 
 def _line(line: Line) -> str:

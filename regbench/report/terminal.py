@@ -102,6 +102,7 @@ class Report:
                 yield tables.cards(comparison, words)
                 yield fitted(tables.effects(comparison, words, grouped=False), width)
         if comparison.trained and not self.full:
+            yield from filter(None, [lost.failures(comparison, words)])
             return
         yield fitted(tables.ranking(comparison, words), width)
         rest = [tables.main_effects, tables.interactions, lost.ledger, lost.failures, lost.skips]

@@ -71,7 +71,11 @@ def test_a_sweep_goes_on_after_the_table_moved_and_refuses_another_table(
     moved = shutil.copytree(cancer, tmp_path / "moved")
     done = sweep("mine.yaml", cwd=moved)
     assert done.returncode == 0
-    assert done.stderr == "40 of 40 runs were finished before\n"
+    assert done.stderr == (
+        "40 of 40 runs were finished before\n"
+        "regbench: Done: 40 runs. Saved in results/mine. Next: regbench report results/mine "
+        "--open\n"
+    )
     lines = (moved / "data.csv").read_text().splitlines(keepends=True)
     (moved / "data.csv").write_text("".join(lines[:-1]))
     done = sweep("mine.yaml", cwd=moved)

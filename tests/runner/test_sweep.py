@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -38,7 +39,14 @@ def test_a_sweep_trains_every_planned_run_and_prints_the_table(swept: Swept) -> 
     assert set(runs["status"]) == {"ok"}
     assert len(read(directory).epochs) == 2 * len(runs)
     assert "dropout" in done.stdout
-    assert "batch_norm and layer_norm would both normalize the same place" in done.stdout
+    full = regbench("table", directory, "--full").stdout
+    assert "batch_norm and layer_norm would both normalize the same place" in full
+    last = done.stderr.splitlines()[-1]
+    assert re.fullmatch(
+        rf"regbench: Done: {len(runs)} runs in \d+ s\. Saved in {directory}\. "
+        rf"Next: regbench report {directory} --open",
+        last,
+    )
 
 
 def test_stdout_is_the_result_alone_and_stderr_the_progress(swept: Swept) -> None:
@@ -246,7 +254,7 @@ def test_seeds_are_added_until_decided_by_a_rule_that_was_declared(tmp_path: Pat
     held = read(tmp_path / "out").config
     assert held["rounds"] in ([2, 3], [2, 3, 1])
     assert "2 looks declared beforehand: every interval and p is judged at 0.034" in " ".join(
-        done.stdout.split()
+        regbench("table", tmp_path / "out", "--notes").stdout.split()
     )
 
 
