@@ -43,8 +43,8 @@ def test_a_sweep_trains_every_planned_run_and_prints_the_table(swept: Swept) -> 
     assert "batch_norm and layer_norm would both normalize the same place" in full
     last = done.stderr.splitlines()[-1]
     assert re.fullmatch(
-        rf"regbench: Done: {len(runs)} runs in \d+ s\. Saved in {directory}\. "
-        rf"Next: regbench report {directory} --open",
+        rf"regbench: Done: {len(runs)} runs in \d+ s\. Saved in results/tiny\. "
+        r"Next: regbench report results/tiny --open",
         last,
     )
 
