@@ -62,6 +62,45 @@ def test_every_link_of_a_page_leads_to_a_file_and_to_a_heading_in_it(page: Path)
         assert not anchor or anchor in dict(map(reversed, headings(there))), f"{target}#{anchor}"
 
 
+def as_in_the_site(text: str, folder: Path, korean: bool) -> str:
+    found = importlib.util.spec_from_file_location("pages", DOCS / "pages.py")
+    assert found
+    assert found.loader
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    done: str = module.for_site(text, folder, korean)
+    return done
+
+
+@pytest.mark.parametrize(
+    ("folder", "link", "english_site", "korean_site"),
+    [
+        (ROOT, "docs/claims.md", "claims.md", "claims.md"),
+        (DOCS, "claims.ko.md", "claims.md", "claims.md"),
+        (
+            DOCS,
+            "claims.md#the-note-sentence-by-sentence",
+            "claims.md#the-note-sentence-by-sentence",
+            "claims.md#노트의-문장마다",
+        ),
+        (
+            DOCS,
+            "claims.ko.md#노트의-문장마다",
+            "claims.md#the-note-sentence-by-sentence",
+            "claims.md#노트의-문장마다",
+        ),
+        (DOCS, "../README.ko.md", "index.md", "index.md"),
+        (DOCS, "https://mlflow.org", "https://mlflow.org", "https://mlflow.org"),
+    ],
+)
+def test_a_link_to_a_page_leads_to_that_place_in_the_sites_own_language(
+    folder: Path, link: str, english_site: str, korean_site: str
+) -> None:
+    assert as_in_the_site(f"[it]({link})", folder, False) == f"[it]({english_site})"
+    assert as_in_the_site(f"[it]({link})", folder, True) == f"[it]({korean_site})"
+    assert as_in_the_site(f"`[it]({link})`", folder, True) == f"`[it]({link})`"
+
+
 def references(page: Path) -> Iterator[str]:
     for found in re.findall(r'(?:href|src)="([^"]*)"', page.read_text(encoding="utf-8")):
         if not urlsplit(found).scheme:
