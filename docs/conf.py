@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 project = "regbench"
-author = "regbench"
 language = "en"
+locale_dirs = ["locale"]  # the theme's words that Sphinx has no Korean for
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build", "**.ko.md"]
 nitpicky = True
@@ -48,6 +48,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 templates_path = ["_templates"]
 html_copy_source = False
+html_show_copyright = False
+html_show_sphinx = False
 
 linkcheck_retries = 3
 linkcheck_timeout = 20

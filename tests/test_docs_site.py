@@ -144,6 +144,12 @@ def test_the_korean_site_has_korean_pages_and_says_where_there_are_none(site: Pa
         assert 'class="not-yet"' not in english_text
 
 
+def test_the_korean_site_has_no_english_words_around_its_pages(site: Path) -> None:
+    text = (site / "ko/claims.html").read_text(encoding="utf-8")
+    for word in ("On this page", "Back to top", "Skip to content", ">Next<", ">Previous<"):
+        assert word not in text
+
+
 def test_every_link_and_picture_of_the_site_is_there(site: Path) -> None:
     for page in [*site.glob("en/*.html"), *site.glob("ko/*.html")]:
         for found in references(page):
