@@ -1,9 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench reproduce claims soak fuzz tables check-tables lint clean
+.PHONY: help demo test bench reproduce claims soak fuzz tables check-tables docs docs-links dist lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SPHINX = $(BIN)/python -m sphinx --fresh-env --write-all --fail-on-warning --keep-going --quiet
 REFERENCE := $(patsubst %/runs.csv,%,$(wildcard results/reference/*/runs.csv))
 
 help: ## list the targets
@@ -11,7 +13,7 @@ help: ## list the targets
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	@touch $@
 
 demo: $(READY) ## train the quickstart (about 90 s on 2 cores) and print its table
@@ -39,7 +41,7 @@ soak: $(READY) ## strike sweeps with 100 faults and print what was lost
 	$(BIN)/python -m benchmarks.soak
 
 fuzz: $(READY) ## feed the parsers what coverage leads to, a minute each
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris
+	$(INSTALL) atheris
 	$(BIN)/python -m benchmarks.fuzz
 
 tables: $(READY) ## rebuild every committed table from its CSV, without training
@@ -47,6 +49,23 @@ tables: $(READY) ## rebuild every committed table from its CSV, without training
 
 check-tables: $(READY) ## fail where a committed table differs from its CSV
 	$(BIN)/python -m benchmarks.tables check
+
+docs: $(READY) ## build the documentation in English and in Korean, in docs/_build
+	$(INSTALL) --editable '.[dev,docs]'
+	$(SPHINX) -b html -D language=en docs docs/_build/en
+	$(SPHINX) -b html -D language=ko docs docs/_build/ko
+	@echo 'docs/_build/en/index.html, docs/_build/ko/index.html'
+
+docs-links: $(READY) ## follow the links of the documentation that leave it (needs the network)
+	$(INSTALL) --editable '.[dev,docs]'
+	$(SPHINX) -b linkcheck -D language=en -D nb_execution_mode=off docs docs/_build/links/en
+	$(SPHINX) -b linkcheck -D language=ko -D nb_execution_mode=off docs docs/_build/links/ko
+
+dist: $(READY) ## build the package to release, and check it
+	$(INSTALL) build twine
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
