@@ -25,8 +25,8 @@ LINK = re.compile(
     r"|(?P<image>!?)\[(?P<text>(?:`[^`\n]*`|[^\]`])*)\]\((?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)",
     re.DOTALL | re.MULTILINE,
 )
-OTHER_LANGUAGE = re.compile(r"^\[[^\]]+\]\(README(\.ko)?\.md\)\n\n", re.MULTILINE)
-"""The line of a README that leads to the other: each page of the site has a switch."""
+OTHER_LANGUAGE = re.compile(r"^\[(한국어|English)\]\([\w-]+(\.ko)?\.md\)\n\n", re.MULTILINE)
+"""The line of a page that leads to its twin: each page of the site has a switch."""
 
 
 def twin(page: Path) -> Path:

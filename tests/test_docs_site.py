@@ -19,7 +19,7 @@ KOREAN = sorted([*DOCS.glob("*.ko.md"), ROOT / "README.ko.md"])
 MARKDOWN = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
 
 CODE = re.compile(r"^(`{3,}).*?^\1`*$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
-FENCE = re.compile(r"^(`{3,}).*?^\1`*$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^( *`{3,}).*?^\1`*$", re.DOTALL | re.MULTILINE)
 
 
 def headings(page: Path) -> list[tuple[str, str]]:
@@ -51,6 +51,48 @@ def test_every_page_is_listed_once_in_both_languages() -> None:
 def test_a_korean_page_is_the_twin_of_an_english_one_heading_by_heading(page: Path) -> None:
     assert english(page).exists()
     assert [depth for depth, _ in headings(page)] == [depth for depth, _ in headings(english(page))]
+
+
+WRITTEN = [
+    page for page in KOREAN if page.name not in ("index.ko.md", "claims.ko.md", "README.ko.md")
+]
+
+
+def code(page: Path) -> list[str]:
+    """The blocks of code of a page, without their comments."""
+    text = page.read_text(encoding="utf-8")
+    return [re.sub(r"[ \t]*# .*", "", block[0]) for block in FENCE.finditer(text)]
+
+
+def rows(page: Path) -> list[list[str]]:
+    """What the rows of the tables of a page begin with, by the headings that they stand under."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    return [
+        [(re.match(r"\| (`[^`]+`)?", row) or [""])[0] for row in re.findall(r"^\|.*", part, re.M)]
+        for part in re.split("^#", text, flags=re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+def test_a_korean_page_has_the_code_and_the_rows_of_its_twin_and_each_leads_to_the_other(
+    page: Path,
+) -> None:
+    assert code(page) == code(english(page))
+    assert rows(page) == rows(english(page))
+    for one, words, other in (
+        (page, "English", english(page)),
+        (english(page), "한국어", page),
+    ):
+        third = one.read_text(encoding="utf-8").splitlines()[2]
+        assert third == f"[{words}]({other.name})"
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+def test_a_korean_page_links_to_korean_pages_where_there_are_any(page: Path) -> None:
+    text = CODE.sub("", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)#\s:]+\.md)(?:#[^)]*)?\)", text):
+        twin = (page.parent / target).with_suffix(".ko.md")
+        assert target.endswith(".ko.md") or target == english(page).name or not twin.exists()
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
@@ -99,6 +141,11 @@ def test_a_link_to_a_page_leads_to_that_place_in_the_sites_own_language(
     assert as_in_the_site(f"[it]({link})", folder, False) == f"[it]({english_site})"
     assert as_in_the_site(f"[it]({link})", folder, True) == f"[it]({korean_site})"
     assert as_in_the_site(f"`[it]({link})`", folder, True) == f"`[it]({link})`"
+
+
+@pytest.mark.parametrize("line", ["[한국어](config.ko.md)", "[English](config.md)"])
+def test_the_line_that_leads_to_the_other_language_is_not_in_the_site(line: str) -> None:
+    assert as_in_the_site(f"# It\n\n{line}\n\nText.", DOCS, True) == "# It\n\nText."
 
 
 def references(page: Path) -> Iterator[str]:
