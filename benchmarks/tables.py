@@ -110,7 +110,7 @@ def built() -> Iterator[tuple[Path, str]]:
         text = LEAD.sub(
             lambda match: f"{match[1]}{shown.lead(stated, words(match[2]))}\n{match[3]}", text
         )
-        yield document, FIGURE.sub(partial(figure, found), text)
+        yield document, FIGURE.sub(partial(figure, found, between(document)), text)
 
 
 def finished(claim: claims.Claim, directory: Path) -> judge.Held | None:
@@ -121,21 +121,26 @@ def finished(claim: claims.Claim, directory: Path) -> judge.Held | None:
         return None
 
 
-def figure(found: Mapping[str, Comparison], match: re.Match[str]) -> str:
+def between(document: Path) -> str:
+    """Return what stands between the ends of an interval in the language of a document."""
+    return "–" if document.name.endswith(".ko.md") else "to"
+
+
+def figure(found: Mapping[str, Comparison], between: str, match: re.Match[str]) -> str:
     """Return a figure with its marks, made anew where its sweep is there."""
     if match[2] not in found:
         return match[0]
-    return f"{match[1]}{error(found[match[2]], match[3])}{match[4]}"
+    return f"{match[1]}{error(found[match[2]], match[3], between)}{match[4]}"
 
 
-def error(comparison: Comparison, label: str) -> str:
+def error(comparison: Comparison, label: str, between: str) -> str:
     """Return a cell's mean test error with its interval, in percent."""
     accuracy = next(cell.accuracy for cell in comparison.cells if cell.label == label)
     digits = numbers.decimals([100 * accuracy.half_width])
     mean, low, high = (
         numbers.number(100 * (1 - x), digits) for x in (accuracy.mean, accuracy.high, accuracy.low)
     )
-    return f"{mean} ({low} to {high})"
+    return f"{mean} ({low} {between} {high})"
 
 
 def marked(conditions: Sequence[Comparison]) -> dict[str, Comparison]:
