@@ -17,6 +17,8 @@ SAME_IN_KOREAN = {
     "cells.n",
     "cells.p",
     "metric.difference",
+    "evidence.and",
+    "evidence.with",
     "metric.accuracy.amount",
     "metric.nll.short",
     "metric.nll.head",

@@ -55,7 +55,7 @@ def test_each_part_has_a_verdict_of_its_own(tmp_path: Path) -> None:
     assert found.parts == {"helps": "supported", "most": "undecided"}
     assert found.outcome == "qualified"
     said = shown.explained(claim, found, words("en"))
-    assert "verdict: ± qualified (1 of 2 parts)" in said
+    assert "verdict: ◐ qualified (1 of 2 parts)" in said
     assert "- ✓ supported: It helps." in said
     assert "- ? undecided: So does L2." in said
 
