@@ -31,6 +31,7 @@ COMMITTED = sorted((ROOT / "configs/claims").glob("*.yaml"))
 CITED = """\
   cited:
     supported: {{en: "up by {{gain}}", ko: "{{gain}} 오름"}}
+    qualified: {{en: in part, ko: 일부}}
     refuted: {{en: not up, ko: 오르지 않음}}
     undecided: {{en: can't tell, ko: 알 수 없음}}
 {}"""
@@ -41,6 +42,7 @@ claim:
   points: [dropout.overfitting]
   cited:
     supported: {en: "up by {gain}", ko: "{gain} 오름"}
+    qualified: {en: in part, ko: 일부}
     refuted: {en: not up, ko: 오르지 않음}
     undecided: {en: can't tell, ko: 알 수 없음}
   literature:
@@ -213,12 +215,6 @@ def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
         ("up by {gain}", "up by {gian}", "cited: supported.en: there is no statistic gian"),
         ("up by {gain}", "up by {}", "cited: supported.en: there is no statistic"),
         (
-            "    helps: {says",
-            "    more: {says: {en: More., ko: 더.}, supported: most > 1, refuted: most < 0}\n"
-            "    helps: {says",
-            "it can come out qualified, and no sentence says so",
-        ),
-        (
             CITED.format(""),
             CITED.format("    cases: [{parts: {help: supported}, says: {en: a, ko: a}}]\n"),
             "cited: there is no part help",
@@ -294,6 +290,14 @@ def test_the_case_that_fits_the_parts_goes_before_the_outcome() -> None:
     assert told("supported", "refuted").endswith("but more with rectified ones")
     assert told("supported", "undecided").endswith("with rectified ones can't tell yet")
     assert told("refuted", "supported") == "far fewer steps with one kind of units only"
+
+
+def test_parts_that_can_differ_ask_for_a_sentence_that_says_so(tmp_path: Path) -> None:
+    more = "    more: {says: {en: a, ko: a}, supported: most > 1, refuted: most < 0}\n"
+    two = CLAIM.replace("    helps: {says", f"{more}    helps: {{says")
+    claims.load(written(tmp_path, two))
+    with pytest.raises(ConfigError, match="it can come out qualified, and no sentence says so"):
+        claims.load(written(tmp_path, two.replace("    qualified: {en: in part, ko: 일부}\n", "")))
 
 
 def test_an_arm_that_names_no_cell_and_runs_that_are_missing_are_said(tmp_path: Path) -> None:

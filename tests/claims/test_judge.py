@@ -77,7 +77,14 @@ def many(tmp_path: Path, count: int) -> claims.Claim:
         for i in numbers
     )
     a, b, c = (CLAIM.index(f"  {key}:") for key in ("statistics", "parts", "control"))
-    text = CLAIM[:a] + "  statistics:\n" + statistics + "  parts:\n" + parts + CLAIM[c:]
+    text = (
+        CLAIM[:a].replace("{gain}", "")
+        + "  statistics:\n"
+        + statistics
+        + "  parts:\n"
+        + parts
+        + CLAIM[c:]
+    )
     assert b
     return claims.load(written(tmp_path, text.replace("gain: 0", "s0: 0")))
 
