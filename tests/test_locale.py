@@ -21,6 +21,8 @@ SAME_IN_KOREAN = {
     "cells.n",
     "cells.p",
     "metric.difference",
+    "evidence.and",
+    "evidence.with",
     "metric.accuracy.amount",
     "metric.accuracy.score",
     "metric.nll.score",

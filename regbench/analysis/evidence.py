@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from regbench.analysis.comparison import CellResult, Comparison, Effect, TechniqueResult
@@ -37,8 +37,6 @@ class Evidence:
     technique: str
     estimate: Estimate
     outcome: Support
-    beside: Mapping[str, Estimate] = field(default_factory=dict)
-    """What else has to be known to read it, by name."""
 
 
 def _to_batch_norm(
@@ -83,17 +81,12 @@ def evidence(point: str, technique: TechniqueResult, comparison: Comparison) -> 
     if estimate is None or not estimate.n:
         return None
     found = outcome(estimate, measure)
-    beside: dict[str, Estimate] = {}
     effect = technique.cell.effect
     if point == "behind_batch_norm" and comparison.metric.sign < 0:
         found = outcome(estimate, Measure(measure.estimate, "more"))
     if point == "overfitting" and effect:
         found = overfitting(effect, comparison)
-        beside = {"memorised": effect.memorised}
-        beside |= {str(key): e for key, e in effect.differences.items()}
-    if point == "time" and effect:
-        beside = {"seconds": effect.time}
-    return Evidence(technique.key, estimate, found, beside)
+    return Evidence(technique.key, estimate, found)
 
 
 def outcome(estimate: Estimate, measure: Measure) -> Support:

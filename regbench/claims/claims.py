@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -114,6 +115,44 @@ class Amendment(Settings):
     why: Text
 
 
+class Case(Settings):
+    """What the summary table says where these parts came out so."""
+
+    parts: dict[str, Literal["supported", "refuted", "undecided"]] = Field(min_length=1)
+    says: Text
+
+
+class Cited(Settings):
+    """What the summary table says of a claim: where its parts differ, the first case that fits,
+    else by the outcome.
+
+    `{name}` is the size of a statistic's mean, without its sign: the sentence says the side.
+    """
+
+    supported: Text | None = None
+    qualified: Text | None = Field(None, description="where several parts are all needed")
+    refuted: Text | None = None
+    undecided: Text | None = None
+    cases: list[Case] = []
+
+    def said(self, outcome: Ruling, parts: Mapping[str, Ruling]) -> Text:
+        """Return the sentence for how a claim and its parts came out."""
+        differ = len(set(parts.values())) > 1
+        fitting = (case for case in self.cases if case.parts.items() <= parts.items())
+        if differ and (case := next(fitting, None)):
+            return case.says
+        sentence = getattr(self, outcome)
+        assert sentence
+        return dict(sentence)
+
+    def sentences(self) -> Iterator[tuple[str, Text]]:
+        """Yield every sentence with its key."""
+        for outcome in ("supported", "qualified", "refuted", "undecided"):
+            if sentence := getattr(self, outcome):
+                yield outcome, sentence
+        yield from ((f"cases[{i}].says", case.says) for i, case in enumerate(self.cases, start=1))
+
+
 class About(Settings):
     """What is stated, where, and what decides.
 
@@ -125,9 +164,7 @@ class About(Settings):
     points: list[str] = Field(
         [], description="points of the summary table that rest on it: technique.point"
     )
-    cited: Text | None = Field(
-        None, description="the first statistic in a few words, {x}: its number, for that table"
-    )
+    cited: Cited | None = Field(None, description="what that table says, by how it came out")
     literature: list[Source] = Field(min_length=1)
     design: Text
     scaled: Text | None = Field(
@@ -225,7 +262,10 @@ def _problems(claim: Claim, document: Document) -> list[Problem]:
         if name not in about.statistics:
             note(("control", "null"), f"control.null: there is no statistic {name}")
     if about.points and not about.cited:
-        note(("points",), "points without `cited`, which says the number there")
+        note(("points",), "points without `cited`, which says there how it came out")
+    if about.cited:
+        for what in _uncitable(about, about.cited):
+            note(("cited",), f"cited: {what}")
     switched_on = {key for settings in claim.experiments.values() for key in settings.probes or {}}
     for name, measure in about.measures.items():
         if measure.probe not in switched_on:
@@ -239,15 +279,31 @@ def _problems(claim: Claim, document: Document) -> list[Problem]:
     return problems
 
 
+def _uncitable(about: About, cited: Cited) -> Iterator[str]:
+    """Yield what is wrong with the sentences for the summary table."""
+    in_part = len(about.parts) > 1 and about.needs == "all"
+    for outcome in ("supported", *(["qualified"] if in_part else []), "refuted", "undecided"):
+        if not getattr(cited, outcome):
+            yield f"it can come out {outcome}, and no sentence says so"
+    for case in cited.cases:
+        if unknown := case.parts.keys() - about.parts.keys():
+            yield f"there is no part {', '.join(sorted(unknown))}"
+    for name, sentence in cited.sentences():
+        for language, text in sentence.items():
+            named = {field for _, field, _, _ in Formatter().parse(text) if field is not None}
+            if unknown := named - about.statistics.keys():
+                yield f"{name}.{language}: there is no statistic {', '.join(sorted(unknown))}"
+
+
 def texts(about: About) -> Iterator[tuple[str, Text]]:
     """Yield every text of a claim that is there in each language, with its key."""
     yield "statement", about.statement
     yield "where", about.where
     yield "design", about.design
+    if about.cited:
+        yield from ((f"cited.{name}", text) for name, text in about.cited.sentences())
     yield from (
-        (name, text)
-        for name in ("cited", "scaled", "explanation")
-        if (text := getattr(about, name))
+        (name, text) for name in ("scaled", "explanation") if (text := getattr(about, name))
     )
     yield "control.says", about.control.says
     yield from ((f"parts.{name}.says", part.says) for name, part in about.parts.items())

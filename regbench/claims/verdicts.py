@@ -17,8 +17,8 @@ def verdicts() -> Mapping[str, dict[str, Any]]:
     """Return for each claim that has been tested what its records say.
 
     `outcome` (supported, refuted, qualified, undecided), `statistics` (name to n, mean, sd, low and
-    high), `points` (of the summary table, "dropout.time") and `text` (language to the first
-    statistic in words, with its number).
+    high), `points` (of the summary table, "dropout.time") and `text` (language to the sentence
+    that the table says of it).
     """
     known: Mapping[str, dict[str, Any]] = json.loads(VERDICTS.read_text(encoding="utf-8"))
     return known

@@ -175,3 +175,8 @@ def _words(language: str) -> Iterator[str]:
     spoken = words(language)
     for verdict, symbol in said.SYMBOLS.items():
         yield f"{symbol} {spoken(f'verdict.{verdict}')}"
+        yield from (
+            f"{symbol} {text}"
+            for key, text in spoken.section("verdict").items()
+            if key.startswith(f"{verdict}_")
+        )

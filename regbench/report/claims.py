@@ -192,6 +192,15 @@ def surprises(claims: Found, words: Words) -> str:
     )
 
 
+def cited(claim: Claim, judgement: Judgement) -> dict[str, str]:
+    """Return what the summary table says of a claim in each language, by how it came out."""
+    if not claim.about.cited:
+        return {}
+    sizes = {name: numbers.size(e.mean) for name, e in judgement.statistics.items()}
+    sentence = claim.about.cited.said(judgement.outcome, judgement.parts)
+    return {language: text.format(**sizes) for language, text in sentence.items()}
+
+
 def verdicts(claims: Found) -> dict[str, dict[str, Any]]:
     """Return what `claims.verdicts` reads."""
     return {
@@ -200,12 +209,7 @@ def verdicts(claims: Found) -> dict[str, dict[str, Any]]:
             "outcome": judgement.outcome,
             "parts": dict(judgement.parts),
             "passes": judgement.passes,
-            "text": {
-                language: text.format(
-                    x=figure(judgement.statistics[next(iter(claim.about.statistics))])
-                )
-                for language, text in (claim.about.cited or {}).items()
-            },
+            "text": cited(claim, judgement),
             "statistics": {
                 name: {
                     key: number if math.isfinite(number) else None

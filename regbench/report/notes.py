@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
 from regbench.analysis.comparison import Comparison, Effect, Trained, single_strengths
 from regbench.analysis.levels import WITHIN
 from regbench.analysis.stats import FEWEST_SEEDS, POWER
-from regbench.claims.verdicts import cited
 from regbench.locale import Words
 from regbench.report import numbers, said
 from regbench.report.numbers import UNKNOWN
 
 
-def summary_notes(
-    comparison: Comparison, words: Words, points: Mapping[str, Sequence[str]]
-) -> list[str]:
-    """Return what has to be known to read the summary table; `points`: of each row."""
+def summary_notes(comparison: Comparison, words: Words) -> list[str]:
+    """Return what has to be known to read the summary table."""
     shown = [t for group in comparison.summary.values() for t in group]
     effects = [t.cell.effect for t in shown if t.cell and t.cell.effect]
     notes = [_how(comparison, words, "pairs"), _verdict_note(comparison, words)]
@@ -30,9 +27,7 @@ def summary_notes(
     if any(e.time_shared for e in effects):
         notes[-1] += " " + words("notes.time_shared", unknown=UNKNOWN)
     if comparison.trained:
-        notes.append(words("notes.evidence", confidence=numbers.percent(comparison.confidence)))
-    if any(cited(f"{row}.{key}") for row, keys in points.items() for key in keys):
-        notes.append(words("notes.claims"))
+        notes.append(words("notes.evidence"))
     selection = []
     if comparison.trained:
         selection.append(words(f"notes.{comparison.trained.train.select}"))

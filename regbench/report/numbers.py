@@ -92,6 +92,15 @@ def ratio_interval(e: Estimate) -> str:
     return ratio(e.mean) + (f" ({e.low:.2f}–{e.high:.2f})" if known else "")
 
 
+def size(x: float) -> str:
+    """Return how large `x` is, without its sign, as one says it: "26", "5.8", "0.06"."""
+    if not math.isfinite(x):
+        return UNKNOWN
+    if abs(x) < 1:
+        return f"{abs(x):.1g}"
+    return f"{abs(x):.{0 if abs(x) >= 10 else 1}f}".removesuffix(".0")
+
+
 def percent(share: float) -> str:
     """Return a share in percent, without digits that say nothing: "20", "2.5"."""
     return f"{share * 100:.4g}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from regbench.analysis.comparison import CellResult, Comparison
+from regbench.analysis.comparison import CellResult, Comparison, Effect
 from regbench.analysis.evidence import MEASURES, Evidence, Support
 from regbench.analysis.levels import MORE
 from regbench.analysis.metrics import METRICS, Metric
-from regbench.analysis.stats import Estimate, Verdict
+from regbench.analysis.stats import Verdict
 from regbench.claims.note import Simple, is_simple, lines
 from regbench.locale import Words
 from regbench.regularizers import techniques
@@ -26,9 +27,9 @@ SYMBOLS: Mapping[Verdict, str] = {
 }
 TONES: Mapping[Verdict, Tone] = {"helps": "good", "hurts": "bad", "equivalent": "same"}
 MARKS: Mapping[Support, str] = {
-    "holds": "✓ ",
-    "refuted": "✗ ",
-    "undecided": "? ",
+    "holds": "✓",
+    "refuted": "✗",
+    "undecided": "?",
     "too_few": "",
     "number": "",
 }
@@ -36,12 +37,12 @@ SUPPORT_TONES: Mapping[Support, Tone] = {"holds": "good", "refuted": "bad"}
 CLAIMS: Mapping[str, tuple[str, Tone]] = {
     "supported": ("✓", "good"),
     "refuted": ("✗", "bad"),
-    "qualified": ("±", "same"),
+    "qualified": ("◐", "same"),
     "undecided": ("?", "faint"),
     "too_few": (UNKNOWN, "faint"),
 }
-KEPT = ("accuracy", "nll")
-"""What must not be lost where overfitting falls."""
+FAR = 5
+"""So many times the seeds that there are are far more."""
 
 
 def metric(of: Metric, part: str, words: Words, **values: object) -> str:
@@ -54,34 +55,49 @@ def name(key: str, words: Words) -> str:
     return str(techniques()[key].card(words.language).name) if key in techniques() else key
 
 
-def evidence(key: str, found: Evidence, comparison: Comparison, words: Words) -> str:
-    """Return what was measured of a point, in words, with what has to be known to read it."""
-    trained = comparison.trained
+def evidence(
+    key: str, found: Sequence[Evidence], comparison: Comparison, words: Words
+) -> Iterator[Line]:
+    """Yield what was measured of a point, in words: a line for all techniques that came out alike,
+    named where there are several.
+    """
+    for outcome in MARKS:
+        alike = [e for e in found if e.outcome == outcome]
+        if not alike:
+            continue
+        sizes = [_size(key, e, comparison, words) for e in alike]
+        target = numbers.percent(round(comparison.trained.target, 3)) if comparison.trained else ""
+        text = words(
+            f"evidence.{key}.{outcome}", x=words("evidence.and").join(sizes), target=target
+        )
+        names = words("evidence.and").join(
+            words("evidence.with", name=name(e.technique, words)) for e in alike
+        )
+        here = "here_with" if len(found) > 1 else "here"
+        told = words(f"evidence.{here}", text=text, names=names)
+        yield Line(marked(told, MARKS[outcome]), SUPPORT_TONES.get(outcome, "faint"))
+
+
+def claimed(verdict: Mapping[str, Any], words: Words) -> Line:
+    """Return what an experiment of its own says of a point, with its mark."""
+    mark, tone = CLAIMS[verdict["outcome"]]
+    text = verdict["text"].get(words.language, verdict["text"]["en"])
+    return Line(marked(words("evidence.claim", text=text), mark), tone)
+
+
+def marked(text: str, mark: str) -> str:
+    """Return a text with its mark behind it, "overfitting fell (✓)"."""
+    return f"{text} ({mark})" if mark else text
+
+
+def _size(key: str, found: Evidence, comparison: Comparison, words: Words) -> str:
+    """Return how large the change is that was measured of a point, without its side."""
     if MEASURES[key].neutral:
-        x = numbers.ratio_interval(found.estimate)
-    elif key in ("behind_batch_norm", "tuning"):
-        own = comparison.metric
-        x = metric(own, "told", words, x=_tight(found.estimate, own.scale, own.digits))
-    else:
-        x = _tight(found.estimate)
-    target = numbers.percent(round(trained.target, 3)) if trained else UNKNOWN
-    said = words(f"evidence.{key}", x=x, target=target)
-    learnt, seconds = found.beside.get("memorised"), found.beside.get("seconds")
-    if learnt and learnt.n:
-        said += words("evidence.memorised", x=_tight(learnt))
-    if seconds and seconds.n:
-        said += words("evidence.seconds", x=numbers.ratio(seconds.mean))
-    if key == "overfitting" and found.outcome in ("refuted", "undecided"):
-        shown = {name: _tight(found.beside[name], METRICS[name].scale) for name in KEPT}
-        said += words("evidence.kept", **shown)
-    return said
-
-
-def _tight(
-    estimate: Estimate, scale: float = numbers.POINTS, digits: tuple[int, int] = (1, 3)
-) -> str:
-    """Return a difference with its interval, without a place to break the line."""
-    return "".join(numbers.plus_minus([estimate], scale, sign=True, digits=digits)[0].split())
+        return numbers.size(found.estimate.mean)
+    if key not in ("behind_batch_norm", "tuning"):
+        return numbers.size(numbers.POINTS * found.estimate.mean)
+    own = comparison.metric
+    return metric(own, "told", words, x=numbers.size(own.scale * found.estimate.mean))
 
 
 def count(result: CellResult) -> str:
@@ -105,10 +121,10 @@ def verdict(result: CellResult, words: Words, confidence: float) -> Line:
     if effect is None:
         said = [words("verdict.baseline"), *([lost] if result.diverged else [])]
         return Line(", ".join(said), "faint")
-    text = f"{SYMBOLS[effect.verdict]} {words(f'verdict.{effect.verdict}')}"
+    text = f"{SYMBOLS[effect.verdict]} {words(f'verdict.{_verdict(result, effect)}')}"
     text += "*" * effect.only_alone
     if effect.more_seeds:
-        text += f" ({_wanting(*effect.more_seeds, words)})"
+        text += f": {_wanting(effect, *effect.more_seeds, words)}"
     text += " †" if effect.tests_disagree(1 - confidence) else ""
     side = "better" if effect.verdict == "hurts" else "worse"
     caveats = [
@@ -119,17 +135,27 @@ def verdict(result: CellResult, words: Words, confidence: float) -> Line:
     return Line(", ".join([text, *caveats]), TONES.get(effect.verdict, "faint"))
 
 
-def _wanting(low: int | None, high: int | None, words: Words) -> str:
-    """Return how many more seeds would decide: "+2", "+3 to 60", ">200"."""
-    if low is None:
-        return words("verdict.more_than", n=MORE[-1])
+def _verdict(result: CellResult, effect: Effect) -> str:
+    """Return the key of a verdict's words: no spread can be of the scores, which may be the best
+    possible, or only of the differences.
+    """
+    if effect.verdict != "no_spread":
+        return effect.verdict
+    score = result.scores[effect.metric.key]
+    if effect.primary.mean or score.sd:
+        return "no_spread_differences"
+    return "no_spread_best" if effect.metric.key == "accuracy" and score.mean == 1 else "no_spread"
+
+
+def _wanting(effect: Effect, low: int | None, high: int | None, words: Words) -> str:
+    """Return how many more seeds would decide."""
+    if low is None or (effect.verdict == "undecided" and low > FAR * effect.pairs):
+        return words("verdict.far_more", n=effect.pairs)
     if high is None:
         return words("verdict.more_or_over", low=low, n=MORE[-1])
-    return (
-        words("verdict.more", n=low)
-        if low == high
-        else words("verdict.more_range", low=low, high=high)
-    )
+    if low == high:
+        return words("verdict.more" if low > 1 else "verdict.one_more", n=low)
+    return words("verdict.more_range", low=low, high=high)
 
 
 def simple(said: Simple, words: Words) -> Line:
@@ -139,4 +165,4 @@ def simple(said: Simple, words: Words) -> Line:
         for key in (*said.these, *said.others)
     ]
     mark, tone = CLAIMS["supported" if is_simple(said) else "refuted"]
-    return Line(f"{mark} {words('note.lines', counts=', '.join(names))}", tone)
+    return Line(marked(words("note.lines", counts=", ".join(names)), mark), tone)

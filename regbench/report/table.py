@@ -55,7 +55,11 @@ class Table:
         """
         rows = tuple((*left, *right) for left, right in zip(self.rows, other.rows, strict=True))
         return replace(
-            self, columns=(*self.columns, *other.columns), rows=rows, notes=other.notes, ruled=True
+            self,
+            columns=(*self.columns, *other.columns),
+            rows=rows,
+            notes=(*self.notes, *other.notes),
+            ruled=True,
         )
 
 

@@ -53,7 +53,8 @@ def cards(comparison: Comparison, words: Words) -> Table:
                 *points,
             )
         )
-    return Table(words("summary.cards"), tuple(columns), tuple(rows), ruled=True)
+    legend = words("summary.legend", confidence=numbers.percent(comparison.confidence))
+    return Table(words("summary.cards"), tuple(columns), tuple(rows), (legend,), ruled=True)
 
 
 def _points(
@@ -69,35 +70,16 @@ def _points(
     lines: list[Line] = []
     for key, text in points.items():
         lines.append(Line(text))
-        evidence_of = [(t, e) for t in group if (e := evidence(key, t, comparison))]
+        found = [e for t in group if (e := evidence(key, t, comparison))]
         claims = cited(f"{row}.{key}")
         counted = simple(f"{row}.{key}")
         if counted:
             lines.append(said.simple(counted, words))
-        elif not evidence_of and comparison.trained:
-            lines.append(
-                Line(f"({words('evidence.none' if claims else 'evidence.literature')})", "faint")
-            )
-        for technique, measured in evidence_of:
-            name = f"{said.name(technique.key, words)}: " if len(group) > 1 else ""
-            told = said.evidence(key, measured, comparison, words)
-            lines.append(
-                Line(
-                    f"{said.MARKS[measured.outcome]}{name}{told}",
-                    said.SUPPORT_TONES.get(measured.outcome, "faint"),
-                )
-            )
-        for _, verdict in claims:
-            mark, tone = said.CLAIMS[verdict["outcome"]]
-            text = verdict["text"].get(words.language, verdict["text"]["en"])
-            lines.append(Line(f"{mark} {words('evidence.claim', text=text)}", tone))
+        elif not (found or claims) and comparison.trained:
+            lines.append(Line(f"({words('evidence.literature')})", "faint"))
+        lines += said.evidence(key, found, comparison, words)
+        lines += (said.claimed(verdict, words) for _, verdict in claims)
     return tuple(lines)
-
-
-def _keys(row: str, words: Words) -> list[str]:
-    """Return the points of a row of the summary table."""
-    points = card(row, words)
-    return [*points.strengths, *points.weaknesses]
 
 
 def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table:
@@ -129,11 +111,7 @@ def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table
         title,
         tuple(columns),
         tuple(rows),
-        tuple(
-            notes.summary_notes(
-                comparison, words, {row: _keys(row, words) for row in comparison.summary}
-            )
-        ),
+        tuple(notes.summary_notes(comparison, words)),
     )
 
 
@@ -164,11 +142,7 @@ def summary_with_sentences(comparison: Comparison, words: Words) -> Table:
         "",
         (Column(words("summary.measured")),),
         tuple((tuple(lines),) for lines in sentences.values()),
-        tuple(
-            notes.summary_notes(
-                comparison, words, {row: _keys(row, words) for row in comparison.summary}
-            )
-        ),
+        tuple(notes.summary_notes(comparison, words)),
     )
     title = words("summary.title", dataset=_where(comparison))
     return replace(cards(comparison, words).beside(measured), title=title)

@@ -68,7 +68,7 @@ def test_a_technique_does_not_help_by_the_runs_that_survived_it(plan: Plan) -> N
     assert cell.effect is not None
     assert cell.effect.accuracy.mean > 0.03, "the survivors gain"
     assert (cell.effect.verdict, cell.effect.pairs) == ("undecided", 10)
-    assert verdict(half, "dropout") == "? undecided, 5 of 10 diverged"
+    assert verdict(half, "dropout") == "? can't tell yet, 5 of 10 diverged"
     assert half.cells[-1] is cell, "it ranks last"
     assert not cell.near_best
 
@@ -180,7 +180,7 @@ def test_a_row_that_would_have_a_verdict_by_itself_says_so(plan: Plan) -> None:
     assert effect is not None
     assert 0.017 < effect.p < 0.05
     assert effect.only_alone
-    assert verdict(comparison, "l2").startswith("? undecided* (+")
+    assert verdict(comparison, "l2").startswith("? can't tell yet*: ")
     assert any(
         note.startswith("*: by itself") for note in notes.ranking_notes(comparison, words("en"))
     )

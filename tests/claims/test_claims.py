@@ -4,6 +4,7 @@ command line.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from regbench import data
+from regbench.analysis.stats import Estimate
 from regbench.claims import claims, judge
 from regbench.cli import app
 from regbench.errors import ConfigError, DataError, RecordsError, UsageError
@@ -26,12 +28,23 @@ from tests.sample import records
 ROOT = Path(__file__).parents[2]
 COMMITTED = sorted((ROOT / "configs/claims").glob("*.yaml"))
 
+CITED = """\
+  cited:
+    supported: {{en: "up by {{gain}}", ko: "{{gain}} 오름"}}
+    qualified: {{en: in part, ko: 일부}}
+    refuted: {{en: not up, ko: 오르지 않음}}
+    undecided: {{en: can't tell, ko: 알 수 없음}}
+{}"""
 CLAIM = """\
 claim:
   statement: {en: Dropout helps., ko: 드롭아웃은 도움이 됨.}
   where: {en: "2.2", ko: "2.2"}
   points: [dropout.overfitting]
-  cited: {en: "up {x}", ko: "{x} 오름"}
+  cited:
+    supported: {en: "up by {gain}", ko: "{gain} 오름"}
+    qualified: {en: in part, ko: 일부}
+    refuted: {en: not up, ko: 오르지 않음}
+    undecided: {en: can't tell, ko: 알 수 없음}
   literature:
     - {source: "Srivastava et al. 2014, Table 4", says: {en: It does., ko: 그러함.}, read: notes}
   design: {en: Two networks., ko: 신경망 두 개.}
@@ -188,7 +201,24 @@ def test_what_a_probe_measured_can_be_asked_for_by_name(tmp_path: Path) -> None:
         ),
         ("test_accuracy(dropout)", "test_accuracy(drop)", "there is no arm drop"),
         ("ko: 드롭아웃은 도움이 됨.", "fr: oui", "claim.statement has no words in ko"),
-        ("  cited: {", "  scaled: {", "claims/dropout-helps.yaml:4:11: points without `cited`"),
+        (
+            CITED.format(""),
+            "",
+            "claims/dropout-helps.yaml:4:11: points without `cited`",
+        ),
+        (
+            "    refuted: {en: not up, ko: 오르지 않음}\n",
+            "",
+            "it can come out refuted, and no sentence says so",
+        ),
+        (", ko: 오르지 않음}", "}", "claim.cited.refuted has no words in ko"),
+        ("up by {gain}", "up by {gian}", "cited: supported.en: there is no statistic gian"),
+        ("up by {gain}", "up by {}", "cited: supported.en: there is no statistic"),
+        (
+            CITED.format(""),
+            CITED.format("    cases: [{parts: {help: supported}, says: {en: a, ko: a}}]\n"),
+            "cited: there is no part help",
+        ),
         ("where:", "were:", "unknown key 'were'"),
         ("read: notes", "read: rumours", "can't be the text 'rumours'"),
         ("dropout: 0.5, l2", "dropot: 0.5, l2", "there is no technique 'dropot'"),
@@ -209,6 +239,65 @@ def test_a_mistake_is_said_with_its_place(tmp_path: Path, old: str, new: str, pr
         str(found).startswith(f"{tmp_path}/claims/dropout-helps.yaml")
         for found in raised.value.problems
     )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [("supported", "up by 4.2"), ("refuted", "not up"), ("undecided", "can't tell")],
+)
+def test_the_summary_table_says_how_a_claim_came_out(
+    tmp_path: Path, outcome: claims.Ruling, says: str
+) -> None:
+    claim = claims.load(written(tmp_path))
+    gain = Estimate(10, -4.21 if outcome == "refuted" else 4.21, 1.0, -9.0, 9.0)
+    came = claims.Judgement(outcome, {"helps": outcome}, {"gain": gain, "most": gain}, 10, {})
+    assert shown.cited(claim, came)["en"] == says
+    assert shown.verdicts([(claim, came)])["dropout-helps"]["text"]["en"] == says
+
+
+SHOWN = [path for path in COMMITTED if "\n  cited:" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.stem)
+def test_whatever_comes_of_a_claim_the_table_has_a_sentence_of_its_own_for_it(path: Path) -> None:
+    claim = claims.load(path)
+    assert claim.about.cited
+    kinds: tuple[claims.Ruling, ...] = ("supported", "refuted", "undecided")
+    size = dict.fromkeys(claim.about.statistics, Estimate(10, -4.21, 1.0, -9.0, 9.0))
+    said: dict[str, set[str]] = {}
+    for rulings in itertools.product(kinds, repeat=min(len(claim.about.parts), 6)):
+        parts = dict(
+            zip(claim.about.parts, itertools.islice(itertools.cycle(rulings), 12), strict=False)
+        )
+        outcome = judge.overall(list(parts.values()), claim.about.needs)
+        told = shown.cited(claim, claims.Judgement(outcome, parts, size, 10, {}))
+        assert set(told) == set(languages())
+        for text in told.values():
+            assert "{" not in text
+            said.setdefault(text, set()).add(outcome)
+    assert all(len(outcomes) == 1 for outcomes in said.values()), said
+
+
+def test_the_case_that_fits_the_parts_goes_before_the_outcome() -> None:
+    claim = claims.load(ROOT / "configs/claims/bn-speeds-up-training.yaml")
+    size = dict.fromkeys(claim.about.statistics, Estimate(10, 10.8, 1.0, 9.0, 12.0))
+
+    def told(sigmoid: claims.Ruling, rectified: claims.Ruling) -> str:
+        parts = {"sigmoid": sigmoid, "rectified": rectified}
+        outcome = judge.overall(list(parts.values()), claim.about.needs)
+        return shown.cited(claim, claims.Judgement(outcome, parts, size, 10, {}))["en"]
+
+    assert told("supported", "refuted").endswith("but more with rectified ones")
+    assert told("supported", "undecided").endswith("with rectified ones can't tell yet")
+    assert told("refuted", "supported") == "far fewer steps with one kind of units only"
+
+
+def test_parts_that_can_differ_ask_for_a_sentence_that_says_so(tmp_path: Path) -> None:
+    more = "    more: {says: {en: a, ko: a}, supported: most > 1, refuted: most < 0}\n"
+    two = CLAIM.replace("    helps: {says", f"{more}    helps: {{says")
+    claims.load(written(tmp_path, two))
+    with pytest.raises(ConfigError, match="it can come out qualified, and no sentence says so"):
+        claims.load(written(tmp_path, two.replace("    qualified: {en: in part, ko: 일부}\n", "")))
 
 
 def test_an_arm_that_names_no_cell_and_runs_that_are_missing_are_said(tmp_path: Path) -> None:

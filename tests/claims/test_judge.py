@@ -55,7 +55,7 @@ def test_each_part_has_a_verdict_of_its_own(tmp_path: Path) -> None:
     assert found.parts == {"helps": "supported", "most": "undecided"}
     assert found.outcome == "qualified"
     said = shown.explained(claim, found, words("en"))
-    assert "verdict: ± qualified (1 of 2 parts)" in said
+    assert "verdict: ◐ qualified (1 of 2 parts)" in said
     assert "- ✓ supported: It helps." in said
     assert "- ? undecided: So does L2." in said
 
@@ -77,7 +77,14 @@ def many(tmp_path: Path, count: int) -> claims.Claim:
         for i in numbers
     )
     a, b, c = (CLAIM.index(f"  {key}:") for key in ("statistics", "parts", "control"))
-    text = CLAIM[:a] + "  statistics:\n" + statistics + "  parts:\n" + parts + CLAIM[c:]
+    text = (
+        CLAIM[:a].replace("{gain}", "")
+        + "  statistics:\n"
+        + statistics
+        + "  parts:\n"
+        + parts
+        + CLAIM[c:]
+    )
     assert b
     return claims.load(written(tmp_path, text.replace("gain: 0", "s0: 0")))
 

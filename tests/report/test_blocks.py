@@ -80,7 +80,8 @@ def test_an_unknown_language_or_part_is_said_with_its_line(
     ("new", "said"),
     [
         ("| a | ▲ helps: +6.7 ± 2.2 |", "numbers changed, every verdict is the same"),
-        ("| a | ? undecided (+3): +6.6 ± 2.2 |", "verdicts changed"),
+        ("| a | ? can't tell yet: 3 more seeds needed: +6.6 ± 2.2 |", "verdicts changed"),
+        ("| a | – every run scored 100%, nothing is left to improve |", "verdicts changed"),
         ("| b | ▲ helps: +6.6 ± 2.2 |", "text changed, every verdict is the same"),
     ],
 )

@@ -173,12 +173,12 @@ def test_each_row_carries_what_was_measured_or_says_why_not(rough: Comparison) -
     lines = {row[0][0].text: row[1][0].text for row in table.rows}
     assert lines == {
         "L1": "not measured here",
-        "L2 (strength=0.0001, best of 3)": "? undecided* (+1 to 12)",
-        "weight decay (strength=0.1)": "– no verdict (+4)",
+        "L2 (strength=0.0001, best of 3)": "? can't tell yet*: 1 to 12 more seeds needed",
+        "weight decay (strength=0.1)": "– no verdict: 4 more seeds needed",
         "dropout (p=0.2, input=0.1, best of 2)": "▲ helps",
         "batch norm": "not measured here",
         "layer norm": "only in combinations",
-        "max-norm (c=3.0)": "– no spread",
+        "max-norm (c=3.0)": "– every seed gave the same difference",
     }
 
 
@@ -240,7 +240,7 @@ def test_label_noise_and_strengths_are_told(tmp_path: Path) -> None:
 def test_a_sweep_with_one_seed_shows_means_and_no_verdict(tmp_path: Path) -> None:
     comparison = sweep_of(tmp_path, "{l2: 0.01}", "one_at_a_time", seeds=1)
     text = report.render(comparison, "rich", "en", 120)
-    assert "no verdict (+4)" in text
+    assert "no verdict: 4 more seeds needed" in text
     assert "helps" not in text.split("Verdicts")[0]
     for format in ("markdown", "csv", "json"):
         assert "nan" not in report.render(comparison, format).lower()  # type: ignore[arg-type]

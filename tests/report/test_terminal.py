@@ -99,7 +99,7 @@ def test_no_colour_where_the_environment_says_so(
 def test_a_verdict_is_told_by_its_word_without_colour(comparisons: dict[str, Comparison]) -> None:
     text = report.render(comparisons["quickstart"], "rich", "en", 120)
     assert "\x1b" not in text
-    assert {"▲ helps", "▼ hurts", "? undecided"} <= set(re.findall(r"[▲▼=?] [a-z]+", text))
+    assert {"▲ helps", "▼ hurts", "? can't"} <= set(re.findall(r"[▲▼=?] [a-z']+", text))
     assert "\x1b[1;32m▲ helps" in report.render(
         comparisons["quickstart"], "rich", "en", 120, color=True
     )
