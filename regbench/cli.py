@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+from typer.exceptions import TyperException
 
 from regbench import signs
 from regbench.commands import claims, compare, config, doctor, listing, results, sweep
-from regbench.commands.options import say
+from regbench.commands.options import fail, tell, told
+from regbench.commands.spoken import Command, Group
 from regbench.errors import ConfigError, RegbenchError, sentence
 from regbench.version import __version__
 
 app = typer.Typer(
+    cls=Group,
     help="Which regularizer helps on MNIST/CIFAR, by how much, at what cost and why: with "
     "measured evidence.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,10 +38,21 @@ for command in (
     config.schema,
     config.init,
 ):
-    app.command()(command)
-app.command(name="list")(listing.list_)
-app.command()(doctor.doctor)
+    app.command(cls=Command)(command)
+app.command(name="list", cls=Command)(listing.list_)
+app.command(cls=Command)(doctor.doctor)
 app.add_typer(claims.claims, name="claims")
+
+WAY_IN = (
+    "regbench tells which regularizer helps, by how much, at what cost and how surely.",
+    "",
+    "  regbench init my.yaml               write a commented config",
+    "  regbench sweep my.yaml              train its grid and print the answer",
+    "  regbench report results/my --open   the page with tables and pictures",
+    "  regbench compare scores.csv         compare runs that were made elsewhere",
+    "",
+    "regbench --help lists every command; regbench sweep --help the options of one.",
+)
 
 
 def version(value: bool) -> None:
@@ -49,16 +62,30 @@ def version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     show_version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=version, is_eager=True, help="print the version and exit"
+            "--version", "-V", callback=version, is_eager=True, help="print the version and exit"
+        ),
+    ] = False,
+    lang: Annotated[
+        Literal["en", "ko"] | None,
+        typer.Option(help="language of all that is said, of any command; default: the locale's"),
+    ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="print results and errors alone, no progress; of any command"
         ),
     ] = False,
 ) -> None:
-    """Options of regbench itself."""
+    """Show the way in where no command is given."""
+    if context.invoked_subcommand is None:
+        for line in WAY_IN:
+            tell(line)
 
 
 def main() -> None:
@@ -70,18 +97,28 @@ def main() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
         signs.settle(getattr(sys, name))
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:  # of the command line itself
+        if context := getattr(error, "ctx", None):
+            print(context.get_usage(), file=sys.stderr)
+            fail(f"{error.format_message().rstrip('.')}; see {context.command_path} --help")
+        else:
+            fail(error.format_message())
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(1)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        for place, message in error.problems:
+            print(f"{place}: {told(sentence(message), sys.stderr)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except RegbenchError as error:
-        say(str(error))
+        fail(str(error))
         sys.exit(error.exit_code)
     except OSError as error:
         if error.filename is None:  # no file or folder of the user's
             raise
         why = error.strerror or type(error).__name__
-        say(
+        fail(
             sentence(
                 f"can't use {os.fsdecode(error.filename)} ({why}); look at its name and permissions"
             )

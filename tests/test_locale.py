@@ -110,16 +110,14 @@ def test_a_language_that_is_not_there_is_named() -> None:
 
 def test_why_something_is_missing_is_said_in_the_readers_language() -> None:
     korean = words("ko")
-    assert korean.reason("the training loss was no finite number in epoch 3").startswith(
-        "3에폭에서"
-    )
-    assert korean.reason("excluded by the config: l1 + l2") == "설정에서 제외함: l1 + l2"
-    assert korean.reason("RuntimeError: {odd} braces") == "RuntimeError: {odd} braces"
+    assert korean.told("the training loss was no finite number in epoch 3").startswith("3에폭에서")
+    assert korean.told("excluded by the config: l1 + l2") == "설정에서 제외함: l1 + l2"
+    assert korean.told("RuntimeError: {odd} braces") == "RuntimeError: {odd} braces"
     for text in {
         text for technique in techniques().values() for text in technique.conflicts.values()
     }:
-        assert korean.reason(text) != text
-        assert words("en").reason(text) == text
+        assert korean.told(text) != text
+        assert words("en").told(text) == text
 
 
 @pytest.mark.parametrize(

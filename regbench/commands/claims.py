@@ -15,13 +15,13 @@ import typer
 from regbench.commands.options import (
     DataDir,
     Device,
-    Language,
     Workers,
     output_encoding,
     printable,
     say,
     stdout,
 )
+from regbench.commands.spoken import Command, Group
 from regbench.commands.sweep import interruptible
 from regbench.errors import UsageError, refuse
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from regbench.runner.run import How
 
 claims = typer.Typer(
-    help="Every statement of the note, tested: list, run or explain.", no_args_is_help=False
+    cls=Group,
+    help="Every statement of the note, tested: list, run or explain.",
+    no_args_is_help=False,
 )
 CLAIMS, OWN = Path("configs/claims"), Path("results/claims")
 CHECKOUT = Path(__file__).resolve().parents[2] / CLAIMS
@@ -59,7 +61,6 @@ def claims_(
             min=1, max=3, help="answer a question of the note instead: its answer, ours, and why"
         ),
     ] = None,
-    lang: Language = None,
 ) -> None:
     """List the claims with their verdicts: by your own results, else by the committed ones."""
     if command := context.invoked_subcommand:
@@ -73,7 +74,6 @@ def claims_(
                     "--claims": folder,
                     "--format": form,
                     "--question": question,
-                    "--lang": lang,
                 }.items()
             )
         )
@@ -85,7 +85,7 @@ def claims_(
     from regbench.report import claims as shown
 
     claims_ = stated.found(claims_folder(folder))
-    level, spoken = judging.own_level(claims_), words(printable(lang))
+    level, spoken = judging.own_level(claims_), words(printable())
     judged = [(claim, judgement(claim, level, control=False)) for claim in claims_]
     if question:
         if form == "markdown":
@@ -100,7 +100,7 @@ def claims_(
         stdout().print(terminal.Single(table, output_encoding()))
 
 
-@claims.command(name="run")
+@claims.command(name="run", cls=Command)
 def claims_run(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME...]", help="claims to run; default: all")
@@ -119,7 +119,6 @@ def claims_run(
     data_dir: DataDir = None,
     workers: Workers = None,
     device: Device = "auto",
-    lang: Language = None,
 ) -> None:
     """Run the experiments of claims; what is finished is not run again.
 
@@ -142,7 +141,7 @@ def claims_run(
             f"--quick and --workers {workers}: a smoke test takes one process",
         ),
     )
-    spoken = words(printable(lang))
+    spoken = words(printable())
     # A smoke test trains for less time than a worker needs to start.
     how = how_to_train("serial" if quick else "processes", workers, device, data_dir)
     out, lacking = out or OWN, False
@@ -177,11 +176,10 @@ def tested(claim: Claim, directory: Path, how: How, level: float) -> Judgement:
     return found
 
 
-@claims.command(name="show")
+@claims.command(name="show", cls=Command)
 def claims_show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="the claim")],
     folder: Folder = None,
-    lang: Language = None,
 ) -> None:
     """Explain one claim: the statement, the literature, the experiment, the rule, the result."""
     from rich.markdown import Markdown
@@ -193,7 +191,7 @@ def claims_show(
 
     (claim,) = stated.found(claims_folder(folder), [name])
     level = judging.own_level(stated.found(claims_folder(folder)))
-    text = shown.explained(claim, judgement(claim, level), words(printable(lang)))
+    text = shown.explained(claim, judgement(claim, level), words(printable()))
     if sys.stdout.isatty():
         stdout().print(Markdown(text))
     else:

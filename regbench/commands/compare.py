@@ -11,7 +11,6 @@ from regbench.commands.options import (
     Check,
     Format,
     Full,
-    Language,
     Notes,
     Summary,
     Svg,
@@ -97,7 +96,6 @@ def compare(
         typer.Option(metavar="METHOD METHOD", help="compare these two alone"),
     ] = None,
     form: Format = None,
-    lang: Language = None,
     width: Width = None,
     svg: Svg = None,
     report: Annotated[
@@ -123,10 +121,9 @@ def compare(
         *another_table(
             "".join(into[:1]),
             {"--format": form, "--svg": svg, "--full": full or None, "--notes": notes or None}
-            | ({} if versus else {"--width": width})
-            | ({"--lang": lang} if write or check else {}),
+            | ({} if versus else {"--width": width}),
         ),
-        *formless(form, svg, width, lang, full, notes),
+        *formless(form, svg, width, full, notes),
     )
     compared = library.compare(
         source,
@@ -147,16 +144,16 @@ def compare(
         from regbench.report import pairs
 
         found = compared.versus(*versus, where)
-        stdout(width).print(pairs.rich(found, words(printable(lang))))
+        stdout(width).print(pairs.rich(found, words(printable())))
     elif write or check:
         for file in filter(None, (write, check)):
             rebuild = again().replace("--check", "--write")
             document(compared, file, where, check=file is check, rebuild=rebuild)
     elif report:
-        print(compared.report(report, "ko" if language(lang) == "ko" else "en", where))
+        print(compared.report(report, "ko" if language() == "ko" else "en", where))
     elif svg:
-        picture(compared, svg, lang, width, where, full, notes)
+        picture(compared, svg, width, where, full, notes)
     elif summary:
-        append_summary(compared, language(lang), where)
+        append_summary(compared, where)
     else:
-        show(compared, form or "rich", lang, width, where, full, notes)
+        show(compared, form or "rich", width, where, full, notes)

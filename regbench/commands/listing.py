@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from regbench.commands.options import DataDir, Language, printable, say, stdout
+from regbench.commands.options import DataDir, printable, stdout
 from regbench.errors import refuse
 from regbench.text import summary
 
@@ -20,7 +20,6 @@ def list_(
         Literal["techniques", "models", "datasets", "probes"], typer.Argument(help="what to list")
     ],
     data_dir: DataDir = None,
-    lang: Language = None,
 ) -> None:
     """List the techniques, models, datasets or probes, with their settings."""
     refuse(
@@ -29,11 +28,8 @@ def list_(
             f"--data-dir is for datasets; {what} lie in no folder",
         )
     )
-    if what != "techniques" and lang not in (None, "en"):
-        say(f"{what} are listed in English only")
-    spoken = printable(lang)
     made = {
-        "techniques": lambda: techniques(spoken),
+        "techniques": lambda: techniques(printable()),
         "models": models,
         "datasets": lambda: datasets(data_dir),
         "probes": probes,

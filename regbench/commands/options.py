@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
@@ -39,10 +40,6 @@ Overrides = Annotated[
 DataDir = Annotated[
     Path | None,
     typer.Option(help="folder of the datasets; default: $REGBENCH_DATA, else your data folder"),
-]
-Language = Annotated[
-    Literal["en", "ko"] | None,
-    typer.Option("--lang", help="language of tables; default: from the locale"),
 ]
 Where = Annotated[
     str | None,
@@ -84,38 +81,66 @@ Workers = Annotated[int | None, typer.Option(min=1, help="processes at a time; d
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")]
 
 
+LANGUAGE: ContextVar[str | None] = ContextVar("language", default=None)
+"""What --lang asked for."""
+QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+"""Whether --quiet was given: results and errors alone are printed."""
+
+
+def language() -> str:
+    """Return the language to speak in files: as --lang says, else from the locale."""
+    from regbench.locale import default_language
+
+    return LANGUAGE.get() or default_language(os.environ)
+
+
+def encoding(stream: TextIO) -> str:
+    """Return what a stream is written in; one that takes text as it is has none."""
+    return stream.encoding or "utf-8"
+
+
+def output_encoding() -> str:
+    """Return what standard output is written in."""
+    return encoding(sys.stdout)
+
+
+def printable(stream: TextIO | None = None) -> str:
+    """Return the language to speak on a stream, by default standard output: English where it has no
+    Hangul.
+    """
+    spoken = language()
+    hangul = spoken != "ko" or signs.encodes("가", encoding(stream or sys.stdout))
+    return spoken if hangul else "en"
+
+
+def told(text: str, stream: TextIO | None = None) -> str:
+    """Return what the code says in English in the language of a stream, by default standard
+    output.
+    """
+    from regbench.locale import sentences
+
+    return sentences.told(text, printable(stream))
+
+
+def tell(text: str) -> None:
+    """Print a sentence of the result."""
+    print(told(text))
+
+
 def say(text: str) -> None:
     """Say something that is no part of the result."""
-    print(f"regbench: {text}", file=sys.stderr)
+    if not QUIET.get():
+        fail(text)
+
+
+def fail(text: str) -> None:
+    """Say what went wrong."""
+    print(f"regbench: {told(text, sys.stderr)}", file=sys.stderr)
 
 
 def again() -> str:
     """Return this command as a person would type it again."""
     return shlex.join(["regbench", *sys.argv[1:]])
-
-
-def language(asked: str | None) -> str:
-    """Return the language of tables: as asked, else from the locale."""
-    from regbench.locale import default_language
-
-    return asked or default_language(os.environ)
-
-
-def output_encoding() -> str:
-    """Return what standard output is written in; a stream that takes text as it is has none."""
-    return sys.stdout.encoding or "utf-8"
-
-
-def printable(asked: str | None) -> str:
-    """Return the language to print in: English, which is said, where the output has no Hangul."""
-    spoken = language(asked)
-    if spoken == "ko" and not signs.encodes("가", output_encoding()):
-        say(
-            f"{output_encoding()} has no Hangul, so this is in English; PYTHONIOENCODING=utf-8 "
-            "would have it"
-        )
-        return "en"
-    return spoken
 
 
 def stdout(width: int | None = None) -> Console:

@@ -16,7 +16,6 @@ from regbench.commands.options import (
     Directory,
     Format,
     Full,
-    Language,
     Notes,
     Summary,
     Svg,
@@ -42,7 +41,6 @@ Form = Literal["rich", "markdown", "latex", "csv", "json"]
 def table(
     directory: Directory,
     form: Format = None,
-    lang: Language = None,
     svg: Svg = None,
     width: Width = None,
     write: Write = None,
@@ -58,19 +56,18 @@ def table(
     into = "--write" if write else "--check" if check else "--summary" if summary else ""
     given: dict[str, object] = {"--format": form, "--svg": svg, "--width": width}
     given |= {"--full": full or None, "--notes": notes or None}
-    given |= {"--lang": lang} if write or check else {}
-    refuse(*another_table(into, given), *formless(form, svg, width, lang, full, notes))
+    refuse(*another_table(into, given), *formless(form, svg, width, full, notes))
     results = Results(directory)
     if write or check:
         for file in filter(None, (write, check)):
             rebuild = f"regbench table {directory} --write {file}"
             document(results, file, where, check=file is check, rebuild=rebuild)
     elif svg:
-        picture(results, svg, lang, width, where, full, notes)
+        picture(results, svg, width, where, full, notes)
     elif not summary:
-        show(results, form or "rich", lang, width, where, full, notes)
+        show(results, form or "rich", width, where, full, notes)
     if summary:
-        append_summary(results, language(lang), where)
+        append_summary(results, where)
 
 
 def another_table(into: str, given: dict[str, object]) -> list[tuple[bool, str]]:
@@ -88,7 +85,6 @@ def formless(
     form: str | None,
     svg: Path | None,
     width: int | None,
-    lang: str | None,
     full: bool,
     notes: bool,
 ) -> list[tuple[bool, str]]:
@@ -106,17 +102,12 @@ def formless(
             (full or notes) and form not in (None, "rich"),
             f"{'--full' if full else '--notes'}: a table as {form} has everything; leave it out",
         ),
-        (
-            form == "csv" and lang is not None,
-            "--lang: a table as CSV has names and numbers in no language; leave it out",
-        ),
     ]
 
 
 def show(
     results: Comparisons | Path,
     form: Form,
-    lang: str | None,
     width: int | None = None,
     where: str | None = None,
     full: bool = False,
@@ -129,7 +120,7 @@ def show(
     from regbench.report import render
 
     results = Results(results) if isinstance(results, Path) else results
-    comparisons, encoding, spoken = results.comparisons(where), output_encoding(), printable(lang)
+    comparisons, encoding, spoken = results.comparisons(where), output_encoding(), printable()
     if form == "rich" and sys.stdout.isatty():
         stdout(width).print(render.rich(comparisons, spoken, encoding, full, notes))
         return
@@ -144,7 +135,6 @@ def show(
 def picture(
     results: Comparisons,
     file: Path,
-    lang: str | None,
     width: int | None,
     where: str | None,
     full: bool = False,
@@ -154,9 +144,7 @@ def picture(
     from regbench import files
     from regbench.report import render
 
-    drawn = render.svg(
-        results.comparison(where), language(lang), width or 120, full=full, notes=notes
-    )
+    drawn = render.svg(results.comparison(where), language(), width or 120, full=full, notes=notes)
     files.put_text(file, drawn, "regbench-matrix", "choose another place with --svg")
 
 
@@ -192,7 +180,7 @@ def document(
     raise typer.Exit(3)
 
 
-def append_summary(results: Comparisons, lang: str, where: str | None) -> None:
+def append_summary(results: Comparisons, where: str | None) -> None:
     """Append the tables to the page that a CI job shows, where there is one."""
     from regbench.report.render import render
 
@@ -202,7 +190,7 @@ def append_summary(results: Comparisons, lang: str, where: str | None) -> None:
         return
     try:
         with Path(page).open("a", encoding="utf-8") as opened:
-            opened.write(render(results.comparisons(where), "markdown", lang) + "\n")
+            opened.write(render(results.comparisons(where), "markdown", language()) + "\n")
     except OSError as error:
         raise UsageError(f"can't write the CI job's summary {page} ({error.strerror})") from None
 
@@ -212,7 +200,6 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="where to write it; default: DIR/report.LANG.html")
     ] = None,
-    lang: Language = None,
     where: Where = None,
     opened: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
 ) -> None:
@@ -221,7 +208,7 @@ def report(
 
     from regbench.library import Results
 
-    file = Results(directory).report(out, "ko" if language(lang) == "ko" else "en", where)
+    file = Results(directory).report(out, "ko" if language() == "ko" else "en", where)
     print(file)
     if opened and not webbrowser.open(file.resolve().as_uri()):
         say(f"no browser can be opened from here; the page is {file.resolve()}")
@@ -300,7 +287,6 @@ def versus(
     other: Annotated[
         str, typer.Argument(metavar="CELL", help="the cell to compare it with")
     ] = "baseline",
-    lang: Language = None,
     where: Where = None,
 ) -> None:
     """Compare any two cells: the paired difference, and McNemar's test seed by seed."""
@@ -309,7 +295,7 @@ def versus(
     from regbench.report import pairs
 
     result = Results(directory).versus(one, other, where)
-    stdout().print(pairs.rich(result, words(printable(lang))))
+    stdout().print(pairs.rich(result, words(printable())))
 
 
 def diff(

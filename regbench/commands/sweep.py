@@ -13,7 +13,6 @@ from regbench.commands.options import (
     ConfigFile,
     DataDir,
     Device,
-    Language,
     Overrides,
     Trackers,
     Workers,
@@ -80,7 +79,6 @@ def sweep(
     shard: Shard = None,
     tracker: Trackers = None,
     dry_run: DryRun = False,
-    lang: Language = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the config's grid and print the table; a rerun goes on where the last one stopped."""
@@ -96,7 +94,7 @@ def sweep(
         until_decided=until_decided, shard=shard, trackers=tracker or (),
     )  # fmt: skip
     asked.check()
-    refuse(*without_a_table(bool(shard), dry_run, as_json, lang))
+    refuse(*without_a_table(bool(shard), dry_run, as_json))
     if dry_run:
         dry_runs.show(asked)
         return
@@ -108,27 +106,20 @@ def sweep(
     if shard:
         say(f"part {shard} is in {asked.directory}; `regbench merge` joins the parts")
     else:
-        show(asked.directory, "json" if as_json else "rich", lang)
+        show(asked.directory, "json" if as_json else "rich")
         say(f"{done} {shlex.join(['regbench', 'report', str(asked.directory)])} --open")
     if missed:
         raise typer.Exit(4)
 
 
-def without_a_table(
-    part: bool, dry_run: bool, as_json: bool, lang: str | None
-) -> list[tuple[bool, str]]:
+def without_a_table(part: bool, dry_run: bool, as_json: bool) -> list[tuple[bool, str]]:
     """Return the rules against options for a table where none is printed."""
     joined = "a part has no table of its own; `regbench merge` joins the parts"
     return [
         (part and as_json, f"--json: {joined}"),
-        (part and lang is not None, f"--lang: {joined}"),
         (
             dry_run and as_json,
             "--json is for the table; a dry run prints the plan, and trains nothing",
-        ),
-        (
-            dry_run and lang is not None,
-            "--lang is for the table; a dry run prints the plan, in English",
         ),
     ]
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from regbench.errors import UsageError
-from regbench.locale import particles
+from regbench.locale import particles, sentences
 
 FOLDER = Path(__file__).parent
 
@@ -44,17 +44,9 @@ class Words:
             if k.startswith(f"{key}.")
         }
 
-    def reason(self, text: str) -> str:
-        """Return why something failed or was left out, which plans and records say in English, in
-        this language.
-
-        What the catalogue has no words for, such as the message of an exception, stays as it is.
-        """
-        for key, template in words("en").section("reasons").items():
-            pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
-            if match := re.fullmatch(pattern, text):
-                return self(f"reasons.{key}", **match.groupdict())
-        return text
+    def told(self, text: str) -> str:
+        """Return what the code says in English, such as why a run failed, in this language."""
+        return sentences.told(text, self.language)
 
     def __contains__(self, key: str) -> bool:
         return key in self.catalogue

@@ -99,7 +99,7 @@ def failures(comparison: Comparison, words: Words) -> Table | None:
             cell(short[f.label]),
             cell(f"{words(f'status.{f.status}')} {len(f.seeds)}/{planned[f.label]}", "bad"),
             cell(", ".join(map(str, f.seeds))),
-            cell(words.reason(f.reason)),
+            cell(words.told(f.reason)),
         )
         for f in comparison.failures
     ]
@@ -123,7 +123,6 @@ def skips(comparison: Comparison, words: Words) -> Table | None:
         )
     columns = tuple(Column(words(f"skips.{name}")) for name in ("cell", "reason"))
     rows = [
-        (tuple(map(Line, labels)), cell(words.reason(reason)))
-        for reason, labels in by_reason.items()
+        (tuple(map(Line, labels)), cell(words.told(reason))) for reason, labels in by_reason.items()
     ]
     return Table(words("skips.title"), columns, tuple(rows))

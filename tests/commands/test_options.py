@@ -82,7 +82,6 @@ def test_of_two_options_of_table_none_is_passed_over(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     options = {
         "--format": ["--format", "csv"],
-        "--lang": ["--lang", "ko"],
         "--svg": ["--svg", str(picture)],
         "--width": ["--width", "90"],
         "--write": ["--write", str(page)],
@@ -139,7 +138,6 @@ def test_of_two_options_of_compare_none_is_passed_over(
         "--where": ["--where", "x"],
         "--versus": ["--versus", "a", "b"],
         "--format": ["--format", "csv"],
-        "--lang": ["--lang", "ko"],
         "--width": ["--width", "90"],
         "--svg": ["--svg", str(picture)],
         "--report": ["--report", str(report)],
@@ -202,7 +200,6 @@ def test_of_two_options_of_sweep_none_is_passed_over(
         "--shard": ["--shard", "1/2"],
         "--tracker": ["--tracker", "mlflow"],
         "--dry-run": ["--dry-run"],
-        "--lang": ["--lang", "ko"],
         "--json": ["--json"],
     }
     assert options.keys() == options_of("sweep")
@@ -248,7 +245,6 @@ def test_of_two_options_of_sweep_none_is_passed_over(
     [
         (["claims", "--claims", "x", "run"], "--claims stands before run"),
         (["claims", "--format", "markdown", "show", "l1-zeros"], "--format stands before show"),
-        (["claims", "--lang", "ko", "run", "--quick"], "--lang stands before run"),
         (["claims", "run", "--quick", "--out", "x"], "--quick and --out"),
         (["claims", "run", "--quick", "--workers", "3"], "--quick and --workers 3"),
         (["list", "models", "--data-dir", "x"], "--data-dir is for datasets"),
@@ -284,13 +280,6 @@ def test_an_option_that_can_not_be_obeyed_is_refused(
     given = [str(tmp_path / "sample.yaml") if word == "CONFIG" else word for word in arguments]
     code, out, err, _ = outcome(given, capsys, monkeypatch)
     assert (code, out, said in err) == (2, "", True), err
-
-
-def test_a_listing_that_is_in_one_language_says_so(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "English only" in outcome(["list", "models", "--lang", "ko"], capsys, monkeypatch)[2]
-    assert outcome(["list", "techniques", "--lang", "ko"], capsys, monkeypatch)[2] == ""
 
 
 def test_an_extension_that_is_not_finished_is_finished_first_and_that_is_said(
