@@ -28,6 +28,7 @@ from regbench.commands.options import (
     printable,
     say,
     stdout,
+    tell,
 )
 from regbench.errors import UsageError, refuse
 
@@ -305,10 +306,11 @@ def diff(
     """Say what changed between two results directories, from config to verdicts."""
     from regbench.analysis.changes import changes
     from regbench.analysis.opened import Opened
+    from regbench.locale import words
 
-    changed = changes(Opened(one), Opened(other))
+    changed = changes(Opened(one), Opened(other), words(printable()))
     for line in changed.lines():
-        print(line)
+        tell(line)
     if changed.lines():
         raise typer.Exit(3)
     print("no difference in config, environment, data, metrics or verdicts")

@@ -155,8 +155,8 @@ def drawn(table: Table, width: int) -> Iterator[RenderableType]:
         yield _notes(table, width)
 
 
-def text(report: Report | Single, width: int, color: bool = False) -> str:
-    """Return the report as the terminal of `width` columns shows it; without colour, nothing but
+def text(report: RenderableType, width: int, color: bool = False) -> str:
+    """Return a report as the terminal of `width` columns shows it; without colour, nothing but
     characters.
     """
     console = Console(
@@ -275,7 +275,7 @@ def _notes(table: Table, width: int) -> RichTable:
         width - EDGES, NOTES_WIDTH
     )  # some viewers of a picture take a little more room than a terminal
     drawn.add_column()
-    drawn.add_column(overflow="fold")
+    drawn.add_column(overflow="fold", ratio=1)
     for note in table.notes:
         drawn.add_row(Text(" ·", "dim"), Text(note, "dim"))
     return drawn
