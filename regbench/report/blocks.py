@@ -57,7 +57,7 @@ def fill(text: str, name: str, comparison: Comparison, source: str = "document")
         mark = lines[block.start]
         end_of_line = mark[len(mark.rstrip("\r\n")) :]
         table = PARTS[block.part](comparison, words(block.language))
-        body = markdown.rows(table) if table else words(block.language)("effects.none")
+        body = markdown.with_legend(table) if table else words(block.language)("effects.none")
         lines[block.start + 1 : block.end] = [
             f"{block.indent}{row}{end_of_line}" for row in body.split("\n")
         ]

@@ -74,8 +74,8 @@ def _table(table: Table) -> str:
             [rule] if rule and i + 1 < len(table.rows) else []
         )
     lines += [r"\bottomrule", r"\end{tabular}"]
-    if table.notes:
-        notes = " ".join(escaped(note) for note in table.notes)
+    if below := [*filter(None, [table.legend]), *table.notes]:
+        notes = " ".join(map(escaped, below))
         lines += [
             r"\par\smallskip",
             rf"\begin{{minipage}}{{\textwidth}}\scriptsize {notes}\end{{minipage}}",

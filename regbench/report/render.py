@@ -54,7 +54,7 @@ def render(
             return terminal.text(shown, width, color)
         case "markdown":
             told = markdown.escaped(" ".join(answer(comparisons, spoken)))
-            return f"{told}\n\n{markdown.text(_tables(comparisons, spoken))}"
+            return f"{told}\n\n{markdown.text(_tables(comparisons, spoken), spoken)}"
         case "latex":
             return latex.text(_tables(comparisons, spoken), spoken)
         case "csv":

@@ -141,13 +141,16 @@ def _spelt(table: Table, encoding: str) -> Table:
             for row in table.rows
         ),
         notes=tuple(map(spell, table.notes)),
+        legend=spell(table.legend),
     )
 
 
 def drawn(table: Table, width: int) -> Iterator[RenderableType]:
-    """Yield a table's title, rows and notes for a console of `width` columns."""
+    """Yield a table's title, rows, legend and notes for a console of `width` columns."""
     yield Text(f"\n {table.title}", "bold")
     yield _rich(table, width)
+    if table.legend:
+        yield Padding(Text(table.legend, "dim"), (0, 1))
     if table.notes:
         yield _notes(table, width)
 
