@@ -127,8 +127,10 @@ def test_help_is_korean(command: str) -> None:
 
 
 def test_a_sentence_within_a_sentence_is_translated_and_a_quotation_is_not() -> None:
+    for text in ("nothing here excluded by the config: a b", "'more; its score is 3; more'"):
+        assert told(text, "ko") == text
     assert told("nothing here; excluded by the config: a b", "ko") == (
-        "nothing here; excluded by the config: a b"
+        "nothing here; 설정에서 제외함: a b"
     )
     assert told("excluded by the config: 'its score is 3'", "ko") == (
         "설정에서 제외함: 'its score is 3'"

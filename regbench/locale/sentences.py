@@ -19,6 +19,8 @@ from regbench.locale import particles
 
 FOLDER = Path(__file__).parent
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+QUOTE = re.compile(r"""(?<!\w)'|["`]""")
+"""A mark that opens a quotation, or ends one: no apostrophe."""
 QUOTED = re.compile("""'[^']*'|"[^"]*"|`[^`]*`""")
 
 
@@ -57,8 +59,23 @@ def _line(text: str, language: str) -> str:
     if text in exact:
         return exact[text]
     found = (template.told(text, language) for template in templates)
-    other = next((other for other in found if other is not None), text)
+    other = next((other for other in found if other is not None), None)
+    if other is None:
+        return _in_parts(text, language)
     return particles.fitted(other) if language == "ko" else other
+
+
+def _in_parts(text: str, language: str) -> str:
+    """Return what no sentence fits part by part: what stands behind a place, then clauses, then
+    what a list names. A quotation is no part, and stays whole.
+    """
+    for separator, most in ((": ", 1), ("; ", -1), (", ", -1)):
+        parts = text.split(separator, most)
+        if len(parts) > 1 and not any(QUOTE.search(QUOTED.sub("", part)) for part in parts):
+            other = separator.join(_line(part, language) for part in parts)
+            if other != text:
+                return other
+    return text
 
 
 def _inner(value: str, language: str) -> str:
