@@ -262,7 +262,7 @@ WANTED = {
     "tune": "a mapping such as {trials: 8}",
     "vary": "a mapping such as {train.batch_size: [16, 128]}",
     "probes": "a mapping such as {steps_to: {accuracies: [0.9]}}",
-    "replicates": "a mapping such as {source: Ba et al. 2016, theirs: {en: layer norm is faster}}",
+    "replicates": "a mapping such as {source: 'Ba et al. 2016', theirs: {en: 'it is faster'}}",
 }
 
 
