@@ -92,8 +92,6 @@ SAID_TO_NOBODY: dict[str, set[str]] = {
         "this asks for more than ⟦1⟧ runs (⟦3⟧ of more than ⟦5⟧ cells); "
         "allowed: fewer strengths, techniques or seeds",
     },
-}
-"""Strings of three words that no person reads, or not as they are, by their file."""
 NAMES = {
     "baseline",
     "et",
@@ -107,6 +105,24 @@ NAMES = {
     "van",
     "x",
 }
+    "engine/assemble.py": {"⟦0⟧ has no neutral settings"},
+    "engine/checkpoint.py": {"⟦0⟧ has no place in a checkpoint"},
+    "executors/processes.py": {"workers is ⟦1⟧; at least 1 is needed"},
+    "nn/acts.py": {"⟦0⟧ took no part in the loss"},
+    "nn/modules.py": {"it is called under vmap, on what has a run axis"},
+    "nn/stack.py": {"runs of one seed must be neighbours", "parameter ⟦1⟧ exists already"},
+    "results/rows.py": {"no such columns: ⟦1⟧"},
+    "results/write.py": {
+        "a run is committed once",
+        "a status is one of ⟦1⟧",
+        "rows of epochs, details and probes come with the row of their run, which is finished",
+        "rows of probes come from a config that has probes",
+    },
+    "trackers/__init__.py": {"⟦0⟧: the tracker's key is ⟦2⟧; it must be the file's name"},
+    "trackers/wandb.py": {"wandb sync ⟦1⟧/offline-run-*"},
+}
+"""Strings of three words that no person reads, or not as they are, by their file."""
+NAMES = {"baseline", "of", "regbench", "shape", "torch", "torchvision", "x", "zip"}
 """Words that are names or code in Korean too."""
 
 
@@ -177,7 +193,7 @@ def commands() -> dict[str, typer.core.TyperCommand]:
 
 COMMANDS = commands()
 NOT_YET = {
-    "commands", "data", "engine", "executors", "nn", "regbench", "results", "runner", "scores", "trackers",
+    "commands", "regbench", "runner",
 }  # fmt: skip
 
 
