@@ -104,7 +104,8 @@ def main() -> None:
     except TyperException as error:  # of the command line itself
         if context := getattr(error, "ctx", None):
             print(context.get_usage(), file=sys.stderr)
-            fail(f"{said(error)} (see {context.command_path} --help)")
+            see = told(f"see {context.command_path} --help", sys.stderr)
+            fail(f"{told(said(error), sys.stderr)} ({see})")
         else:
             fail(said(error))
         sys.exit(error.exit_code)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer.core
 import typer.main
+import yaml
 
 import regbench as package
 from regbench import cli
@@ -34,7 +35,7 @@ SAID_TO_NOBODY: dict[str, set[str]] = {
     },
 }
 """Strings of three words that no person reads, by their file."""
-NAMES = {"regbench", "torch", "torchvision", "of", "x", "cpu", "cuda"}
+NAMES = {"regbench", "torch", "torchvision", "of", "x", "cpu", "cuda", "baseline"}
 """Words that are names or code in Korean too."""
 
 
@@ -123,6 +124,14 @@ def test_every_sentence_of_the_catalogue_is_whole() -> None:
     for template in templates:
         names = sorted(template.english.groupindex)
         assert names == sorted(PLACEHOLDER.findall(template.other)), template
+
+
+def test_no_sentence_has_two_translations() -> None:
+    found: dict[str, str] = {}
+    for file in sorted((CODE / "locale/ko").glob("*.yaml")):
+        for sentence, korean in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+            shape = PLACEHOLDER.sub("{}", sentence)
+            assert found.setdefault(shape, korean) == korean, f"{file.name}: {sentence}"
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
