@@ -45,15 +45,11 @@ app.command(cls=Command)(doctor.doctor)
 app.add_typer(claims.claims, name="claims")
 
 WAY_IN = (
-    "regbench tells which regularizer helps, by how much, at what cost and how surely.",
-    "",
-    "  regbench demo                       fifteen seconds: trains, answers, draws",
-    "  regbench init my.yaml               write a commented config",
-    "  regbench sweep my.yaml              train its grid and print the answer",
-    "  regbench report results/my --open   the page with tables and pictures",
-    "  regbench compare scores.csv         compare runs that were made elsewhere",
-    "",
-    "regbench --help lists every command; regbench sweep --help the options of one.",
+    ("regbench demo", "fifteen seconds: trains, answers, draws"),
+    ("regbench init my.yaml", "write a commented config"),
+    ("regbench sweep my.yaml", "train its grid and print the answer"),
+    ("regbench report results/my --open", "the page with tables and pictures"),
+    ("regbench compare scores.csv", "compare runs that were made elsewhere"),
 )
 
 
@@ -86,8 +82,10 @@ def root(
 ) -> None:
     """Show the way in where no command is given."""
     if context.invoked_subcommand is None:
-        for line in WAY_IN:
-            tell(line)
+        tell("regbench tells which regularizer helps, by how much, at what cost and how surely.\n")
+        for command, does in WAY_IN:
+            print(f"  {command:<36}{told(does)}")
+        tell("\n`regbench --help` lists all commands, `regbench sweep --help` the options of one.")
 
 
 def said(error: TyperException) -> str:
@@ -104,11 +102,12 @@ def main() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
         signs.settle(getattr(sys, name))
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="regbench", standalone_mode=False))
     except TyperException as error:  # of the command line itself
         if context := getattr(error, "ctx", None):
             print(context.get_usage(), file=sys.stderr)
-            fail(f"{said(error)} (see {context.command_path} --help)")
+            see = told(f"see {context.command_path} --help", sys.stderr)
+            fail(f"{told(said(error), sys.stderr)} ({see})")
         else:
             fail(said(error))
         sys.exit(error.exit_code)

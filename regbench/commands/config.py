@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -93,4 +94,4 @@ def init(
         ) from None
     except OSError as error:
         raise UsageError(f"can't write {file} ({error.strerror}); choose another folder") from None
-    tell(f"wrote {file}; now: regbench sweep {file}")
+    tell(f"wrote {file}; now: {shlex.join(['regbench', 'sweep', str(file)])}")

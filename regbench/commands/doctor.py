@@ -84,10 +84,10 @@ def cache() -> Finding:
     """Return where images are stored for workers to share, and how much stands there."""
     folder = data.cache_folder()
     if folder is None or not os.access(nearest(folder), os.W_OK):
-        lacking = f"{folder} can't be written" if folder else "there is none"
         return Finding(
             "cache",
-            f"{lacking}, so each sweep stores its images anew; XDG_CACHE_HOME can name one",
+            f"{folder or '~/.cache'} can't be written, so each sweep stores its images anew; "
+            "XDG_CACHE_HOME can name another",
         )
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Finding("cache", f"{folder}: {size / 2**20:,.0f} MiB")
@@ -95,7 +95,7 @@ def cache() -> Finding:
 
 def torch_and_torchvision() -> Iterator[Finding]:
     """Yield whether the two fit together, and the devices that torch sees."""
-    mend = "reinstall both in one go: pip install --force-reinstall torch torchvision"
+    mend = "reinstall both in one go: `pip install --force-reinstall torch torchvision`"
     try:
         import torch
     except (ImportError, OSError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -64,7 +65,7 @@ def table(
     results = Results(directory)
     if write or check:
         for file in filter(None, (write, check)):
-            rebuild = f"regbench table {directory} --write {file}"
+            rebuild = shlex.join(["regbench", "table", str(directory), "--write", str(file)])
             document(results, file, where, check=file is check, rebuild=rebuild)
     elif svg:
         picture(results, svg, width, where, full, notes)
@@ -78,9 +79,12 @@ def another_table(into: str, given: dict[str, object]) -> list[tuple[bool, str]]
     """Return the rules against options for the table that is printed, where it goes `into` a
     document.
     """
-    others = "the table that is printed; leave it out, or give the two in two commands"
     return [
-        (bool(into) and value is not None, f"{into} and {name}: {name} is for {others}")
+        (
+            bool(into) and value is not None,
+            f"{into} and {name}: {name} is for the table that is printed; leave it out, or give "
+            "the two in two commands",
+        )
         for name, value in given.items()
     ]
 

@@ -133,9 +133,11 @@ def sweep(
 
 def without_a_table(part: bool, dry_run: bool, as_json: bool) -> list[tuple[bool, str]]:
     """Return the rules against options for a table where none is printed."""
-    joined = "a part has no table of its own; `regbench merge` joins the parts"
     return [
-        (part and as_json, f"--json: {joined}"),
+        (
+            part and as_json,
+            "--json: a part has no table of its own; `regbench merge` joins the parts",
+        ),
         (
             dry_run and as_json,
             "--json is for the table; a dry run prints the plan, and trains nothing",
