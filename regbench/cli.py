@@ -75,19 +75,24 @@ def root(
     ] = False,
     lang: Annotated[
         Literal["en", "ko"] | None,
-        typer.Option(help="language of all that is said, of any command; default: the locale's"),
+        typer.Option(
+            help="language of all that is printed, in every command; default: the locale's"
+        ),
     ] = None,
     quiet: Annotated[
         bool,
-        typer.Option(
-            "--quiet", "-q", help="print results and errors alone, no progress; of any command"
-        ),
+        typer.Option("--quiet", "-q", help="print results and errors alone, in every command"),
     ] = False,
 ) -> None:
     """Show the way in where no command is given."""
     if context.invoked_subcommand is None:
         for line in WAY_IN:
             tell(line)
+
+
+def said(error: TyperException) -> str:
+    """Return what is wrong with the command line, on one line."""
+    return " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
 
 
 def main() -> None:
@@ -103,9 +108,9 @@ def main() -> None:
     except TyperException as error:  # of the command line itself
         if context := getattr(error, "ctx", None):
             print(context.get_usage(), file=sys.stderr)
-            fail(f"{error.format_message().rstrip('.')}; see {context.command_path} --help")
+            fail(f"{said(error)} (see {context.command_path} --help)")
         else:
-            fail(error.format_message())
+            fail(said(error))
         sys.exit(error.exit_code)
     except typer.Abort:
         sys.exit(1)

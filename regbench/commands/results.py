@@ -23,13 +23,17 @@ from regbench.commands.options import (
     Where,
     Width,
     Write,
+    fail,
     language,
     output_encoding,
     printable,
     say,
     stdout,
+    tell,
+    told,
 )
 from regbench.errors import UsageError, refuse
+from regbench.text import counted
 
 if TYPE_CHECKING:
     from regbench.analysis.opened import Opened
@@ -176,7 +180,7 @@ def document(
         files.put_text(file, new)
         return
     print(blocks.difference(old, new, str(file)))
-    say(f"{file}: {blocks.changes(old, new)}; {rebuild} rebuilds it")
+    fail(f"{file}: {blocks.changes(old, new)}; {rebuild} rebuilds it")
     raise typer.Exit(3)
 
 
@@ -198,7 +202,8 @@ def append_summary(results: Comparisons, where: str | None) -> None:
 def report(
     directory: Directory,
     out: Annotated[
-        Path | None, typer.Option(help="where to write it; default: DIR/report.LANG.html")
+        Path | None,
+        typer.Option(metavar="FILE", help="the file to write; default: DIR/report.LANG.html"),
     ] = None,
     where: Where = None,
     opened: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
@@ -221,7 +226,7 @@ def browse(page: Path) -> None:
 
 
 def audit(directory: Directory) -> None:
-    """Show that runs of one seed shared split, start and batch order; exit with 3 where not."""
+    """Show that the runs of a seed shared split, first weights and batches; exit with 3 if not."""
     from regbench.analysis.audit import hashes
     from regbench.analysis.opened import Opened
     from regbench.config.experiment import Experiment
@@ -238,22 +243,20 @@ def audit(directory: Directory) -> None:
     )
     ids = opened.records.runs["run"]
     if foreign := len(ids) - sum(run in planned for run in ids):
-        say(f"{foreign} runs that the config does not ask for are left out")
+        say(f"left out, as the config does not ask for it: {counted(foreign, 'run')}")
     varied = any(seed.condition for seed in by_seed)
     rows, broken = [], []
     for seed in by_seed:
         row = [seed.condition] * varied + [str(seed.seed), str(seed.runs)]
         for values in seed.values():
             paired = len(values) == 1
-            row.append(f"{one_line(values[0])} ✓" if paired else f"✗ {len(values)} different")
+            row.append(f"{one_line(values[0])} ✓" if paired else _different(len(values)))
         rows.append(row)
         if any(len(values) != 1 for values in seed.values()):
-            broken.append(f"{seed.seed} of {seed.condition}" if varied else str(seed.seed))
+            broken.append(f"{seed.seed} ({seed.condition})" if varied else str(seed.seed))
     columns = ["seed", "runs", "split and labels", "initial weights", "batch order"]
-    stdout().print(grid(["condition"] * varied + columns, rows))
-    if broken:
-        say(f"not paired: seeds {', '.join(broken)}")
-        raise typer.Exit(3)
+    stdout().print(grid([told(head) for head in ["condition"] * varied + columns], rows))
+    _refuse_unpaired(broken)
 
 
 def _audit_calls(opened: Opened) -> None:
@@ -268,11 +271,11 @@ def _audit_calls(opened: Opened) -> None:
         row = [str(seed.seed), str(seed.runs)]
         for name in names:
             texts = seed.by_name.get(name, ())
-            row.append(f"{texts[0]} ✓" if len(texts) == 1 else f"✗ {len(texts)} different")
+            row.append(f"{texts[0]} ✓" if len(texts) == 1 else _different(len(texts)))
         rows.append(row)
         if any(len(seed.by_name.get(name, ())) != 1 for name in names):
             broken.append(str(seed.seed))
-    stdout().print(grid(["seed", "calls", *names], rows))
+    stdout().print(grid([told("seed"), told("calls"), *names], rows))
     say(
         "every call of a seed was handed that seed, with Python's, NumPy's and torch's global "
         "generators seeded with it; what the function made of it can't be seen from here"
@@ -282,14 +285,24 @@ def _audit_calls(opened: Opened) -> None:
             "to have it compared, let the function return texts too, such as a hash of its split: "
             '{"test_accuracy": 0.9, "split": "3f2a..."}'
         )
-    if broken:
-        say(f"not paired: seeds {', '.join(broken)}")
+    _refuse_unpaired(broken)
+
+
+def _different(n: int) -> str:
+    """Return the cell of what runs of one seed did not share."""
+    return f"✗ {told(f'{n} different')}"
+
+
+def _refuse_unpaired(seeds: list[str]) -> None:
+    """Exit with 3 where runs of some seeds are not paired, and say which."""
+    if seeds:
+        fail(f"not paired: seed {', '.join(seeds)}")
         raise typer.Exit(3)
 
 
 def versus(
     directory: Directory,
-    one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, as the table names it")],
+    one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, named as in the table")],
     other: Annotated[
         str, typer.Argument(metavar="CELL", help="the cell to compare it with")
     ] = "baseline",
@@ -306,7 +319,7 @@ def versus(
 
 def diff(
     one: Annotated[Path, typer.Argument(metavar="A", help="a results directory")],
-    other: Annotated[Path, typer.Argument(metavar="B", help="another")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="another, to compare with it")],
 ) -> None:
     """Say what changed between two results directories, from config to verdicts."""
     from regbench.analysis.changes import changes
@@ -314,14 +327,14 @@ def diff(
 
     changed = changes(Opened(one), Opened(other))
     for line in changed.lines():
-        print(line)
+        tell(line)
     if changed.lines():
         raise typer.Exit(3)
-    print("no difference in config, environment, data, metrics or verdicts")
+    tell("no difference in config, environment, data, metrics or verdicts")
 
 
 def track(directory: Directory, tracker: Trackers = None) -> None:
-    """Show the runs of a results directory in trackers; what they have already is passed over."""
+    """Send the runs of a results directory to trackers; none is sent twice."""
     from regbench.analysis.opened import Opened
     from regbench.results.write import lock
     from regbench.trackers import chosen, feed, trackers
@@ -331,4 +344,4 @@ def track(directory: Directory, tracker: Trackers = None) -> None:
     kinds, opened = chosen(tracker), Opened(directory)
     with lock(directory):
         for kind in kinds:
-            print(feed.track(kind, directory, opened.plan), flush=True)
+            tell(feed.track(kind, directory, opened.plan))
