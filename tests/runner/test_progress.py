@@ -392,9 +392,9 @@ def test_the_learning_curves_stand_above_the_progress_where_the_terminal_is_high
             for each in stacks:
                 for epoch in (1, 2, 3):
                     progress.epoch(each, epoch, [0.2 * epoch, 0.912], [0.3 * epoch, 0.5])
-            console.file = Terminal()
-            console.print(progress.frame())
-            return console.file.getvalue().splitlines()
+        console.file = Terminal()  # once the display no longer writes to it
+        console.print(progress.frame())
+        return console.file.getvalue().splitlines()
 
     stacks = [stack(f"s{n}", [f"dropout(p=0.{n})", "l1"]) for n in range(30)]
     drawn = shown(24)
