@@ -4,6 +4,7 @@ meets it.
 
 import ast
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,6 +144,13 @@ def test_help_is_korean(command: str) -> None:
     assert done.returncode == 0
     assert HANGUL.search(done.stdout)
     assert not english(re.sub("[│╭╮╰╯─]", " ", done.stdout)), done.stdout
+
+
+@pytest.mark.parametrize("part", [": ", "; ", "with a: ", "a can't be b; allowed: "])
+def test_a_text_of_parts_without_end_is_told_at_once(part: str) -> None:
+    began = time.perf_counter()
+    assert told((part * 500)[:1000], "ko")
+    assert time.perf_counter() - began < 10
 
 
 def test_a_sentence_within_a_sentence_is_translated_and_a_quotation_is_not() -> None:

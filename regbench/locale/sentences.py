@@ -56,7 +56,10 @@ def told(text: str, language: str) -> str:
     """
     if language == "en":
         return text
-    return "\n".join(_line(line, language) for line in text.split("\n"))
+    try:
+        return "\n".join(_line(line, language) for line in text.split("\n"))
+    except RecursionError:  # hundreds of parts in each other are nobody's sentence
+        return text
 
 
 @cache

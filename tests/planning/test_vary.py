@@ -155,6 +155,11 @@ def test_every_cell_is_tuned_in_every_condition(tmp_path: Path) -> None:
         ("{seeds: [1]}", "'seeds' can't be varied"),
         ("{dataset.train_size: [1]}", "dataset.train_size can't be 1: validation leaves 2700"),
         ("{model: [{name: cnn, channels: [1, 1, 1, 1, 1]}]}", "halve 28x28 images to nothing"),
+        ("{dataset: [minst, mnist5k]}", "with dataset minst: there is no dataset 'minst'"),
+        (
+            "[{train.optimizer: {name: sgd, lr: -1}}]",
+            "with train.optimizer sgd (lr -1): train.optimizer.lr can't be -1",
+        ),
         ("[]", "vary can't be an empty list"),
         ("7", "vary can't be 7"),
         ("[{train.epochs: 3}, {train.epochs: 3}]", "stands twice"),
