@@ -115,7 +115,8 @@ def main() -> None:
         sys.exit(1)
     except ConfigError as error:
         for place, message in error.problems:
-            print(f"{place}: {told(sentence(message), sys.stderr)}", file=sys.stderr)
+            reason = told(sentence(message), sys.stderr)
+            print(sentence(f"{place}: {reason}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except RegbenchError as error:
         fail(str(error))

@@ -83,11 +83,12 @@ def init(
     ),
 ) -> None:
     """Write a commented config to start from."""
+    from regbench.commands.options import language
     from regbench.config.starter import starter
 
     try:
         with file.open("x", encoding="utf-8") as opened:
-            opened.write(starter())
+            opened.write(starter(language()))
     except FileExistsError:
         raise UsageError(
             f"{file} exists already; name another file: regbench init other.yaml"

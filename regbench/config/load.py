@@ -305,7 +305,7 @@ class ConfigReader(StrengthsReader):
                 if by_name.setdefault(name, own) != own:
                     what = f"two datasets under vary are both called {name}"
                     self.problem(
-                        ("vary",), what, "one each; settings of one vary as dataset.train_size"
+                        ("vary",), what, "one each (settings of one vary as dataset.train_size)"
                     )
 
     def with_dataset(self, condition: Condition) -> Condition:

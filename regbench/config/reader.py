@@ -245,7 +245,8 @@ class Reader:
         else:
             value, shape = error["input"], wording.shape_of(kind, field)
             for _ in inner:
-                shape, name = shape.get("items", {}), f"a value in {name}"
+                shape = shape.get("items") or shape.get("additionalProperties") or {}
+                name = f"a value in {name}"
             what = f"{name} can't be {shown(value)}"
             self.problem(where, what, wording.allowed(shape) or reason, wording.meant(value, shape))
 

@@ -7,9 +7,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def starter() -> str:
-    """Return a commented config to start from, which shows the defaults."""
-    return (HERE / "starter.yaml").read_text(encoding="utf-8")
+def starter(language: str = "en") -> str:
+    """Return a config to start from, which shows the defaults, with comments in a language."""
+    name = "starter.yaml" if language == "en" else f"starter.{language}.yaml"
+    return (HERE / name).read_text(encoding="utf-8")
 
 
 def demo() -> Path:

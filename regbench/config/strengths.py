@@ -217,8 +217,8 @@ class StrengthsReader(BasicsReader):
         for i, cell in enumerate(asked):
             if self.tuned and cell.keys() in [other.keys() for other in asked[:i]]:
                 what = (
-                    f"{' + '.join(cell)} stands twice, but tuning makes one cell of a set of "
-                    "techniques"
+                    f"{' + '.join(cell) or 'baseline'} stands twice, "
+                    "but tuning makes one cell of a set of techniques"
                 )
                 self.problem(("combine", i), what, "one list with the strengths of both")
         return asked

@@ -111,8 +111,16 @@ def shown(value: Any) -> str:
 
 
 def brief(settings: Mapping[str, Any]) -> str:
-    """Return settings as "p 0.5, input 0.1"."""
-    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "the defaults"
+    """Return settings as "p 0.5, input 0.1", or "optimizer sgd (lr 0.1)"."""
+
+    def inner(value: Any) -> str:
+        if not isinstance(value, Mapping):
+            return str(value)
+        rest = {key: v for key, v in value.items() if key != "name"}
+        shown = f"({brief(rest)})" if rest or "name" not in value else ""
+        return f"{value.get('name', '')} {shown}".strip()
+
+    return ", ".join(f"{name} {inner(value)}" for name, value in settings.items()) or "the defaults"
 
 
 def meant(value: Any, shape: Shape) -> str:

@@ -33,19 +33,23 @@ class Template(NamedTuple):
     fixed: tuple[str, ...]
     other: str
 
-    def told(self, text: str, language: str, clauses: bool) -> str | None:
-        """Return `text` in the other language, or None where it is another sentence.
+    def match(self, text: str) -> re.Match[str] | None:
+        """Return how `text` is this sentence, or None where it is another."""
+        return self.english.fullmatch(text) if all(p in text for p in self.fixed) else None
 
-        clauses: whether several of them may fill one placeholder.
-        """
-        if not all(piece in text for piece in self.fixed):
-            return None
-        if not (match := self.english.fullmatch(text)):
-            return None
-        if not clauses and any("; " in QUOTED.sub("", value) for value in match.groups()):
-            return None
+    def told(self, match: re.Match[str], language: str) -> str:
+        """Return what it has matched in the other language."""
         values = {name: _inner(value, language) for name, value in match.groupdict().items()}
         return PLACEHOLDER.sub(lambda found: values[found[1]], self.other)
+
+
+def _alone(match: re.Match[str]) -> tuple[bool, bool]:
+    """Return whether no other sentence seems to stand in what fills the placeholders: one that
+    this sentence is a part of, or a clause beside it.
+    """
+    values = [QUOTED.sub("", value) for value in match.groups()]
+    around = match.start(1) == 0 and ": " in values[0]
+    return not around, not any("; " in value for value in values)
 
 
 def told(text: str, language: str) -> str:
@@ -56,7 +60,10 @@ def told(text: str, language: str) -> str:
     """
     if language == "en":
         return text
-    return "\n".join(_line(line, language) for line in text.split("\n"))
+    try:
+        return "\n".join(_line(line, language) for line in text.split("\n"))
+    except RecursionError:  # hundreds of parts in each other are nobody's sentence
+        return text
 
 
 @cache
@@ -65,12 +72,15 @@ def _line(text: str, language: str) -> str:
     exact, templates = catalogue(language)
     if text in exact:
         return exact[text]
-    # First what ends where a clause does: "{what}; allowed: {names}" before "no key {name}".
-    for clauses in (False, True) if "; " in text else (True,):
-        found = (template.told(text, language, clauses) for template in templates)
-        if (other := next((other for other in found if other is not None), None)) is not None:
-            return particles.fitted(other) if language == "ko" else other
-    return _in_parts(text, language)
+    place, _, what = text.partition(": ")
+    if " " not in place and what in exact:
+        return f"{place}: {exact[what]}"
+    matches = [(template, match) for template in templates if (match := template.match(text))]
+    if not matches:
+        return _in_parts(text, language)
+    template, match = max(matches, key=lambda found: _alone(found[1]))  # of equals the first
+    other = template.told(match, language)
+    return particles.fitted(other) if language == "ko" else other
 
 
 def _in_parts(text: str, language: str) -> str:
