@@ -92,19 +92,6 @@ SAID_TO_NOBODY: dict[str, set[str]] = {
         "this asks for more than ⟦1⟧ runs (⟦3⟧ of more than ⟦5⟧ cells); "
         "allowed: fewer strengths, techniques or seeds",
     },
-NAMES = {
-    "baseline",
-    "et",
-    "false",
-    "nat",
-    "of",
-    "regbench",
-    "torch",
-    "torchvision",
-    "true",
-    "van",
-    "x",
-}
     "engine/assemble.py": {"⟦0⟧ has no neutral settings"},
     "engine/checkpoint.py": {"⟦0⟧ has no place in a checkpoint"},
     "executors/processes.py": {"workers is ⟦1⟧; at least 1 is needed"},
@@ -122,7 +109,21 @@ NAMES = {
     "trackers/wandb.py": {"wandb sync ⟦1⟧/offline-run-*"},
 }
 """Strings of three words that no person reads, or not as they are, by their file."""
-NAMES = {"baseline", "of", "regbench", "shape", "torch", "torchvision", "x", "zip"}
+NAMES = {
+    "baseline",
+    "et",
+    "false",
+    "nat",
+    "of",
+    "regbench",
+    "shape",
+    "torch",
+    "torchvision",
+    "true",
+    "van",
+    "x",
+    "zip",
+}
 """Words that are names or code in Korean too."""
 
 

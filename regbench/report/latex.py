@@ -26,6 +26,7 @@ ESCAPES = {
     "▼": r"$\blacktriangledown$",
     "✓": r"\checkmark{}",
     "✗": r"$\times$",
+    "◐": r"$\sim$",
     "†": r"\dag{}",
     "–": "--",
     "²": r"\textsuperscript{2}",
