@@ -115,6 +115,7 @@ class Progress:
         )
         self._live: Live | Notebook | None = None
         self._closed = threading.Event()
+        self._speaker: threading.Thread | None = None
         self._pending: dict[str, StackOf[Any]] = {}
 
     def __enter__(self) -> Progress:
@@ -158,7 +159,8 @@ class Progress:
                     runs=counted(RUN, self._total - finished), stacks=counted(STACK, len(pending))
                 )
             )
-            threading.Thread(target=self._speak_now_and_then, daemon=True).start()
+            self._speaker = threading.Thread(target=self._speak_now_and_then, daemon=True)
+            self._speaker.start()
 
     def epoch(self, stack: StackOf[Any], epoch: int, accuracies: Sequence[float]) -> None:
         """Hear that `stack` has trained `epoch` (from 1); its runs' validation accuracies, [] if
@@ -223,6 +225,8 @@ class Progress:
         if self._closed.is_set():
             return
         self._closed.set()
+        if self._speaker:
+            self._speaker.join()  # a line of its own would follow that of the end
         if self._live:
             with suppress(OSError):
                 self._live.stop()

@@ -81,7 +81,7 @@ def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
         "import sys\nfrom regbench import cli\n"
         f"sys.argv = ['regbench', 'sweep', {str(file)!r}, '--out', {str(tmp_path / 'out')!r}]\n"
         "if __name__ == '__main__':\n    try:\n        cli.main()\n    except SystemExit as done:\n"
-        "        print(done.code, 'torch' in sys.modules)\n"
+        "        print(done.code or 0, 'torch' in sys.modules)\n"
     )
     script = written(tmp_path, code, "script.py")
     done = subprocess.run(
@@ -185,7 +185,8 @@ def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way
 
     def trained() -> int:
         how = How("serial", 1, "cpu", fail_fast=fail_fast)
-        return run(settings, planned, tmp_path / "out", how, Progress())
+        with Progress() as progress:
+            return run(settings, planned, tmp_path / "out", how, progress)
 
     if fail_fast:
         with pytest.raises(TrainingError, match="baseline: ValueError: this run can't be trained"):
