@@ -51,6 +51,8 @@ class Table:
     """What its signs mean, for all."""
     ruled: bool = False
     """Its rows have several lines each, and need a line between them."""
+    key: str = ""
+    """What a document's label calls it."""
 
     def beside(self, other: Table) -> Table:
         """Return one table with the columns of both, which have the same rows, and this one's

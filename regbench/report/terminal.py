@@ -20,7 +20,7 @@ from rich.text import Text
 from regbench import signs
 from regbench.analysis.comparison import Comparison
 from regbench.locale import Words
-from regbench.report import across, lost, tables
+from regbench.report import across, blocks, lost, tables
 from regbench.report.answer import answer, brief, everyone
 from regbench.report.table import Cell, Column, Table, Tone
 from regbench.signs import encodes
@@ -63,17 +63,20 @@ class Report:
     """All cells, effects and interactions too, and what doesn't count."""
     notes: bool = False
     """How each number is made, below its table."""
+    only: str = ""
+    """The part of `blocks.PARTS` that is shown alone."""
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
         """Yield the answer, titles, tables and notes."""
         spell = partial(signs.spelt, encoding=self.encoding)
-        sentences = answer(self.comparisons, self.words)
-        yield Padding(Text(spell(" ".join(sentences))), (1, 1, 0, 1))
+        if not self.only:
+            sentences = answer(self.comparisons, self.words)
+            yield Padding(Text(spell(" ".join(sentences))), (1, 1, 0, 1))
         for table in self.layout(options.max_width):
             yield from drawn(table, options.max_width)
-        if not (self.full and self.notes):
+        if not (self.full and self.notes) and not self.only:
             yield Padding(Text(spell(self.words("answer.all")), "dim"), (1, 1, 0, 1))
 
     def layout(self, width: int) -> Iterator[Table]:
@@ -85,6 +88,10 @@ class Report:
             yield _spelt(shown, self.encoding)
 
     def _layout(self, width: int) -> Iterator[Table]:
+        if self.only:
+            for comparison in self.comparisons:
+                yield from self._part(comparison, width)
+            return
         yield from filter(None, [across.across(self.comparisons, self.words)])
         for comparison in self.comparisons:
             yield from self._of(comparison, width)
@@ -95,12 +102,7 @@ class Report:
             if table:
                 yield fitted(table, width)
         if comparison.trained:
-            summary = tables.summary(comparison, words)
-            if width >= _fixed_width(summary) + EDGES + ROOM_FOR_CARDS:
-                yield summary
-            else:
-                yield tables.cards(comparison, words)
-                yield fitted(tables.effects(comparison, words, grouped=False), width)
+            yield from self._summary(comparison, width)
         if comparison.trained and not self.full:
             yield from filter(None, [lost.failures(comparison, words)])
             return
@@ -109,6 +111,23 @@ class Report:
         yield from filter(None, (table(comparison, words) for table in rest))
         if tables.with_cards(comparison):
             yield tables.cards(comparison, words)
+
+
+    def _summary(self, comparison: Comparison, width: int) -> Iterator[Table]:
+        """Yield the summary of techniques, in one table or in two."""
+        summary = tables.summary(comparison, self.words)
+        if width >= _fixed_width(summary) + EDGES + ROOM_FOR_CARDS:
+            yield summary
+        else:
+            yield tables.cards(comparison, self.words)
+            yield fitted(tables.effects(comparison, self.words, grouped=False), width)
+
+    def _part(self, comparison: Comparison, width: int) -> Iterator[Table]:
+        """Yield the part that is shown alone."""
+        if self.only == "summary" and comparison.trained:
+            yield from self._summary(comparison, width)
+        elif table := blocks.PARTS[self.only](comparison, self.words):
+            yield fitted(table, width)
 
 
 @dataclass(frozen=True)
