@@ -60,8 +60,7 @@ def render(
             told = markdown.escaped(" ".join(answer(comparisons, spoken)))
             return f"{told}\n\n{markdown.text(_tables(comparisons, spoken), spoken)}"
         case "latex":
-            shown_in = _part(comparisons, spoken, only) if only else _tables(comparisons, spoken)
-            return latex.text(shown_in, spoken)
+            return latex.text(_narrow(comparisons, spoken, only), spoken)
         case "csv":
             return data.csv_text(comparisons)
         case "json":
@@ -69,16 +68,26 @@ def render(
     raise UsageError(f"there is no format {format!r}; there are {', '.join(get_args(Format))}")
 
 
-def _tables(comparisons: Sequence[Comparison], words: Words) -> list[Table]:
+def _tables(comparisons: Sequence[Comparison], words: Words, narrow: bool = False) -> list[Table]:
     """Return all tables: the one over several conditions, then those of each."""
     whole = across.across(comparisons, words)
     each = (
         table
         for one in comparisons
-        for table in (brief(one, words), *tables.everything(one, words))
+        for table in (brief(one, words), *tables.everything(one, words, narrow=narrow))
         if table
     )
     return [*([whole] if whole else []), *each]
+
+
+def _narrow(comparisons: Sequence[Comparison], words: Words, part: str | None) -> list[Table]:
+    """Return the tables of a paper, all or one part's: the summary is in two."""
+    if part is None:
+        return _tables(comparisons, words, narrow=True)
+    found = _part(comparisons, words, part)
+    if part == "summary" and comparisons[0].trained:
+        return [table for one in comparisons for table in tables.summaries(one, words)]
+    return found
 
 
 def _part(comparisons: Sequence[Comparison], words: Words, part: str) -> list[Table]:

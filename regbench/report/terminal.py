@@ -112,15 +112,14 @@ class Report:
         if tables.with_cards(comparison):
             yield tables.cards(comparison, words)
 
-
     def _summary(self, comparison: Comparison, width: int) -> Iterator[Table]:
         """Yield the summary of techniques, in one table or in two."""
         summary = tables.summary(comparison, self.words)
         if width >= _fixed_width(summary) + EDGES + ROOM_FOR_CARDS:
             yield summary
         else:
-            yield tables.cards(comparison, self.words)
-            yield fitted(tables.effects(comparison, self.words, grouped=False), width)
+            cards, effects = tables.summaries(comparison, self.words)
+            yield from (cards, fitted(effects, width))
 
     def _part(self, comparison: Comparison, width: int) -> Iterator[Table]:
         """Yield the part that is shown alone."""
@@ -236,8 +235,8 @@ def _placed(match: re.Match[str]) -> str:
 
 
 def _rich(table: Table, width: int) -> RichTable:
-    widths = _widths(table, width - EDGES)
-    wraps = any(taken < _natural_width(table, i) for i, taken in enumerate(widths))
+    widths = widths_of(table, width - EDGES)
+    wraps = any(taken < natural_width(table, i) for i, taken in enumerate(widths))
     numbered = table.columns[0].kind == "figure"
     ruled = table.ruled or (wraps and not numbered)
     drawn = RichTable(
@@ -255,11 +254,11 @@ def _rich(table: Table, width: int) -> RichTable:
     return drawn
 
 
-def _widths(table: Table, width: int) -> list[int]:
+def widths_of(table: Table, width: int) -> list[int]:
     """Return the columns' widths: figures as they are; words take what is left, if possible
     unbroken.
     """
-    natural = [_natural_width(table, i) for i in range(len(table.columns))]
+    natural = [natural_width(table, i) for i in range(len(table.columns))]
     texts = [i for i, column in enumerate(table.columns) if column.kind == "text"]
     room = width - GAP * len(natural) - sum(natural)
     if room >= 0 or not texts:
@@ -305,7 +304,7 @@ def _texts(table: Table, column: int) -> list[str]:
     return [table.columns[column].title, *(line.text for row in table.rows for line in row[column])]
 
 
-def _natural_width(table: Table, column: int) -> int:
+def natural_width(table: Table, column: int) -> int:
     """Return the cells that a column takes where nothing is wrapped."""
     return max(cell_len(part) for text in _texts(table, column) for part in text.split("\n"))
 
@@ -321,35 +320,19 @@ def _longest_word(table: Table, column: int) -> int:
 def _fixed_width(table: Table) -> int:
     """Return what the figures take."""
     figures = [i for i, column in enumerate(table.columns) if column.kind != "text"]
-    return sum(_natural_width(table, i) + GAP for i in figures)
+    return sum(natural_width(table, i) + GAP for i in figures)
 
 
 def fitted(table: Table, width: int) -> Table:
     """Return the table, stacked where its figures leave too little room for the names of cells."""
     names = [i for i in (0, 1) if table.columns[i].kind == "text"]
-    room = min(ROOM_FOR_LABELS, max((_natural_width(table, i) for i in names), default=0)) + GAP
+    room = min(ROOM_FOR_LABELS, max((natural_width(table, i) for i in names), default=0)) + GAP
     shown = table
     for level in (1, 2):
         if width < _fixed_width(shown) + EDGES + room:
-            shown = _stacked(table, level)
+            shown = table.stacked(level)
             room = min(room, LONGEST_WORD + GAP)
     return shown
-
-
-def _stacked(table: Table, level: int) -> Table:
-    """Return the table with every column that may stand below the one before it there."""
-    columns: list[Column] = []
-    rows: list[list[Cell]] = [[] for _ in table.rows]
-    for i, column in enumerate(table.columns):
-        if 0 < column.below <= level:
-            columns[-1] = replace(columns[-1], title=f"{columns[-1].title}\n{column.title}")
-            for stacked, row in zip(rows, table.rows, strict=True):
-                stacked[-1] = (*stacked[-1], *row[i])
-        else:
-            columns.append(column)
-            for stacked, row in zip(rows, table.rows, strict=True):
-                stacked.append(row[i])
-    return replace(table, columns=tuple(columns), rows=tuple(map(tuple, rows)))
 
 
 THEME = TerminalTheme(
