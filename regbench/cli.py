@@ -119,7 +119,7 @@ def main() -> None:
             print(sentence(f"{place}: {reason}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except RegbenchError as error:
-        fail(str(error))
+        fail(error.typed())
         sys.exit(error.exit_code)
     except OSError as error:
         if error.filename is None:  # no file or folder of the user's

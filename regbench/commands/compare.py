@@ -12,6 +12,7 @@ from regbench.commands.options import (
     Format,
     Full,
     Notes,
+    Only,
     Summary,
     Svg,
     Where,
@@ -117,6 +118,7 @@ def compare(
     summary: Summary = False,
     full: Full = False,
     notes: Notes = False,
+    only: Only = None,
 ) -> None:
     """Compare runs that were made elsewhere, by their scores in a table or a tracker."""
     # Long, since every option has its words beside it.
@@ -132,9 +134,10 @@ def compare(
         *another_table(
             "".join(into[:1]),
             {"--format": form, "--svg": svg, "--full": full or None, "--notes": notes or None}
+            | {"--only": only}
             | ({} if versus else {"--width": width}),
         ),
-        *formless(form, svg, width, full, notes),
+        *formless(form, svg, width, full, notes, only),
     )
     compared = library.compare(
         source,
@@ -163,8 +166,8 @@ def compare(
     elif report:
         print(compared.report(report, "ko" if language() == "ko" else "en", where))
     elif svg:
-        picture(compared, svg, width, where, full, notes)
+        picture(compared, svg, width, where, full, notes, only)
     elif summary:
         append_summary(compared, where)
     else:
-        show(compared, form or "rich", width, where, full, notes)
+        show(compared, form or "rich", width, where, full, notes, only)

@@ -70,6 +70,10 @@ Svg = Annotated[
 ]
 Full = Annotated[bool, typer.Option("--full", help="print all cells, effects and interactions too")]
 Notes = Annotated[bool, typer.Option("--notes", help="print how each number is computed, too")]
+Only = Annotated[
+    Literal["summary", "cells", "effects", "interactions", "ledger"] | None,
+    typer.Option(help="print this part alone"),
+]
 Write = Annotated[
     Path | None,
     typer.Option(

@@ -18,6 +18,7 @@ from regbench.commands.options import (
     Format,
     Full,
     Notes,
+    Only,
     Summary,
     Svg,
     Trackers,
@@ -54,23 +55,24 @@ def table(
     where: Where = None,
     full: Full = False,
     notes: Notes = False,
+    only: Only = None,
 ) -> None:
     """Print the answer and the summary table, rebuilt from a results directory."""
     from regbench.library import Results
 
     into = "--write" if write else "--check" if check else "--summary" if summary else ""
     given: dict[str, object] = {"--format": form, "--svg": svg, "--width": width}
-    given |= {"--full": full or None, "--notes": notes or None}
-    refuse(*another_table(into, given), *formless(form, svg, width, full, notes))
+    given |= {"--full": full or None, "--notes": notes or None, "--only": only}
+    refuse(*another_table(into, given), *formless(form, svg, width, full, notes, only))
     results = Results(directory)
     if write or check:
         for file in filter(None, (write, check)):
             rebuild = shlex.join(["regbench", "table", str(directory), "--write", str(file)])
             document(results, file, where, check=file is check, rebuild=rebuild)
     elif svg:
-        picture(results, svg, width, where, full, notes)
+        picture(results, svg, width, where, full, notes, only)
     elif not summary:
-        show(results, form or "rich", width, where, full, notes)
+        show(results, form or "rich", width, where, full, notes, only)
     if summary:
         append_summary(results, where)
 
@@ -95,6 +97,7 @@ def formless(
     width: int | None,
     full: bool,
     notes: bool,
+    only: str | None,
 ) -> list[tuple[bool, str]]:
     """Return the rules against options for a form that the printed table doesn't have."""
     return [
@@ -110,6 +113,19 @@ def formless(
             (full or notes) and form not in (None, "rich"),
             f"{'--full' if full else '--notes'}: a table as {form} has everything; leave it out",
         ),
+        (
+            bool(only) and form == "csv",
+            "--only: a table as csv has the cells alone; leave it out",
+        ),
+        (
+            bool(only) and form == "json",
+            "--only: a table as json has each part under a key of its own; leave it out",
+        ),
+        (
+            bool(only) and full,
+            "--only and --full: one asks for a part and the other for all; leave one of the two "
+            "out",
+        ),
     ]
 
 
@@ -120,6 +136,7 @@ def show(
     where: str | None = None,
     full: bool = False,
     notes: bool = False,
+    only: str | None = None,
 ) -> None:
     """Print the answer and the tables of a results directory, of every condition if none is
     named.
@@ -130,10 +147,10 @@ def show(
     results = Results(results) if isinstance(results, Path) else results
     comparisons, encoding, spoken = results.comparisons(where), output_encoding(), printable()
     if form == "rich" and sys.stdout.isatty():
-        stdout(width).print(render.rich(comparisons, spoken, encoding, full, notes))
+        stdout(width).print(render.rich(comparisons, spoken, encoding, full, notes, only=only))
         return
     text = render.render(
-        comparisons, form, spoken, width, encoding=encoding, full=full, notes=notes
+        comparisons, form, spoken, width, encoding=encoding, full=full, notes=notes, only=only
     )
     if form == "json" and not signs.encodes(text, encoding):
         text = json.dumps(json.loads(text), indent=2) + "\n"
@@ -147,12 +164,15 @@ def picture(
     where: str | None,
     full: bool = False,
     notes: bool = False,
+    only: str | None = None,
 ) -> None:
     """Write the picture of a terminal with the tables."""
     from regbench import files
     from regbench.report import render
 
-    drawn = render.svg(results.comparison(where), language(), width or 120, full=full, notes=notes)
+    drawn = render.svg(
+        results.comparison(where), language(), width or 120, full=full, notes=notes, only=only
+    )
     files.put_text(file, drawn, "regbench-matrix", "choose another place with --svg")
 
 

@@ -95,6 +95,7 @@ class Progress:
         )
         self._live: Live | Notebook | None = None
         self._closed = threading.Event()
+        self._speaker: threading.Thread | None = None
         self._pending: dict[str, StackOf[Any]] = {}
 
     def __enter__(self) -> Progress:
@@ -139,7 +140,8 @@ class Progress:
         elif pending:
             runs = self._counted("run", self._total - finished)
             self._say(self._word("begun", runs=runs, stacks=self._counted("stack", len(pending))))
-            threading.Thread(target=self._speak_now_and_then, daemon=True).start()
+            self._speaker = threading.Thread(target=self._speak_now_and_then, daemon=True)
+            self._speaker.start()
 
     def epoch(
         self,
@@ -214,6 +216,8 @@ class Progress:
         if self._closed.is_set():
             return
         self._closed.set()
+        if self._speaker:
+            self._speaker.join()  # a line of its own would follow that of the end
         if self._live:
             with suppress(OSError):
                 self._live.stop()

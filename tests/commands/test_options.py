@@ -90,6 +90,7 @@ def test_of_two_options_of_table_none_is_passed_over(
         "--where": ["--where", CONDITION],
         "--full": ["--full"],
         "--notes": ["--notes"],
+        "--only": ["--only", "cells"],
     }
     assert options.keys() == options_of("table")
 
@@ -146,6 +147,7 @@ def test_of_two_options_of_compare_none_is_passed_over(
         "--summary": ["--summary"],
         "--full": ["--full"],
         "--notes": ["--notes"],
+        "--only": ["--only", "cells"],
     }
     assert options.keys() == options_of("compare")
     needed = ["--by", "method", "--metric", "acc", "--dataset", "task", "--where", "x"]

@@ -114,6 +114,25 @@ def test_while_no_stack_finishes_a_line_comes_now_and_then_all_the_same(out):
     assert len(lines(out)) == after
 
 
+class Slow(io.StringIO):
+    """A file to which other threads than the first write slowly."""
+
+    def write(self, text):
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.1)
+        return super().write(text)
+
+
+def test_nothing_is_said_after_the_end_even_where_a_line_is_being_written():
+    before, out = threading.active_count(), Slow()
+    with Progress(Console(file=out), every=0.01) as progress:
+        progress.start(plan(A), [A], 0)
+        time.sleep(0.3)
+    assert threading.active_count() == before
+    assert len(lines(out)) > 2
+    assert lines(out)[-1].startswith("stopped after")
+
+
 def test_before_anything_is_heard_it_says_that_the_sweep_is_starting(out):
     with Progress(Console(file=out), every=0.1) as progress:
         progress.start(plan(A), [A], 0)

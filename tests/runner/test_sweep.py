@@ -185,7 +185,8 @@ def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way
 
     def trained() -> int:
         how = How("serial", 1, "cpu", fail_fast=fail_fast)
-        return run(settings, planned, tmp_path / "out", how, Progress())
+        with Progress() as progress:
+            return run(settings, planned, tmp_path / "out", how, progress)
 
     if fail_fast:
         with pytest.raises(TrainingError, match="baseline: ValueError: this run can't be trained"):
