@@ -44,7 +44,7 @@ def either(names: Iterable[str]) -> str:
 def closest(word: Any, known: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> str:
     """Return the name that `word` was probably meant to be, in quotes, or "".
 
-    `elsewhere` maps names that would be right in another section to their full names.
+    `elsewhere` maps names that would be right in another section to what to say of them.
     """
     names, elsewhere = list(known), elsewhere or {}
     word = given = str(word)[:100]
@@ -56,7 +56,7 @@ def closest(word: Any, known: Iterable[str], elsewhere: Mapping[str, str] | None
         if close := difflib.get_close_matches(spelt, names, n=1):
             return f"'{close[0]}'"
     close = difflib.get_close_matches(word, list(elsewhere), n=1, cutoff=0.85)
-    return f"'{elsewhere[close[0]]}'" if close else ""
+    return elsewhere[close[0]] if close else ""
 
 
 def summary(thing: object) -> str:

@@ -103,8 +103,10 @@ def shown(value: Any) -> str:
             return re.sub("^-?(?=inf|nan)", r"\g<0>.", str(value))
         case []:
             return "an empty list"
+        case [_]:
+            return "a list of 1 value"
         case list():
-            return f"a list of {len(value)} value{'s' if len(value) > 1 else ''}"
+            return f"a list of {len(value)} values"
     return "a mapping" if value else "an empty mapping"
 
 

@@ -19,7 +19,11 @@ from regbench.locale import particles
 
 FOLDER = Path(__file__).parent
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-QUOTED = re.compile("""'[^']*'|"[^"]*"|`[^`]*`""")
+QUOTE = re.compile(r"""(?<!\w)'|["`]""")
+"""A mark that opens a quotation, or ends one: no apostrophe."""
+QUOTED = re.compile(r"""(?<!\w)'[^']*'|"[^"]*"|`[^`]*`""")
+EITHER = re.compile(r"((?:\S+, )*\S+) or (\S+)")
+"""A choice of names: "a, b or c"."""
 
 
 class Template(NamedTuple):
@@ -29,11 +33,16 @@ class Template(NamedTuple):
     fixed: tuple[str, ...]
     other: str
 
-    def told(self, text: str, language: str) -> str | None:
-        """Return `text` in the other language, or None where it is another sentence."""
+    def told(self, text: str, language: str, clauses: bool) -> str | None:
+        """Return `text` in the other language, or None where it is another sentence.
+
+        clauses: whether several of them may fill one placeholder.
+        """
         if not all(piece in text for piece in self.fixed):
             return None
         if not (match := self.english.fullmatch(text)):
+            return None
+        if not clauses and any("; " in QUOTED.sub("", value) for value in match.groups()):
             return None
         values = {name: _inner(value, language) for name, value in match.groupdict().items()}
         return PLACEHOLDER.sub(lambda found: values[found[1]], self.other)
@@ -56,9 +65,25 @@ def _line(text: str, language: str) -> str:
     exact, templates = catalogue(language)
     if text in exact:
         return exact[text]
-    found = (template.told(text, language) for template in templates)
-    other = next((other for other in found if other is not None), text)
-    return particles.fitted(other) if language == "ko" else other
+    # First what ends where a clause does: "{what}; allowed: {names}" before "no key {name}".
+    for clauses in (False, True) if "; " in text else (True,):
+        found = (template.told(text, language, clauses) for template in templates)
+        if (other := next((other for other in found if other is not None), None)) is not None:
+            return particles.fitted(other) if language == "ko" else other
+    return _in_parts(text, language)
+
+
+def _in_parts(text: str, language: str) -> str:
+    """Return what no sentence fits part by part: what stands behind a place, then clauses, then
+    what a list names. A quotation is no part, and stays whole.
+    """
+    for separator, most in ((": ", 1), ("; ", -1), (", ", -1)):
+        parts = text.split(separator, most)
+        if len(parts) > 1 and not any(QUOTE.search(QUOTED.sub("", part)) for part in parts):
+            other = separator.join(_inner(part, language) for part in parts)
+            if other != text:
+                return other
+    return text
 
 
 def _inner(value: str, language: str) -> str:
@@ -66,6 +91,9 @@ def _inner(value: str, language: str) -> str:
     bare = value.strip()
     if " " not in bare or QUOTED.fullmatch(bare):
         return value
+    exact, _ = catalogue(language)
+    if (names := EITHER.fullmatch(bare)) and bare not in exact and "or" in exact:
+        return value.replace(bare, f"{names[1]} {exact['or']} {names[2]}", 1)
     return value.replace(bare, _line(bare, language), 1)
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from regbench.config.config import Config
+from regbench.config.optimizer import Adam
 from regbench.config.reader import PROBLEMS
+from regbench.config.sections import Analysis, Train, Tune
 from regbench.data import sources
 from regbench.errors import ConfigError
 from regbench.planning.cells import load
@@ -50,6 +53,14 @@ WRONG_HERE = {
     "train: {lr: 0.1}": (
         "a.yaml:4:9: unknown key 'lr' in train; allowed: epochs, batch_size, optimizer, schedule, select, "
         "evaluate_every; did you mean 'train.optimizer.lr'?"
+    ),
+    "train: {tune: {trials: 8}}": (
+        "a.yaml:4:9: unknown key 'tune' in train; allowed: epochs, batch_size, optimizer, schedule, select, "
+        "evaluate_every; did you mean 'tune' at the top level of the config?"
+    ),
+    "train: {train: {epochs: 3}}": (
+        "a.yaml:4:9: unknown key 'train' in train; allowed: epochs, batch_size, optimizer, schedule, select, "
+        "evaluate_every"
     ),
     "train: 30": "a.yaml:4:8: train can't be 30; allowed: a mapping such as {epochs: 30, batch_size: 128}",
     "epochs: 3": (
@@ -277,6 +288,14 @@ def test_what_only_the_whole_shows_is_one_sentence_too(
     folder: Path, text: str, problem: str
 ) -> None:
     assert problems(folder, text) == [problem]
+
+
+@pytest.mark.parametrize("section", ["analysis", "dataset", "train", "train.optimizer", "tune"])
+def test_a_key_that_was_refused_is_not_offered_again(folder: Path, section: str) -> None:
+    known = {key for kind in (Config, Train, Tune, Analysis, Adam) for key in kind.model_fields}
+    for key in known:
+        for problem in problems(folder, WITH_DROPOUT, f"{section}.{key}=[]"):
+            assert not ("unknown key" in problem and problem.endswith(f"did you mean {key!r}?"))
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(folder: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 
 from regbench.config import experiment_reader
 from regbench.config.schema import schema
+from regbench.config.starter import demo
 from regbench.config.yaml12 import dump, parse
 from regbench.errors import ConfigError
 from regbench.planning.cells import load
@@ -17,7 +18,7 @@ from regbench.regularizers import techniques
 from tests.config.configs import MINIMAL, ROOT, STARTER, loaded, problems, validates
 from tests.strategies import configs
 
-COMMITTED = sorted((ROOT / "configs").glob("*.yaml"))
+COMMITTED = [demo(), *sorted((ROOT / "configs").glob("*.yaml"))]
 
 
 @hypothesis_settings(
