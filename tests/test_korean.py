@@ -230,8 +230,11 @@ def test_no_sentence_has_two_translations() -> None:
     found: dict[str, str] = {}
     for file in sorted((CODE / "locale/ko").glob("*.yaml")):
         for sentence, korean in yaml.safe_load(file.read_text(encoding="utf-8")).items():
-            shape = PLACEHOLDER.sub("{}", sentence)
-            assert found.setdefault(shape, korean) == korean, f"{file.name}: {sentence}"
+            for number, name in enumerate(PLACEHOLDER.findall(sentence)):
+                sentence, korean = (
+                    text.replace(f"{{{name}}}", f"{{{number}}}") for text in (sentence, korean)
+                )
+            assert found.setdefault(sentence, korean) == korean, f"{file.name}: {sentence}"
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

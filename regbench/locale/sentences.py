@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +66,7 @@ def told(text: str, language: str) -> str:
         return text
 
 
-@cache
+@lru_cache(4096)
 def _line(text: str, language: str) -> str:
     """Return one line in another language."""
     exact, templates = catalogue(language)
