@@ -128,6 +128,7 @@ def test_a_sweep_shows_its_progress_and_its_result_and_goes_on(folder: Path) -> 
         ("versus one dropout(p=0.5)", 0, ""),
         ("diff one one", 0, ""),
         ("diff one part", 3, "analysis results"),
+        (f"diff {QUICKSTART} {QUICKSTART.parent / 'mnist'}", 3, ""),
         ("compare scores.csv --by method --metric accuracy --full --notes", 0, "scores"),
         ("merge one --out whole", 0, ""),
         ("merge part --out rest", 4, ""),
