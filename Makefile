@@ -62,7 +62,7 @@ docs-links: $(READY) ## follow the links of the documentation that leave it (nee
 	$(SPHINX) -b linkcheck -D language=ko -D nb_execution_mode=off docs docs/_build/links/ko
 
 dist: $(READY) ## build the package to release, and check it
-	$(INSTALL) build twine
+	$(INSTALL) --editable '.[dev,release]'
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from regbench import signs
-from regbench.commands import claims, compare, config, doctor, listing, results, sweep
+from regbench.commands import claims, compare, config, demo, doctor, listing, results, sweep
 from regbench.commands.options import fail, tell, told
 from regbench.commands.spoken import Command, Group
 from regbench.errors import ConfigError, RegbenchError, sentence
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
+    demo.demo,
     sweep.sweep,
     sweep.merge,
     compare.compare,
@@ -46,6 +47,7 @@ app.add_typer(claims.claims, name="claims")
 WAY_IN = (
     "regbench tells which regularizer helps, by how much, at what cost and how surely.",
     "",
+    "  regbench demo                       fifteen seconds: trains, answers, draws",
     "  regbench init my.yaml               write a commented config",
     "  regbench sweep my.yaml              train its grid and print the answer",
     "  regbench report results/my --open   the page with tables and pictures",

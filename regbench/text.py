@@ -26,6 +26,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def counted(count: int, word: str) -> str:
+    """Return "1 row", or "2 rows"."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
 def either(names: Iterable[str]) -> str:
     """Return "a, b or c"."""
     *most, last = names

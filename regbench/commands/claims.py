@@ -47,14 +47,17 @@ Folder = Annotated[
 ]
 
 
+Form = Annotated[
+    Literal["rich", "markdown"] | None,
+    typer.Option("--format", help="default: rich, for the terminal"),
+]
+
+
 @claims.callback(invoke_without_command=True)
 def claims_(
     context: typer.Context,
     folder: Folder = None,
-    form: Annotated[
-        Literal["rich", "markdown"] | None,
-        typer.Option("--format", help="default: rich, for the terminal"),
-    ] = None,
+    form: Form = None,
     question: Annotated[
         int | None,
         typer.Option(
@@ -180,6 +183,7 @@ def tested(claim: Claim, directory: Path, how: How, level: float) -> Judgement:
 def claims_show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="the claim")],
     folder: Folder = None,
+    form: Form = None,
 ) -> None:
     """Explain one claim: the statement, the literature, the experiment, the rule, the result."""
     from rich.markdown import Markdown
@@ -188,14 +192,17 @@ def claims_show(
     from regbench.claims import judge as judging
     from regbench.locale import words
     from regbench.report import claims as shown
+    from regbench.report import terminal
 
     (claim,) = stated.found(claims_folder(folder), [name])
     level = judging.own_level(stated.found(claims_folder(folder)))
     text = shown.explained(claim, judgement(claim, level), words(printable()))
-    if sys.stdout.isatty():
+    if form == "markdown":
+        print(text, end="")
+    elif sys.stdout.isatty():
         stdout().print(Markdown(text))
     else:
-        print(text, end="")
+        print(terminal.text(Markdown(text), stdout().width), end="")
 
 
 def claims_folder(given: Path | None) -> Path:

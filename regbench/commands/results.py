@@ -28,6 +28,7 @@ from regbench.commands.options import (
     printable,
     say,
     stdout,
+    tell,
 )
 from regbench.errors import UsageError, refuse
 
@@ -204,14 +205,20 @@ def report(
     opened: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
 ) -> None:
     """Write the report: one HTML page with tables and pictures that opens offline."""
-    import webbrowser
-
     from regbench.library import Results
 
     file = Results(directory).report(out, "ko" if language() == "ko" else "en", where)
     print(file)
-    if opened and not webbrowser.open(file.resolve().as_uri()):
-        say(f"no browser can be opened from here; the page is {file.resolve()}")
+    if opened:
+        browse(file)
+
+
+def browse(page: Path) -> None:
+    """Open a page in the browser."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        say(f"no browser can be opened from here; the page is {page.resolve()}")
 
 
 def audit(directory: Directory) -> None:
@@ -305,10 +312,11 @@ def diff(
     """Say what changed between two results directories, from config to verdicts."""
     from regbench.analysis.changes import changes
     from regbench.analysis.opened import Opened
+    from regbench.locale import words
 
-    changed = changes(Opened(one), Opened(other))
+    changed = changes(Opened(one), Opened(other), words(printable()))
     for line in changed.lines():
-        print(line)
+        tell(line)
     if changed.lines():
         raise typer.Exit(3)
     print("no difference in config, environment, data, metrics or verdicts")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,6 +19,7 @@ from regbench.commands.options import (
     Trackers,
     Workers,
     again,
+    printable,
     say,
 )
 from regbench.errors import refuse
@@ -126,10 +129,15 @@ def without_a_table(part: bool, dry_run: bool, as_json: bool) -> list[tuple[bool
 
 def interruptible(train: Callable[[Voice], int]) -> int:
     """Train, and say after Ctrl-C with which command to go on; exit with 130 then."""
+    from regbench.locale import sentences
+    from regbench.runner.progress import Progress
     from regbench.runner.sweep import Voice
 
+    # Another thread draws, which knows nothing of --lang.
+    told = partial(sentences.told, language=printable(sys.stderr))
+    display = partial(Progress, told=told)
     try:
-        return train(Voice(say, again=again()))
+        return train(Voice(say, display, again()))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

@@ -57,7 +57,7 @@ def fill(text: str, name: str, comparison: Comparison, source: str = "document")
         mark = lines[block.start]
         end_of_line = mark[len(mark.rstrip("\r\n")) :]
         table = PARTS[block.part](comparison, words(block.language))
-        body = markdown.rows(table) if table else words(block.language)("effects.none")
+        body = markdown.with_legend(table) if table else words(block.language)("effects.none")
         lines[block.start + 1 : block.end] = [
             f"{block.indent}{row}{end_of_line}" for row in body.split("\n")
         ]
@@ -158,9 +158,7 @@ def changes(old: str, new: str) -> str:
 
 def difference(old: str, new: str, name: str) -> str:
     """Return a unified diff, its lines cut at 200 characters."""
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), name, f"{name} by its records", lineterm="", n=0
-    )
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), name, name, lineterm="", n=0)
     return "\n".join(line if len(line) <= 200 else f"{line[:197]}..." for line in lines)
 
 

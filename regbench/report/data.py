@@ -47,7 +47,8 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
     on the language.
     """
     factorial, trained = comparison.factorial, comparison.trained
-    notes = tables.first(comparison, words).notes
+    first = tables.first(comparison, words)
+    notes = [*filter(None, [first.legend]), *first.notes]
     rows = [_row(row, group, comparison, words) for row, group in comparison.summary.items()]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -87,7 +88,7 @@ def document(comparison: Comparison, words: Words) -> dict[str, Any]:
         ],
         "skips": [{"cell": skip.label, "reason": skip.reason} for skip in comparison.skips],
         "foreign_records": comparison.foreign,
-        "notes": list(notes),
+        "notes": notes,
     }
 
 

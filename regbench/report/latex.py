@@ -26,6 +26,7 @@ ESCAPES = {
     "▼": r"$\blacktriangledown$",
     "✓": r"\checkmark{}",
     "✗": r"$\times$",
+    "◐": r"$\sim$",
     "†": r"\dag{}",
     "–": "--",
     "²": r"\textsuperscript{2}",
@@ -74,8 +75,8 @@ def _table(table: Table) -> str:
             [rule] if rule and i + 1 < len(table.rows) else []
         )
     lines += [r"\bottomrule", r"\end{tabular}"]
-    if table.notes:
-        notes = " ".join(escaped(note) for note in table.notes)
+    if below := [*filter(None, [table.legend]), *table.notes]:
+        notes = " ".join(map(escaped, below))
         lines += [
             r"\par\smallskip",
             rf"\begin{{minipage}}{{\textwidth}}\scriptsize {notes}\end{{minipage}}",

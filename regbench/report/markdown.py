@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from regbench.locale import Words
 from regbench.report.table import Cell, Line, Table
 
 
-def text(tables: Iterable[Table]) -> str:
-    """Return tables with their titles and notes."""
-    return "\n".join(map(_table, tables))
+def text(tables: Iterable[Table], words: Words) -> str:
+    """Return tables with their titles, and their notes folded."""
+    return "\n".join(_table(table, words) for table in tables)
 
 
 def rows(table: Table) -> str:
-    """Return a table alone, without title and notes."""
+    """Return a table alone."""
     titles = [_drawn(c.title) if c.kind == "bar" else escaped(c.title) for c in table.columns]
     lines = [_row(titles)]
     lines.append(_row(["---:" if column.kind == "figure" else ":---" for column in table.columns]))
@@ -35,10 +36,17 @@ def rows(table: Table) -> str:
     )
 
 
-def _table(table: Table) -> str:
-    lines = [f"### {escaped(table.title)}", "", rows(table)]
+def with_legend(table: Table) -> str:
+    """Return a table with what its signs mean, without title and notes."""
+    return f"{rows(table)}\n\n{table.legend}" if table.legend else rows(table)
+
+
+def _table(table: Table, words: Words) -> str:
+    lines = [f"### {escaped(table.title)}", "", with_legend(table)]
     if table.notes:
-        lines += ["", *(f"- {escaped(note)}" for note in table.notes)]
+        title = f"<summary>{words('notes.title')}</summary>"
+        notes = [f"- {escaped(note)}" for note in table.notes]
+        lines += ["", f"<details>{title}", "", *notes, "", "</details>"]
     return "\n".join([*lines, ""])
 
 

@@ -121,7 +121,7 @@ def fragment(comparisons: Sequence[Comparison], words: Words, whole: bool = True
         first = filter(None, [brief(comparison, words)])
         tables_of = tables.everything(comparison, words)
         shown += [*first, *(tables_of if whole else [replace(tables_of[0], notes=())])]
-    return rendered("fragment.html.j2", lead=answer(comparisons, words), tables=shown)
+    return rendered("fragment.html.j2", lead=answer(comparisons, words), tables=shown, words=words)
 
 
 def note(key: str, comparison: Comparison, words: Words) -> str:

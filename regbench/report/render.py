@@ -54,7 +54,7 @@ def render(
             return terminal.text(shown, width, color)
         case "markdown":
             told = markdown.escaped(" ".join(answer(comparisons, spoken)))
-            return f"{told}\n\n{markdown.text(_tables(comparisons, spoken))}"
+            return f"{told}\n\n{markdown.text(_tables(comparisons, spoken), spoken)}"
         case "latex":
             return latex.text(_tables(comparisons, spoken), spoken)
         case "csv":
@@ -82,15 +82,17 @@ def rich(
     encoding: str = "utf-8",
     full: bool = False,
     notes: bool = False,
+    first: bool = False,
 ) -> Report:
     """Return what to give to `Console.print`: the answer, over several conditions their table, then
     the tables of each; they take the layout that fits the console's width.
 
-    full: all cells, effects and interactions too; notes: how each number is made.
+    full: all cells, effects and interactions too; notes: how each number is made; first: the answer
+    and its chart alone.
     """
     from regbench.report.terminal import Report
 
-    return Report(tuple(comparisons), words(lang), encoding, full, notes)
+    return Report(tuple(comparisons), words(lang), encoding, full, notes, first)
 
 
 def svg(

@@ -46,6 +46,9 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    """How its numbers are made, for those who ask."""
+    legend: str = ""
+    """What its signs mean, for all."""
     ruled: bool = False
     """Its rows have several lines each, and need a line between them."""
 
@@ -59,6 +62,7 @@ class Table:
             columns=(*self.columns, *other.columns),
             rows=rows,
             notes=(*self.notes, *other.notes),
+            legend=self.legend or other.legend,
             ruled=True,
         )
 

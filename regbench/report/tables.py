@@ -54,7 +54,7 @@ def cards(comparison: Comparison, words: Words) -> Table:
             )
         )
     legend = words("summary.legend", confidence=numbers.percent(comparison.confidence))
-    return Table(words("summary.cards"), tuple(columns), tuple(rows), (legend,), ruled=True)
+    return Table(words("summary.cards"), tuple(columns), tuple(rows), legend=legend, ruled=True)
 
 
 def _points(
@@ -69,7 +69,7 @@ def _points(
     """
     lines: list[Line] = []
     for key, text in points.items():
-        lines.append(Line(text))
+        lines.append(Line(f"• {text}"))
         found = [e for t in group if (e := evidence(key, t, comparison))]
         claims = cited(f"{row}.{key}")
         counted = simple(f"{row}.{key}")

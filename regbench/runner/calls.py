@@ -70,7 +70,7 @@ def pickled(function: Callable[..., Any]) -> bytes:
 
 
 def work(job: Job, emit: Callable[[object], None], held: object = None) -> Rows:
-    """Call the function of one run; emits (epoch, []) after each epoch that it yields."""
+    """Call the function of one run; emits (epoch, [], []) after each epoch that it yields."""
     (call,) = job.stack.runs
     try:
         function = job.function or code.imported(call.function, call.code, AT)
@@ -104,7 +104,7 @@ def called(
             own = {"epoch": len(epochs) + 1, "measured": checked(last), "seconds": now - heard}
             epochs.append(about | own)
             heard = now
-            emit((len(epochs), []))
+            emit((len(epochs), [], []))
     measured = checked(made)
     if call.metric not in measured:
         there = ", ".join(measured) or "nothing"

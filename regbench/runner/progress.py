@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from regbench.runner import notebook
+from regbench.runner.curves import Curves
 from regbench.runner.notebook import Notebook, in_notebook
 from regbench.text import one_line
 
@@ -96,11 +97,13 @@ class Progress:
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
         every: float = EVERY,
+        told: Callable[[str], str] = str,
     ) -> None:
         """Show it on `console`, by default in a notebook's cell, else on stderr.
 
-        clock() and every are in seconds.
+        clock() and every are in seconds. told: translates what is said.
         """
+        self._told = told
         self._notebook = Notebook(self.frame) if console is None and in_notebook() else None
         self._console = console or (
             Console(file=io.StringIO(), width=notebook.WIDTH, height=24, force_jupyter=False)
@@ -131,6 +134,7 @@ class Progress:
         self._cost = sum(stack.cost for stack in pending)
         self._runs_done, self._cost_done = 0, 0.0
         self._flights: dict[str, Flight] = {}
+        self._curves = Curves(plan, self._width, self._told)
         # Sum and count of a cell.
         self._accuracies: defaultdict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
         self._missed: Counter[str] = Counter()
@@ -160,9 +164,15 @@ class Progress:
             )
             threading.Thread(target=self._speak_now_and_then, daemon=True).start()
 
-    def epoch(self, stack: StackOf[Any], epoch: int, accuracies: Sequence[float]) -> None:
+    def epoch(
+        self,
+        stack: StackOf[Any],
+        epoch: int,
+        accuracies: Sequence[float],
+        training: Sequence[float] = (),
+    ) -> None:
         """Hear that `stack` has trained `epoch` (from 1); its runs' validation accuracies, [] if
-        not measured.
+        not measured, and their accuracies in training.
         """
         now = self._clock()
         flight = self._flights.get(stack.id)
@@ -171,6 +181,8 @@ class Progress:
             self._flights[stack.id] = flight
         flight.epoch, flight.heard = epoch, now
         flight.accuracy = max(accuracies, default=flight.accuracy)
+        if self._drawn:
+            self._curves.hear(stack, epoch, accuracies, training)
         self._measure(now)
 
     def finished(self, stack: StackOf[Any], rows: Sequence[Mapping[str, object]]) -> None:
@@ -178,6 +190,7 @@ class Progress:
         of.
         """
         self._flights.pop(stack.id, None)
+        self._curves.finished(stack)
         self._runs_done += len(stack.runs)
         self._cost_done += stack.cost
         for row in rows:
@@ -249,9 +262,11 @@ class Progress:
     def frame(self) -> Table:
         """Return what the display shows now."""
         whole = Table.grid(expand=True)
-        whole.width = self._console.width - len(
-            "^C"
-        )  # which a terminal writes at the end: it must not begin a line
+        whole.width = self._width
+        height = self._console.height
+        if curves := self._curves.drawn(self._width, height, self._console.encoding):
+            whole.add_row(curves)
+            height -= len(self._console.render_lines(curves))
         grid = Table.grid(expand=True, padding=(0, 1))
         grid.add_column(ratio=1)
         grid.add_column(justify="right", no_wrap=True)
@@ -267,7 +282,7 @@ class Progress:
         stacks.add_column(justify="right", no_wrap=True)
         stacks.add_column(justify="right", no_wrap=True)
         flights = list(self._flights.values())
-        room = max(1, self._console.height - 6)
+        room = max(1, height - 6)
         for flight in flights[:room]:
             stacks.add_row(
                 Text(flight.label),
@@ -285,6 +300,13 @@ class Progress:
         if self._missed:
             whole.add_row(Text(", ".join(self._losses()), "bold red"))
         return whole
+
+    @property
+    def _width(self) -> int:
+        """Columns of the display, less `^C`: a terminal writes it at the end, and it must not begin
+        a line.
+        """
+        return self._console.width - len("^C")
 
     def _worked(self) -> tuple[float, float]:
         """Return how many runs are worked off, and how much cost, with the share of stacks in

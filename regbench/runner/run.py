@@ -194,7 +194,9 @@ def persistently(
 
 
 def execute(
-    jobs: list[Job], how: How, on_epoch: Callable[[StackOf[Any], int, list[float]], None]
+    jobs: list[Job],
+    how: How,
+    on_epoch: Callable[[StackOf[Any], int, list[float], list[float]], None],
 ) -> Generator[Outcome[Job, Rows], None, None]:
     """Yield the outcome of every job, as they come; the costliest start first."""
     jobs = sorted(jobs, key=lambda job: -job.stack.cost)
@@ -202,8 +204,7 @@ def execute(
     work = worker.work if images else calls.work
 
     def hear(job: Job, event: object) -> None:
-        epoch, accuracies = cast(tuple[int, list[float]], event)
-        on_epoch(job.stack, epoch, accuracies)
+        on_epoch(job.stack, *cast(tuple[int, list[float], list[float]], event))
 
     if how.executor == "serial":
         with prepared():

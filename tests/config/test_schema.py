@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 
 from regbench.config import experiment_reader
 from regbench.config.schema import schema
-from regbench.config.starter import starter
+from regbench.config.starter import demo, starter
 from regbench.config.yaml12 import dump, parse
 from regbench.errors import ConfigError
 from regbench.locale import languages
@@ -22,7 +22,7 @@ from tests.config.configs import MINIMAL, ROOT, STARTER, loaded, problems, valid
 from tests.strategies import configs
 from tests.test_korean import english
 
-COMMITTED = sorted((ROOT / "configs").glob("*.yaml"))
+COMMITTED = [demo(), *sorted((ROOT / "configs").glob("*.yaml"))]
 
 
 @hypothesis_settings(

@@ -34,7 +34,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 def test_a_block_gets_its_table_and_nothing_else_changes(comparison: Comparison) -> None:
     filled, count = blocks.fill(PAGE, "mine", comparison)
-    body = markdown.rows(tables.summary_with_sentences(comparison, words("en")))
+    body = markdown.with_legend(tables.summary_with_sentences(comparison, words("en")))
     assert count == 1
     assert filled == PAGE.replace("\nold\n", f"\n{body}\n")
     assert blocks.fill(filled, "mine", comparison) == (filled, 1)
@@ -51,7 +51,7 @@ def test_every_part_can_be_shown_in_every_language(
     )
     table = blocks.PARTS[part](comparison, words(lang))
     assert table is not None
-    assert len(filled.splitlines()) == len(table.rows) + 4
+    assert len(filled.splitlines()) == len(table.rows) + (6 if table.legend else 4)
 
 
 def test_a_part_that_the_sweep_has_not_is_said_in_words(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from regbench.locale import words
 from regbench.planning.plan import Cell
 from regbench.report import data_schema, lost, tables
 from regbench.report import render as report
+from regbench.report.page import fragment
 from tests.sample import ROUGH, lose, records, sweep, tuned_sweep
 
 
@@ -251,3 +252,17 @@ def test_an_unknown_format_or_language_is_named(rough: Comparison) -> None:
         report.render(rough, "pdf")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"'fr'.*en, ko"):
         report.render(rough, "csv", "fr")
+
+
+def test_the_legend_is_for_all_and_notes_unfold(rough: Comparison) -> None:
+    for lang in ("en", "ko"):
+        spoken = words(lang)
+        legend = spoken("summary.legend", confidence="95")
+        folded = report.render(rough, "rich", lang, 200, notes=False)
+        assert legend in folded
+        page = report.render(rough, "markdown", lang)
+        before, after = page.split(legend)
+        assert "<details>" not in before.split("### ")[-1]
+        assert after.count("<details>") == after.count("</details>") > 0
+        assert f"<details><summary>{spoken('notes.title')}</summary>\n\n- " in after
+        assert fragment([rough], spoken).count('<p class="notes">') == 1

@@ -314,6 +314,44 @@ def test_the_display_fits_the_terminal_and_keeps_its_numbers(width, height, cloc
     progress.close()
 
 
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_the_learning_curves_stand_above_the_progress_where_the_terminal_is_high_enough(
+    width, clock
+):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def shown(height):
+        console = Console(
+            file=Terminal(), width=width, height=height, force_terminal=True, color_system=None
+        )
+        with Progress(console, clock) as progress:
+            progress.start(plan(*stacks), stacks, 0)
+            for each in stacks:
+                for epoch in (1, 2, 3):
+                    progress.epoch(each, epoch, [0.2 * epoch, 0.912], [0.3 * epoch, 0.5])
+            console.file = Terminal()
+            console.print(progress.frame())
+            return console.file.getvalue().splitlines()
+
+    stacks = [stack(f"s{n}", [f"dropout(p=0.{n})", "l1"]) for n in range(30)]
+    drawn = shown(24)
+    assert len(drawn) < 24
+    assert all(len(line.rstrip()) <= width - 2 for line in drawn)
+    assert re.search(r"\(p=0.0\) +l1 ", "".join(drawn[:2]))
+    above, below = (
+        next(i for i, line in enumerate(drawn) if word in line)
+        for word in ("training accuracy", "0/60 runs")
+    )
+    assert above < below
+    assert re.search("[⠁-⣿]", "".join(drawn[:above]))
+    assert "epoch 3/10" in drawn[below + 1]
+    low = shown(19)
+    assert "0/60 runs" in low[0]
+    assert not re.search("[⠁-⣿]", "".join(low))
+
+
 SCRIPT = """
 import sys, time
 from regbench.planning.plan import Cell, Plan, Run, Stack
