@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 LONGEST = 1000
 """Characters of a sentence that a person gets to read."""
+ARGUMENTS = {
+    name: name.replace("-", "_")
+    for name in (
+        *("out", "data-dir", "executor", "address", "workers", "device", "patience", "fail-fast"),
+        *("extend", "until-decided", "where", "by", "pair", "metric", "dataset", "baseline"),
+        *("factors", "lower-is-better", "margin", "confidence", "runs", "name"),
+    )
+} | {"tracker": "trackers"}
+"""Options of the command line that are arguments of `import regbench`'s functions."""
+OPTION = re.compile(
+    rf"(?<![\w-])--(?P<name>{'|'.join(ARGUMENTS)})(?![\w-])"
+    r"(?: (?P<value>'[^']*'|ray\b|[^\s:;,]+(?=[:;,]|$| out\b)))?"
+)
+"""An option and its value; a word of the sentence is no value."""
 DESCRIBED = 400
 """Characters of somebody else's error that are kept: nobody reads a C++ library's backtrace."""
 
@@ -25,6 +40,24 @@ def describe(error: BaseException) -> str:
     """Return `error` as one line: its type and its message, cut at `DESCRIBED` characters."""
     line = " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())
     return line if len(line) <= DESCRIBED else line[: DESCRIBED - 3] + "..."
+
+
+def in_python(text: str) -> str:
+    """Return a sentence about options of the command line as one about arguments.
+
+    >>> in_python("--data-dir: leave it out, or give --executor serial and --workers 1")
+    "`data_dir`: leave it out, or give executor='serial' and workers=1"
+    """
+
+    def argument(match: re.Match[str]) -> str:
+        name, value = ARGUMENTS[match["name"]], match["value"]
+        if value is None:
+            return f"`{name}`"
+        plain = value.startswith("'") or re.fullmatch(r"-?[\d.]+", value)
+        value = value if plain else repr(value)
+        return f"{name}=[{value}]" if name == "trackers" else f"{name}={value}"
+
+    return OPTION.sub(argument, text)
 
 
 class Place(NamedTuple):
@@ -57,11 +90,18 @@ class Problem(NamedTuple):
 
 
 class RegbenchError(Exception):
-    """Something that the user can mend; shown as one sentence, without a traceback."""
+    """Something that the user can mend; shown as one sentence, without a traceback.
+
+    The sentence is written for the command line; of an exception a Python caller is the reader.
+    """
 
     exit_code = 1
 
     def __str__(self) -> str:
+        return sentence(in_python(super().__str__()))
+
+    def typed(self) -> str:
+        """Return the sentence for who typed a command, with its options."""
         return sentence(super().__str__())
 
 

@@ -20,15 +20,19 @@ def as_text(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """Return a number with its word, which has a form for one and a form for several.
+
+    >>> counted(1, "run"), counted(1200, "process", "processes")
+    ('1 run', '1,200 processes')
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 def shortened(text: str) -> str:
     """Return `text` on one line of at most 60 characters."""
     text = one_line(text)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def counted(count: int, word: str) -> str:
-    """Return "1 row", or "2 rows"."""
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def either(names: Iterable[str]) -> str:

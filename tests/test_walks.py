@@ -21,7 +21,7 @@ import pytest
 
 from regbench import claims
 from regbench.claims import verdicts
-from tests.command import here
+from tests.command import here, said
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -52,14 +52,6 @@ def walks(language: str) -> dict[str, list[Block]]:
         heading: [Block(*found) for found in BLOCK.findall(text)]
         for heading, text in zip(parts[::2], parts[1::2], strict=True)
     }
-
-
-def said(text: str) -> str:
-    """A text as it is compared: with no spaces and lines, which follow the numbers' widths, and
-    with a sign for every number, whose last digits are the machine's.
-    """
-    bare = re.sub(r"[\s─│├┤┼━●╵╷]+", "", text)
-    return re.sub(r"[<≤]?[+−-]?\d[\d,]*(\.\d+)?(e-?\d+)?", "0", bare)
 
 
 def typed(command: str, language: str) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from regbench.commands.options import (
     again,
+    fail,
     language,
     output_encoding,
     printable,
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 def demo(
     out: Annotated[
-        Path | None, typer.Option(help="results directory; default: results/demo")
+        Path | None,
+        typer.Option(metavar="DIR", help="folder for the results; default: results/demo"),
     ] = None,
     opened: Annotated[
         bool, typer.Option("--open", help="open the page with pictures in the browser")
@@ -34,7 +36,7 @@ def demo(
     try:
         shown(out, opened)
     except KeyboardInterrupt:
-        say(f"stopped; nothing is broken. Go on with: {again()}")
+        fail(f"stopped; nothing is broken. Go on with: {again()}")
         raise typer.Exit(130) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,20 +18,24 @@ from regbench.commands.options import (
     Format,
     Full,
     Notes,
+    Only,
     Summary,
     Svg,
     Trackers,
     Where,
     Width,
     Write,
+    fail,
     language,
     output_encoding,
     printable,
     say,
     stdout,
     tell,
+    told,
 )
 from regbench.errors import UsageError, refuse
+from regbench.text import counted
 
 if TYPE_CHECKING:
     from regbench.analysis.opened import Opened
@@ -50,23 +55,24 @@ def table(
     where: Where = None,
     full: Full = False,
     notes: Notes = False,
+    only: Only = None,
 ) -> None:
     """Print the answer and the summary table, rebuilt from a results directory."""
     from regbench.library import Results
 
     into = "--write" if write else "--check" if check else "--summary" if summary else ""
     given: dict[str, object] = {"--format": form, "--svg": svg, "--width": width}
-    given |= {"--full": full or None, "--notes": notes or None}
-    refuse(*another_table(into, given), *formless(form, svg, width, full, notes))
+    given |= {"--full": full or None, "--notes": notes or None, "--only": only}
+    refuse(*another_table(into, given), *formless(form, svg, width, full, notes, only))
     results = Results(directory)
     if write or check:
         for file in filter(None, (write, check)):
-            rebuild = f"regbench table {directory} --write {file}"
+            rebuild = shlex.join(["regbench", "table", str(directory), "--write", str(file)])
             document(results, file, where, check=file is check, rebuild=rebuild)
     elif svg:
-        picture(results, svg, width, where, full, notes)
+        picture(results, svg, width, where, full, notes, only)
     elif not summary:
-        show(results, form or "rich", width, where, full, notes)
+        show(results, form or "rich", width, where, full, notes, only)
     if summary:
         append_summary(results, where)
 
@@ -75,9 +81,12 @@ def another_table(into: str, given: dict[str, object]) -> list[tuple[bool, str]]
     """Return the rules against options for the table that is printed, where it goes `into` a
     document.
     """
-    others = "the table that is printed; leave it out, or give the two in two commands"
     return [
-        (bool(into) and value is not None, f"{into} and {name}: {name} is for {others}")
+        (
+            bool(into) and value is not None,
+            f"{into} and {name}: {name} is for the table that is printed; leave it out, or give "
+            "the two in two commands",
+        )
         for name, value in given.items()
     ]
 
@@ -88,6 +97,7 @@ def formless(
     width: int | None,
     full: bool,
     notes: bool,
+    only: str | None,
 ) -> list[tuple[bool, str]]:
     """Return the rules against options for a form that the printed table doesn't have."""
     return [
@@ -103,6 +113,19 @@ def formless(
             (full or notes) and form not in (None, "rich"),
             f"{'--full' if full else '--notes'}: a table as {form} has everything; leave it out",
         ),
+        (
+            bool(only) and form == "csv",
+            "--only: a table as csv has the cells alone; leave it out",
+        ),
+        (
+            bool(only) and form == "json",
+            "--only: a table as json has each part under a key of its own; leave it out",
+        ),
+        (
+            bool(only) and full,
+            "--only and --full: one asks for a part and the other for all; leave one of the two "
+            "out",
+        ),
     ]
 
 
@@ -113,6 +136,7 @@ def show(
     where: str | None = None,
     full: bool = False,
     notes: bool = False,
+    only: str | None = None,
 ) -> None:
     """Print the answer and the tables of a results directory, of every condition if none is
     named.
@@ -123,10 +147,10 @@ def show(
     results = Results(results) if isinstance(results, Path) else results
     comparisons, encoding, spoken = results.comparisons(where), output_encoding(), printable()
     if form == "rich" and sys.stdout.isatty():
-        stdout(width).print(render.rich(comparisons, spoken, encoding, full, notes))
+        stdout(width).print(render.rich(comparisons, spoken, encoding, full, notes, only=only))
         return
     text = render.render(
-        comparisons, form, spoken, width, encoding=encoding, full=full, notes=notes
+        comparisons, form, spoken, width, encoding=encoding, full=full, notes=notes, only=only
     )
     if form == "json" and not signs.encodes(text, encoding):
         text = json.dumps(json.loads(text), indent=2) + "\n"
@@ -140,12 +164,15 @@ def picture(
     where: str | None,
     full: bool = False,
     notes: bool = False,
+    only: str | None = None,
 ) -> None:
     """Write the picture of a terminal with the tables."""
     from regbench import files
     from regbench.report import render
 
-    drawn = render.svg(results.comparison(where), language(), width or 120, full=full, notes=notes)
+    drawn = render.svg(
+        results.comparison(where), language(), width or 120, full=full, notes=notes, only=only
+    )
     files.put_text(file, drawn, "regbench-matrix", "choose another place with --svg")
 
 
@@ -177,7 +204,7 @@ def document(
         files.put_text(file, new)
         return
     print(blocks.difference(old, new, str(file)))
-    say(f"{file}: {blocks.changes(old, new)}; {rebuild} rebuilds it")
+    fail(f"{file}: {blocks.changes(old, new)}; {rebuild} rebuilds it")
     raise typer.Exit(3)
 
 
@@ -199,7 +226,8 @@ def append_summary(results: Comparisons, where: str | None) -> None:
 def report(
     directory: Directory,
     out: Annotated[
-        Path | None, typer.Option(help="where to write it; default: DIR/report.LANG.html")
+        Path | None,
+        typer.Option(metavar="FILE", help="the file to write; default: DIR/report.LANG.html"),
     ] = None,
     where: Where = None,
     opened: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
@@ -222,7 +250,7 @@ def browse(page: Path) -> None:
 
 
 def audit(directory: Directory) -> None:
-    """Show that runs of one seed shared split, start and batch order; exit with 3 where not."""
+    """Show that the runs of a seed shared split, first weights and batches; exit with 3 if not."""
     from regbench.analysis.audit import hashes
     from regbench.analysis.opened import Opened
     from regbench.config.experiment import Experiment
@@ -239,22 +267,20 @@ def audit(directory: Directory) -> None:
     )
     ids = opened.records.runs["run"]
     if foreign := len(ids) - sum(run in planned for run in ids):
-        say(f"{foreign} runs that the config does not ask for are left out")
+        say(f"left out, as the config does not ask for it: {counted(foreign, 'run')}")
     varied = any(seed.condition for seed in by_seed)
     rows, broken = [], []
     for seed in by_seed:
         row = [seed.condition] * varied + [str(seed.seed), str(seed.runs)]
         for values in seed.values():
             paired = len(values) == 1
-            row.append(f"{one_line(values[0])} ✓" if paired else f"✗ {len(values)} different")
+            row.append(f"{one_line(values[0])} ✓" if paired else _different(len(values)))
         rows.append(row)
         if any(len(values) != 1 for values in seed.values()):
-            broken.append(f"{seed.seed} of {seed.condition}" if varied else str(seed.seed))
+            broken.append(f"{seed.seed} ({seed.condition})" if varied else str(seed.seed))
     columns = ["seed", "runs", "split and labels", "initial weights", "batch order"]
-    stdout().print(grid(["condition"] * varied + columns, rows))
-    if broken:
-        say(f"not paired: seeds {', '.join(broken)}")
-        raise typer.Exit(3)
+    stdout().print(grid([told(head) for head in ["condition"] * varied + columns], rows))
+    _refuse_unpaired(broken)
 
 
 def _audit_calls(opened: Opened) -> None:
@@ -269,11 +295,11 @@ def _audit_calls(opened: Opened) -> None:
         row = [str(seed.seed), str(seed.runs)]
         for name in names:
             texts = seed.by_name.get(name, ())
-            row.append(f"{texts[0]} ✓" if len(texts) == 1 else f"✗ {len(texts)} different")
+            row.append(f"{texts[0]} ✓" if len(texts) == 1 else _different(len(texts)))
         rows.append(row)
         if any(len(seed.by_name.get(name, ())) != 1 for name in names):
             broken.append(str(seed.seed))
-    stdout().print(grid(["seed", "calls", *names], rows))
+    stdout().print(grid([told("seed"), told("calls"), *names], rows))
     say(
         "every call of a seed was handed that seed, with Python's, NumPy's and torch's global "
         "generators seeded with it; what the function made of it can't be seen from here"
@@ -283,14 +309,24 @@ def _audit_calls(opened: Opened) -> None:
             "to have it compared, let the function return texts too, such as a hash of its split: "
             '{"test_accuracy": 0.9, "split": "3f2a..."}'
         )
-    if broken:
-        say(f"not paired: seeds {', '.join(broken)}")
+    _refuse_unpaired(broken)
+
+
+def _different(n: int) -> str:
+    """Return the cell of what runs of one seed did not share."""
+    return f"✗ {told(f'{n} different')}"
+
+
+def _refuse_unpaired(seeds: list[str]) -> None:
+    """Exit with 3 where runs of some seeds are not paired, and say which."""
+    if seeds:
+        fail(f"not paired: seed {', '.join(seeds)}")
         raise typer.Exit(3)
 
 
 def versus(
     directory: Directory,
-    one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, as the table names it")],
+    one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, named as in the table")],
     other: Annotated[
         str, typer.Argument(metavar="CELL", help="the cell to compare it with")
     ] = "baseline",
@@ -307,7 +343,7 @@ def versus(
 
 def diff(
     one: Annotated[Path, typer.Argument(metavar="A", help="a results directory")],
-    other: Annotated[Path, typer.Argument(metavar="B", help="another")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="another, to compare with it")],
 ) -> None:
     """Say what changed between two results directories, from config to verdicts."""
     from regbench.analysis.changes import changes
@@ -319,11 +355,11 @@ def diff(
         tell(line)
     if changed.lines():
         raise typer.Exit(3)
-    print("no difference in config, environment, data, metrics or verdicts")
+    tell("no difference in config, environment, data, metrics or verdicts")
 
 
 def track(directory: Directory, tracker: Trackers = None) -> None:
-    """Show the runs of a results directory in trackers; what they have already is passed over."""
+    """Send the runs of a results directory to trackers; none is sent twice."""
     from regbench.analysis.opened import Opened
     from regbench.results.write import lock
     from regbench.trackers import chosen, feed, trackers
@@ -333,4 +369,4 @@ def track(directory: Directory, tracker: Trackers = None) -> None:
     kinds, opened = chosen(tracker), Opened(directory)
     with lock(directory):
         for kind in kinds:
-            print(feed.track(kind, directory, opened.plan), flush=True)
+            tell(feed.track(kind, directory, opened.plan))

@@ -154,8 +154,9 @@ def _opened(file: Path, most: int) -> Iterator[Image]:
     except DataError:
         raise
     except Exception as error:  # Pillow raises nearly anything over a damaged file
+        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"can't read the image {file} ({error}): mend it, or take it away"
+            f"can't read the image {file} ({reason}): mend it, or take it away"
         ) from error
 
 

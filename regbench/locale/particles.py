@@ -24,6 +24,7 @@ DIGITS = {"0": "ㅇ", "1": "ㄹ", "3": "ㅁ", "6": "ㄱ", "7": "ㄹ", "8": "ㄹ"
 LETTERS = {"L": "ㄹ", "M": "ㅁ", "N": "ㄴ", "R": "ㄹ"}
 """The same of letters, as words without a vowel, such as mlp, are read: 엘, 엠, 엔, 알."""
 WORDS = (
+    (r"^parquet", ""),  # 파케이
     (r"(n|ne|ng)", "ㄴ"),
     (r"(m|me|mb)", "ㅁ"),
     (r"(l|le)", "ㄹ"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +66,7 @@ def told(text: str, language: str) -> str:
         return text
 
 
-@cache
+@lru_cache(4096)
 def _line(text: str, language: str) -> str:
     """Return one line in another language."""
     exact, templates = catalogue(language)
@@ -84,15 +84,20 @@ def _line(text: str, language: str) -> str:
 
 
 def _in_parts(text: str, language: str) -> str:
-    """Return what no sentence fits part by part: what stands behind a place, then clauses, then
-    what a list names. A quotation is no part, and stays whole.
+    """Return what no sentence fits part by part: sentences in a row, what stands behind a place,
+    clauses, or what a list names. A quotation is no part, and stays whole.
     """
-    for separator, most in ((": ", 1), ("; ", -1), (", ", -1)):
+    for separator, most, enough in (
+        ("; ", -1, all),
+        (": ", 1, any),
+        ("; ", -1, any),
+        (", ", -1, any),
+    ):
         parts = text.split(separator, most)
         if len(parts) > 1 and not any(QUOTE.search(QUOTED.sub("", part)) for part in parts):
-            other = separator.join(_inner(part, language) for part in parts)
-            if other != text:
-                return other
+            others = [_inner(part, language) for part in parts]
+            if enough(other != part for other, part in zip(others, parts, strict=True)):
+                return separator.join(others)
     return text
 
 

@@ -48,4 +48,4 @@ def across(comparisons: Sequence[Comparison], words: Words) -> Table | None:
         confidence = numbers.percent(comparisons[0].confidence)
         notes.append(words(mean, fewest=FEWEST_DATASETS, confidence=confidence))
     title = words("across.title", n=len(comparisons))
-    return Table(title, tuple(columns), tuple(rows), tuple(notes))
+    return Table(title, tuple(columns), tuple(rows), tuple(notes), key="conditions")

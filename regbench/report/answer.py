@@ -314,7 +314,7 @@ def _bars(
         )
         for cell, figure, bar in zip(cells, figures, drawn.bars, strict=True)
     )
-    return Table(title, columns, rows)
+    return Table(title, columns, rows, key="alone")
 
 
 def _over_conditions(comparisons: Sequence[Comparison], words: Words) -> list[str]:

@@ -39,7 +39,7 @@ def ledger(comparison: Comparison, words: Words) -> Table | None:
     )
     how = "ledger.anew" if comparison.ledger[0].seed is not None else "ledger.once"
     notes = (words("ledger.note", seeds=seeds), words(how), words("ledger.marks"))
-    return Table(words("ledger.title"), columns, tuple(rows), notes)
+    return Table(words("ledger.title"), columns, tuple(rows), notes, key="ledger")
 
 
 def _tuned(name: str, choices: Sequence[Choice], words: Words) -> tuple[Cell, ...]:
@@ -106,7 +106,7 @@ def failures(comparison: Comparison, words: Words) -> Table | None:
     columns = tuple(
         Column(words(f"failures.{name}")) for name in ("cell", "status", "seeds", "reason")
     )
-    return Table(words("failures.title"), columns, tuple(rows))
+    return Table(words("failures.title"), columns, tuple(rows), key="failures")
 
 
 def skips(comparison: Comparison, words: Words) -> Table | None:
@@ -125,4 +125,4 @@ def skips(comparison: Comparison, words: Words) -> Table | None:
     rows = [
         (tuple(map(Line, labels)), cell(words.told(reason))) for reason, labels in by_reason.items()
     ]
-    return Table(words("skips.title"), columns, tuple(rows))
+    return Table(words("skips.title"), columns, tuple(rows), key="skips")

@@ -51,6 +51,8 @@ class Table:
     """What its signs mean, for all."""
     ruled: bool = False
     """Its rows have several lines each, and need a line between them."""
+    key: str = ""
+    """What a document's label calls it."""
 
     def beside(self, other: Table) -> Table:
         """Return one table with the columns of both, which have the same rows, and this one's
@@ -65,6 +67,21 @@ class Table:
             legend=self.legend or other.legend,
             ruled=True,
         )
+
+    def stacked(self, level: int) -> Table:
+        """Return the table with every column that may stand below the one before it there."""
+        columns: list[Column] = []
+        rows: list[list[Cell]] = [[] for _ in self.rows]
+        for i, column in enumerate(self.columns):
+            if 0 < column.below <= level:
+                columns[-1] = replace(columns[-1], title=f"{columns[-1].title}\n{column.title}")
+                for stacked, row in zip(rows, self.rows, strict=True):
+                    stacked[-1] = (*stacked[-1], *row[i])
+            else:
+                columns.append(column)
+                for stacked, row in zip(rows, self.rows, strict=True):
+                    stacked.append(row[i])
+        return replace(self, columns=tuple(columns), rows=tuple(map(tuple, rows)))
 
 
 def cell(text: str, tone: Tone = "plain") -> Cell:

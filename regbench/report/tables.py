@@ -54,7 +54,9 @@ def cards(comparison: Comparison, words: Words) -> Table:
             )
         )
     legend = words("summary.legend", confidence=numbers.percent(comparison.confidence))
-    return Table(words("summary.cards"), tuple(columns), tuple(rows), legend=legend, ruled=True)
+    return Table(
+        words("summary.cards"), tuple(columns), tuple(rows), legend=legend, ruled=True, key="cards"
+    )
 
 
 def _points(
@@ -112,6 +114,7 @@ def effects(comparison: Comparison, words: Words, grouped: bool = True) -> Table
         tuple(columns),
         tuple(rows),
         tuple(notes.summary_notes(comparison, words)),
+        key="summary",
     )
 
 
@@ -189,6 +192,7 @@ def ranking(comparison: Comparison, words: Words) -> Table:
         tuple(column for column, _ in shown),
         tuple(tuple(cell(x) if isinstance(x, str) else x for x in row) for row in rows),
         tuple(notes.ranking_notes(comparison, words)),
+        key="cells",
     )
 
 
@@ -264,7 +268,7 @@ def main_effects(comparison: Comparison, words: Words) -> Table | None:
         notes.append(words("scope.effects"))
     title = "effects.main_title" if comparison.trained else "effects.main_elsewhere"
     title = words(title, dataset=_where(comparison))
-    return Table(title, columns, tuple(rows), tuple(notes))
+    return Table(title, columns, tuple(rows), tuple(notes), key="effects")
 
 
 def interactions(comparison: Comparison, words: Words) -> Table | None:
@@ -308,7 +312,7 @@ def interactions(comparison: Comparison, words: Words) -> Table | None:
         notes.append(words("scope.effects"))
     title = "effects.interactions_title" if comparison.trained else "effects.interactions_elsewhere"
     title = words(title, dataset=_where(comparison))
-    return Table(title, columns, tuple(rows), tuple(notes))
+    return Table(title, columns, tuple(rows), tuple(notes), key="interactions")
 
 
 def _tone(contrast: Contrast, comparison: Comparison) -> Tone:
@@ -343,12 +347,25 @@ def measured(comparison: Comparison, words: Words) -> Table:
     return ranking(comparison, words)
 
 
-def everything(comparison: Comparison, words: Words, gone: bool = True) -> list[Table]:
-    """Return all tables, in the order in which a page shows them; those with nothing to show are
-    left out, and without `gone` those of what doesn't count.
+def summaries(comparison: Comparison, words: Words) -> list[Table]:
+    """Return the summary in two tables for where there is little room: what each technique is, and
+    what it did.
     """
-    tables = [
-        summary_with_sentences(comparison, words) if comparison.trained else None,
+    return [cards(comparison, words), effects(comparison, words, grouped=False)]
+
+
+def everything(
+    comparison: Comparison, words: Words, gone: bool = True, narrow: bool = False
+) -> list[Table]:
+    """Return all tables, in the order in which a page shows them; those with nothing to show are
+    left out, and without `gone` those of what doesn't count. The summary is in two where `narrow`.
+    """
+    tables: list[Table | None] = []
+    if comparison.trained and narrow:
+        tables += summaries(comparison, words)
+    elif comparison.trained:
+        tables.append(summary_with_sentences(comparison, words))
+    tables += [
         ranking(comparison, words),
         main_effects(comparison, words),
         interactions(comparison, words),

@@ -20,7 +20,7 @@ from rich.text import Text
 from regbench import signs
 from regbench.analysis.comparison import Comparison
 from regbench.locale import Words
-from regbench.report import across, lost, tables
+from regbench.report import across, blocks, lost, tables
 from regbench.report.answer import answer, brief, everyone
 from regbench.report.table import Cell, Column, Table, Tone
 from regbench.signs import encodes
@@ -65,17 +65,20 @@ class Report:
     """How each number is made, below its table."""
     first: bool = False
     """The answer and its chart alone, which a screen has room for."""
+    only: str = ""
+    """The part of `blocks.PARTS` that is shown alone."""
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
         """Yield the answer, titles, tables and notes."""
         spell = partial(signs.spelt, encoding=self.encoding)
-        sentences = answer(self.comparisons, self.words)
-        yield Padding(Text(spell(" ".join(sentences))), (1, 1, 0, 1))
+        if not self.only:
+            sentences = answer(self.comparisons, self.words)
+            yield Padding(Text(spell(" ".join(sentences))), (1, 1, 0, 1))
         for table in self.layout(options.max_width):
             yield from drawn(table, options.max_width)
-        if not (self.first or (self.full and self.notes)):
+        if not (self.first or self.only or (self.full and self.notes)):
             yield Padding(Text(spell(self.words("answer.all")), "dim"), (1, 1, 0, 1))
 
     def layout(self, width: int) -> Iterator[Table]:
@@ -87,6 +90,10 @@ class Report:
             yield _spelt(shown, self.encoding)
 
     def _layout(self, width: int) -> Iterator[Table]:
+        if self.only:
+            for comparison in self.comparisons:
+                yield from self._part(comparison, width)
+            return
         yield from filter(None, [across.across(self.comparisons, self.words)])
         for comparison in self.comparisons:
             yield from self._of(comparison, width)
@@ -98,12 +105,7 @@ class Report:
         if self.first:
             return
         if comparison.trained:
-            summary = tables.summary(comparison, words)
-            if width >= _fixed_width(summary) + EDGES + ROOM_FOR_CARDS:
-                yield summary
-            else:
-                yield tables.cards(comparison, words)
-                yield fitted(tables.effects(comparison, words, grouped=False), width)
+            yield from self._summary(comparison, width)
         if comparison.trained and not self.full:
             yield from filter(None, [lost.failures(comparison, words)])
             return
@@ -112,6 +114,22 @@ class Report:
         yield from filter(None, (table(comparison, words) for table in rest))
         if tables.with_cards(comparison):
             yield tables.cards(comparison, words)
+
+    def _summary(self, comparison: Comparison, width: int) -> Iterator[Table]:
+        """Yield the summary of techniques, in one table or in two."""
+        summary = tables.summary(comparison, self.words)
+        if width >= _fixed_width(summary) + EDGES + ROOM_FOR_CARDS:
+            yield summary
+        else:
+            cards, effects = tables.summaries(comparison, self.words)
+            yield from (cards, fitted(effects, width))
+
+    def _part(self, comparison: Comparison, width: int) -> Iterator[Table]:
+        """Yield the part that is shown alone."""
+        if self.only == "summary" and comparison.trained:
+            yield from self._summary(comparison, width)
+        elif table := blocks.PARTS[self.only](comparison, self.words):
+            yield fitted(table, width)
 
 
 @dataclass(frozen=True)
@@ -220,8 +238,8 @@ def _placed(match: re.Match[str]) -> str:
 
 
 def _rich(table: Table, width: int) -> RichTable:
-    widths = _widths(table, width - EDGES)
-    wraps = any(taken < _natural_width(table, i) for i, taken in enumerate(widths))
+    widths = widths_of(table, width - EDGES)
+    wraps = any(taken < natural_width(table, i) for i, taken in enumerate(widths))
     numbered = table.columns[0].kind == "figure"
     ruled = table.ruled or (wraps and not numbered)
     drawn = RichTable(
@@ -239,11 +257,11 @@ def _rich(table: Table, width: int) -> RichTable:
     return drawn
 
 
-def _widths(table: Table, width: int) -> list[int]:
+def widths_of(table: Table, width: int) -> list[int]:
     """Return the columns' widths: figures as they are; words take what is left, if possible
     unbroken.
     """
-    natural = [_natural_width(table, i) for i in range(len(table.columns))]
+    natural = [natural_width(table, i) for i in range(len(table.columns))]
     texts = [i for i, column in enumerate(table.columns) if column.kind == "text"]
     room = width - GAP * len(natural) - sum(natural)
     if room >= 0 or not texts:
@@ -289,7 +307,7 @@ def _texts(table: Table, column: int) -> list[str]:
     return [table.columns[column].title, *(line.text for row in table.rows for line in row[column])]
 
 
-def _natural_width(table: Table, column: int) -> int:
+def natural_width(table: Table, column: int) -> int:
     """Return the cells that a column takes where nothing is wrapped."""
     return max(cell_len(part) for text in _texts(table, column) for part in text.split("\n"))
 
@@ -305,35 +323,19 @@ def _longest_word(table: Table, column: int) -> int:
 def _fixed_width(table: Table) -> int:
     """Return what the figures take."""
     figures = [i for i, column in enumerate(table.columns) if column.kind != "text"]
-    return sum(_natural_width(table, i) + GAP for i in figures)
+    return sum(natural_width(table, i) + GAP for i in figures)
 
 
 def fitted(table: Table, width: int) -> Table:
     """Return the table, stacked where its figures leave too little room for the names of cells."""
     names = [i for i in (0, 1) if table.columns[i].kind == "text"]
-    room = min(ROOM_FOR_LABELS, max((_natural_width(table, i) for i in names), default=0)) + GAP
+    room = min(ROOM_FOR_LABELS, max((natural_width(table, i) for i in names), default=0)) + GAP
     shown = table
     for level in (1, 2):
         if width < _fixed_width(shown) + EDGES + room:
-            shown = _stacked(table, level)
+            shown = table.stacked(level)
             room = min(room, LONGEST_WORD + GAP)
     return shown
-
-
-def _stacked(table: Table, level: int) -> Table:
-    """Return the table with every column that may stand below the one before it there."""
-    columns: list[Column] = []
-    rows: list[list[Cell]] = [[] for _ in table.rows]
-    for i, column in enumerate(table.columns):
-        if 0 < column.below <= level:
-            columns[-1] = replace(columns[-1], title=f"{columns[-1].title}\n{column.title}")
-            for stacked, row in zip(rows, table.rows, strict=True):
-                stacked[-1] = (*stacked[-1], *row[i])
-        else:
-            columns.append(column)
-            for stacked, row in zip(rows, table.rows, strict=True):
-                stacked.append(row[i])
-    return replace(table, columns=tuple(columns), rows=tuple(map(tuple, rows)))
 
 
 THEME = TerminalTheme(

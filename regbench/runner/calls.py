@@ -65,8 +65,11 @@ def pickled(function: Callable[..., Any]) -> bytes:
     try:
         return bytes(cloudpickle.dumps(function))
     except Exception as error:  # whatever it has closed over
-        what = f"the function can't be sent to other processes ({describe(error)})"
-        raise CodeError(AT, f"{what}; put it into a file, or use executor='serial'") from error
+        raise CodeError(
+            AT,
+            f"the function can't be sent to other processes ({describe(error)}); put it into a "
+            "file, or use executor='serial'",
+        ) from error
 
 
 def work(job: Job, emit: Callable[[object], None], held: object = None) -> Rows:

@@ -25,7 +25,6 @@ from regbench.runner import calls, worker
 from regbench.runner.images import described, opened, stored
 from regbench.runner.job import Function, Job, failed
 from regbench.runner.machine import THREADS, environment, prepare, prepared, versions
-from regbench.runner.progress import label
 from regbench.trackers import feed
 
 if TYPE_CHECKING:
@@ -182,7 +181,7 @@ def persistently(
             for outcome in outcomes:
                 if outcome.died and (tries := outcome.item.after_death()):
                     again += tries
-                    stack = label(outcome.item.stack)
+                    stack = progress.label(outcome.item.stack)
                     progress.note(f"{outcome.error}; {stack} is tried again later")
                 elif outcome.stuck:
                     given_up, innocent = outcome.item.after_hang(outcome)

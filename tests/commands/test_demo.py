@@ -18,8 +18,9 @@ from regbench.config.starter import demo
 from regbench.planning.cells import load
 from regbench.planning.plan import plan
 from regbench.runner.sweep import Sweep
-from tests.command import process, regbench
+from tests.command import here, process, regbench, said
 
+ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "regbench", "demo"]
 BRAILLE = re.compile("[⠁-⣿]")
 HANGUL = re.compile("[가-힣]")
@@ -57,6 +58,17 @@ def test_piped_it_says_plain_lines(
     assert "50 runs to train, in 5 stacks" in done.stderr
     assert "regbench init my.yaml" in done.stderr
     assert "About 15 seconds" in done.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md"])
+def test_the_readme_shows_what_it_says(
+    piped: tuple[Path, subprocess.CompletedProcess[str]], page: str
+) -> None:
+    folder, done = piped
+    korean = here("table", "results/demo", cwd=folder, LC_ALL="ko_KR.UTF-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (quoted,) = re.findall("^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert said(quoted) in said((korean if ".ko." in page else done).stdout)
 
 
 def test_what_it_says_of_its_config_is_so() -> None:

@@ -90,6 +90,7 @@ def test_of_two_options_of_table_none_is_passed_over(
         "--where": ["--where", CONDITION],
         "--full": ["--full"],
         "--notes": ["--notes"],
+        "--only": ["--only", "cells"],
     }
     assert options.keys() == options_of("table")
 
@@ -146,6 +147,7 @@ def test_of_two_options_of_compare_none_is_passed_over(
         "--summary": ["--summary"],
         "--full": ["--full"],
         "--notes": ["--notes"],
+        "--only": ["--only", "cells"],
     }
     assert options.keys() == options_of("compare")
     needed = ["--by", "method", "--metric", "acc", "--dataset", "task", "--where", "x"]
@@ -297,7 +299,5 @@ def test_an_extension_that_is_not_finished_is_finished_first_and_that_is_said(
         capsys,
         monkeypatch,
     )
-    assert (
-        "the 2 seeds that were added last are not finished; they come first, and alone" in said[2]
-    )
+    assert "the last extension, by 2 seeds, is not finished; it comes first, and alone" in said[2]
     assert "x 8 seeds" in said[1]

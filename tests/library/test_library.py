@@ -22,7 +22,7 @@ import pytest
 
 import regbench as rb
 from regbench import library
-from regbench.errors import ConfigError, UnfinishedError, UsageError
+from regbench.errors import ARGUMENTS, ConfigError, UnfinishedError, UsageError
 from regbench.results.read import read
 from tests.command import regbench
 from tests.tour import ROOT, TOURS, executed
@@ -169,10 +169,67 @@ def test_problems_are_objects_with_places_and_errors_are_the_commands_sentences(
     assert f"{raised.value}\n" == said
     with pytest.raises(UnfinishedError, match=r"holds no runs\.csv"):
         rb.open(tmp_path)
-    with pytest.raises(UsageError, match="the serial executor has one process"):
-        rb.sweep(CONFIG, out=tmp_path / "out", executor="serial", workers=3)
     (unknown,) = rb.check(CONFIG, workres=3)
     assert "unknown key 'workres'" in str(unknown)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "in_python", "typed"),
+    [
+        (
+            {"executor": "serial", "workers": 3},
+            "workers=3: the serial executor has one process; leave executor='serial' out",
+            "--workers 3: the serial executor has one process; leave --executor serial out",
+        ),
+        (
+            {"address": "here"},
+            "`address` is that of a Ray cluster: it goes with executor='ray'",
+            "--address is that of a Ray cluster: it goes with --executor ray",
+        ),
+        (
+            {"trackers": ["x"]},
+            "trackers=['x']: there is no such tracker",
+            "--tracker x: there is no such tracker",
+        ),
+    ],
+)
+def test_a_refusal_speaks_of_arguments_in_python_and_of_options_on_the_command_line(
+    tmp_path: Path, arguments: dict[str, Any], in_python: str, typed: str
+) -> None:
+    config = ROOT / "configs/quickstart.yaml"
+    with pytest.raises(UsageError) as raised:
+        rb.sweep(config, out=tmp_path / "out", **arguments)
+    assert in_python in str(raised.value)
+    options = ["--tracker" if name == "trackers" else f"--{name}" for name in arguments]
+    values = [value[0] if isinstance(value, list) else value for value in arguments.values()]
+    line = [word for pair in zip(options, values, strict=True) for word in pair]
+    done = regbench("sweep", config, "--out", tmp_path / "out", *line)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert typed in done.stderr
+
+
+def test_a_refusal_to_compare_speaks_of_arguments_in_python_and_of_options_on_the_command_line(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "scores.csv"
+    file.write_text("method,acc\n" + "".join(f"{m},0.{n}\n" for m in "ab" for n in range(5)))
+    with pytest.raises(UsageError, match=r"Say baseline='a', or another of a, b"):
+        rb.compare(file, by="method")
+    with pytest.raises(UsageError, match=r"has no column 'metod' \(`by`\): did you mean 'method'"):
+        rb.compare(file, by="metod")
+    assert "Say --baseline a, or another of" in regbench("compare", file, "--by", "method").stderr
+    assert "no column 'metod' (--by):" in regbench("compare", file, "--by", "metod").stderr
+
+
+def test_every_option_that_is_an_argument_is_told_as_one() -> None:
+    """And nothing else is: what `import regbench` has no argument for stays an option."""
+    arguments = {
+        name
+        for function in (rb.sweep, rb.compare, library.Results.comparisons)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY or name == "where"
+    }
+    assert arguments - {"progress"} == {*ARGUMENTS.values()}
 
 
 @pytest.mark.parametrize("odd", [{"seeds": {3}}, {"dataset": object()}, {"model": {1: 2}}])

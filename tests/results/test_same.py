@@ -165,7 +165,7 @@ def test_a_directory_of_another_sweep_is_refused_with_what_differs(tmp_path, cha
     with pytest.raises(RecordsError) as refused:
         opened(tmp_path, **change)
     assert [
-        word for word in [*words, str(tmp_path), "--out"] if word not in str(refused.value)
+        word for word in [*words, str(tmp_path), "another `out`"] if word not in str(refused.value)
     ] == []
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     opened(tmp_path).close()
@@ -244,7 +244,7 @@ def test_a_run_that_diverged_is_finished_and_binds(tmp_path):
 @pytest.mark.parametrize(
     ("seeds", "said"),
     [
-        ([0, 1, 2, 3, 4, 5], "give --extend 3"),
+        ([0, 1, 2, 3, 4, 5], "give extend=3"),
         ([0, 1], "another config"),
         ([0, 1, 3, 4], "another config"),
     ],

@@ -174,7 +174,7 @@ def test_a_directory_in_use_is_refused_and_free_again_once_its_user_is_killed(tm
         with pytest.raises(RecordsError, match="in use by another process") as refused:
             Writer(tmp_path, {}, {}, {})
         assert str(tmp_path) in str(refused.value)
-        assert "--out" in str(refused.value)
+        assert "another `out`" in str(refused.value)
         assert read(tmp_path).runs.empty
     finally:
         holder.kill()

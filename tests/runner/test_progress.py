@@ -13,8 +13,9 @@ import pytest
 from rich.console import Console
 
 import regbench
+from regbench.locale import words as english
 from regbench.planning.plan import Cell, Plan, Run, Stack
-from regbench.runner.progress import Progress, duration, label
+from regbench.runner.progress import Progress, duration
 
 
 class Settings:
@@ -111,6 +112,25 @@ def test_while_no_stack_finishes_a_line_comes_now_and_then_all_the_same(out):
     after = len(lines(out))
     time.sleep(0.4)
     assert len(lines(out)) == after
+
+
+class Slow(io.StringIO):
+    """A file to which other threads than the first write slowly."""
+
+    def write(self, text):
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.1)
+        return super().write(text)
+
+
+def test_nothing_is_said_after_the_end_even_where_a_line_is_being_written():
+    before, out = threading.active_count(), Slow()
+    with Progress(Console(file=out), every=0.01) as progress:
+        progress.start(plan(A), [A], 0)
+        time.sleep(0.3)
+    assert threading.active_count() == before
+    assert len(lines(out)) > 2
+    assert lines(out)[-1].startswith("stopped after")
 
 
 def test_before_anything_is_heard_it_says_that_the_sweep_is_starting(out):
@@ -268,7 +288,7 @@ def test_slow_runs_have_seconds_a_run_for_a_rate(progress, clock):
     ],
 )
 def test_durations(seconds, words):
-    assert duration(seconds) == words
+    assert duration(seconds, english("en")) == words
 
 
 @pytest.mark.parametrize(
@@ -281,7 +301,8 @@ def test_durations(seconds, words):
     ],
 )
 def test_a_stack_is_called_by_its_first_cell_and_its_seeds(cells, seeds, name):
-    assert label(stack("s", cells, seeds)) == name
+    progress = Progress(Console(file=io.StringIO()))
+    assert progress.label(stack("s", cells, seeds)) == name
 
 
 # The display in a terminal
@@ -331,9 +352,9 @@ def test_the_learning_curves_stand_above_the_progress_where_the_terminal_is_high
             for each in stacks:
                 for epoch in (1, 2, 3):
                     progress.epoch(each, epoch, [0.2 * epoch, 0.912], [0.3 * epoch, 0.5])
-            console.file = Terminal()
-            console.print(progress.frame())
-            return console.file.getvalue().splitlines()
+        console.file = Terminal()  # once the display no longer writes to it
+        console.print(progress.frame())
+        return console.file.getvalue().splitlines()
 
     stacks = [stack(f"s{n}", [f"dropout(p=0.{n})", "l1"]) for n in range(30)]
     drawn = shown(24)
@@ -417,7 +438,7 @@ def in_a_terminal(*arguments: str, **variables: str) -> tuple[str, str]:
 def test_in_a_terminal_the_display_moves_on_and_makes_way_for_the_result():
     out, terminal = in_a_terminal()
     assert out == "a word of the result\nthe result\n"
-    assert "0/1 runs" in terminal
+    assert "0/1 run" in terminal
     assert "epoch 4/10 up to 50.0%" in re.sub(r"\x1b\[[\d;]*m", "", terminal)
     assert "\x1b[?25l" in terminal  # the cursor goes,
     assert terminal.rindex("\x1b[?25h") > terminal.rindex("\x1b[?25l")  # and comes back
@@ -440,7 +461,7 @@ def test_a_dumb_terminal_has_plain_lines():
 def test_ctrl_c_gives_the_cursor_back():
     _, terminal = in_a_terminal("interrupt")
     assert terminal.rindex("\x1b[?25h") > terminal.rindex("\x1b[?25l")
-    assert re.search(r"stopped after [01] s, 0 of 1 runs done\n", terminal)
+    assert re.search(r"stopped after [01] s, 0 of 1 run done\n", terminal)
 
 
 def test_forced_colour_puts_no_control_codes_into_a_file(monkeypatch, out):

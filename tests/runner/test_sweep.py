@@ -81,7 +81,7 @@ def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
         "import sys\nfrom regbench import cli\n"
         f"sys.argv = ['regbench', 'sweep', {str(file)!r}, '--out', {str(tmp_path / 'out')!r}]\n"
         "if __name__ == '__main__':\n    try:\n        cli.main()\n    except SystemExit as done:\n"
-        "        print(done.code, 'torch' in sys.modules)\n"
+        "        print(done.code or 0, 'torch' in sys.modules)\n"
     )
     script = written(tmp_path, code, "script.py")
     done = subprocess.run(
@@ -185,7 +185,8 @@ def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way
 
     def trained() -> int:
         how = How("serial", 1, "cpu", fail_fast=fail_fast)
-        return run(settings, planned, tmp_path / "out", how, Progress())
+        with Progress() as progress:
+            return run(settings, planned, tmp_path / "out", how, progress)
 
     if fail_fast:
         with pytest.raises(TrainingError, match="baseline: ValueError: this run can't be trained"):
@@ -250,7 +251,7 @@ def test_seeds_are_added_until_decided_by_a_rule_that_was_declared(tmp_path: Pat
     )
     done = swept_alone(file, "--out", tmp_path / "out", "--until-decided", "--lang", "en")
     assert done.returncode == 0, done.stderr
-    assert "4 verdicts are undecided after 2 seeds: 3 more" in done.stderr
+    assert "4 verdicts undecided after 2 seeds: adding 3 more" in done.stderr
     held = read(tmp_path / "out").config
     assert held["rounds"] in ([2, 3], [2, 3, 1])
     assert "2 looks declared beforehand: every interval and p is judged at 0.034" in " ".join(

@@ -41,7 +41,7 @@ def test_event_files_are_told_by_their_folders_names(tmp_path: Path) -> None:
     helped(tmp_path / "runs")
     helped(tmp_path / "flat", "{method}-seed{seed}")
     with pytest.raises(
-        UsageError, match=r"is not named '\{method\}/\{seed\}': say how with --runs"
+        UsageError, match=r"is not named '\{method\}/\{seed\}': say how with `runs`"
     ):
         read(tmp_path / "flat")
     with pytest.raises(UsageError, match="must name its parts in braces, each once"):
