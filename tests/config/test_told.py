@@ -22,7 +22,7 @@ from tests.config.configs import MINIMAL, WITH_DROPOUT
 from tests.config.test_yaml12 import BROKEN
 from tests.planning.test_tuning import TUNED, WRONG_TUNING
 from tests.planning.test_vary import BASE, WRONG_CONDITIONS
-from tests.test_korean import HANGUL, NOT_YET, english
+from tests.test_korean import HANGUL, english
 
 EXPERIMENT = "function: train.py:train\n"
 WRONG_EXPERIMENTS = [
@@ -90,9 +90,6 @@ def bad() -> Iterator[tuple[str, str]]:
         yield "\n".join([*rest, text]) if text else "", ""
 
 
-@pytest.mark.xfail(
-    not NOT_YET.isdisjoint({"models", "probes", "regularizers"}), reason="not translated yet"
-)
 def test_every_mistake_is_told_in_korean(folder: Path) -> None:
     told_of = 0
     for text, override in bad():
