@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from regbench import signs
+from regbench.commands import completion
 from regbench.commands.options import (
     Check,
     Directory,
@@ -303,9 +304,17 @@ def _audit_calls(opened: Opened) -> None:
 
 def versus(
     directory: Directory,
-    one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, as the table names it")],
+    one: Annotated[
+        str,
+        typer.Argument(
+            metavar="CELL", help="a cell, as the table names it", autocompletion=completion.cells
+        ),
+    ],
     other: Annotated[
-        str, typer.Argument(metavar="CELL", help="the cell to compare it with")
+        str,
+        typer.Argument(
+            metavar="CELL", help="the cell to compare it with", autocompletion=completion.cells
+        ),
     ] = "baseline",
     where: Where = None,
 ) -> None:
@@ -319,8 +328,13 @@ def versus(
 
 
 def diff(
-    one: Annotated[Path, typer.Argument(metavar="A", help="a results directory")],
-    other: Annotated[Path, typer.Argument(metavar="B", help="another")],
+    one: Annotated[
+        Path,
+        typer.Argument(metavar="A", help="a results directory", autocompletion=completion.folders),
+    ],
+    other: Annotated[
+        Path, typer.Argument(metavar="B", help="another", autocompletion=completion.folders)
+    ],
 ) -> None:
     """Say what changed between two results directories, from config to verdicts."""
     from regbench.analysis.changes import changes

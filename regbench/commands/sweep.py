@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from regbench.commands import completion
 from regbench.commands.options import (
     ConfigFile,
     DataDir,
@@ -136,7 +137,12 @@ def interruptible(train: Callable[[Voice], int]) -> int:
 
 def merge(
     parts: Annotated[
-        list[Path], typer.Argument(metavar="DIR", help="results directories of one config")
+        list[Path],
+        typer.Argument(
+            metavar="DIR",
+            help="results directories of one config",
+            autocompletion=completion.folders,
+        ),
     ],
     out: Annotated[Path, typer.Option(help="where the joined results go")],
 ) -> None:
