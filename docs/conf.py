@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
 from docutils import nodes
 from pygments.lexers.special import TextLexer
 from sphinx.search import SearchLanguage
@@ -25,7 +26,7 @@ project = "regbench"
 language = "en"
 locale_dirs = ["locale"]  # the theme's words that Sphinx has no Korean for
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
-exclude_patterns = ["_build", "**.ko.md"]
+exclude_patterns = ["_build", "**.ko.md", "**.ko.ipynb"]
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", "(?!regbench).*")]  # types of libraries, whose sites are far
 
@@ -91,12 +92,18 @@ var Stemmer = function () {{
 def read_page(app: Sphinx, name: str, source: list[str]) -> None:
     """Take the page of the site's language, with links that lead to pages of that language."""
     korean = app.config.language == "ko"
-    page = DOCS / f"{name}.md"
-    if page.exists():
-        if korean and twin(page).exists():
-            app.env.note_dependency(str(twin(page)))
-            source[0] = twin(page).read_text(encoding="utf-8")
+    page = Path(app.env.doc2path(name))
+    if korean and twin(page).exists():
+        app.env.note_dependency(str(twin(page)))
+        source[0] = twin(page).read_text(encoding="utf-8")
+    if page.suffix == ".md":
         source[0] = for_site(source[0], DOCS, korean)
+    else:
+        notebook = nbformat.reads(source[0], as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = for_site(cell.source, DOCS, korean)
+        source[0] = nbformat.writes(notebook)
 
 
 def read_included(app: Sphinx, path: Path, name: str, source: list[str]) -> None:
@@ -106,7 +113,7 @@ def read_included(app: Sphinx, path: Path, name: str, source: list[str]) -> None
 
 def say_not_yet(app: Sphinx, doctree: nodes.document) -> None:
     """Say at the top of a page in Korean that it has no Korean yet."""
-    page = DOCS / f"{app.env.docname}.md"
+    page = Path(app.env.doc2path(app.env.docname))
     if app.config.language != "ko" or twin(page).exists():
         return
     title = doctree.next_node(nodes.title)

@@ -31,7 +31,7 @@ OTHER_LANGUAGE = re.compile(r"^\[(한국어|English)\]\([\w-]+(\.ko)?\.md\)\n\n"
 
 def twin(page: Path) -> Path:
     """The Korean page beside an English one, whether there is one or not."""
-    return page.with_suffix(".ko.md")
+    return page.with_suffix(f".ko{page.suffix}")
 
 
 @functools.cache
@@ -52,7 +52,7 @@ def anchors(page: Path) -> list[str]:
 
 def english(page: Path) -> Path:
     """The page that a page of either language is called by."""
-    return page.with_name(page.name.replace(".ko.md", ".md"))
+    return page.with_name(re.sub(r"\.ko(\.\w+)$", r"\1", page.name))
 
 
 def anchor_there(page: Path, anchor: str, korean: bool) -> str:

@@ -11,7 +11,17 @@ import typer
 from typer.exceptions import TyperException
 
 from regbench import signs
-from regbench.commands import claims, compare, completion, config, doctor, listing, results, sweep
+from regbench.commands import (
+    claims,
+    compare,
+    completion,
+    config,
+    demo,
+    doctor,
+    listing,
+    results,
+    sweep,
+)
 from regbench.commands.options import fail, tell, told
 from regbench.commands.spoken import Command, Group
 from regbench.errors import ConfigError, RegbenchError, sentence
@@ -25,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
+    demo.demo,
     sweep.sweep,
     sweep.merge,
     compare.compare,
@@ -44,14 +55,11 @@ app.command(cls=Command)(doctor.doctor)
 app.add_typer(claims.claims, name="claims")
 
 WAY_IN = (
-    "regbench tells which regularizer helps, by how much, at what cost and how surely.",
-    "",
-    "  regbench init my.yaml               write a commented config",
-    "  regbench sweep my.yaml              train its grid and print the answer",
-    "  regbench report results/my --open   the page with tables and pictures",
-    "  regbench compare scores.csv         compare runs that were made elsewhere",
-    "",
-    "regbench --help lists every command; regbench sweep --help the options of one.",
+    ("regbench demo", "fifteen seconds: trains, answers, draws"),
+    ("regbench init my.yaml", "write a commented config"),
+    ("regbench sweep my.yaml", "train its grid and print the answer"),
+    ("regbench report results/my --open", "the page with tables and pictures"),
+    ("regbench compare scores.csv", "compare runs that were made elsewhere"),
 )
 
 
@@ -73,19 +81,26 @@ def root(
     ] = False,
     lang: Annotated[
         Literal["en", "ko"] | None,
-        typer.Option(help="language of all that is said, of any command; default: the locale's"),
+        typer.Option(
+            help="language of all that is printed, in every command; default: the locale's"
+        ),
     ] = None,
     quiet: Annotated[
         bool,
-        typer.Option(
-            "--quiet", "-q", help="print results and errors alone, no progress; of any command"
-        ),
+        typer.Option("--quiet", "-q", help="print results and errors alone, in every command"),
     ] = False,
 ) -> None:
     """Show the way in where no command is given."""
     if context.invoked_subcommand is None:
-        for line in WAY_IN:
-            tell(line)
+        tell("regbench tells which regularizer helps, by how much, at what cost and how surely.\n")
+        for command, does in WAY_IN:
+            print(f"  {command:<36}{told(does)}")
+        tell("\n`regbench --help` lists all commands, `regbench sweep --help` the options of one.")
+
+
+def said(error: TyperException) -> str:
+    """Return what is wrong with the command line, on one line."""
+    return " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
 
 
 def main() -> None:
@@ -99,19 +114,21 @@ def main() -> None:
     if completion.ASKED in os.environ:
         completion.answered(app)
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="regbench", standalone_mode=False))
     except TyperException as error:  # of the command line itself
         if context := getattr(error, "ctx", None):
             print(context.get_usage(), file=sys.stderr)
-            fail(f"{error.format_message().rstrip('.')}; see {context.command_path} --help")
+            see = told(f"see {context.command_path} --help", sys.stderr)
+            fail(f"{told(said(error), sys.stderr)} ({see})")
         else:
-            fail(error.format_message())
+            fail(said(error))
         sys.exit(error.exit_code)
     except typer.Abort:
         sys.exit(1)
     except ConfigError as error:
         for place, message in error.problems:
-            print(f"{place}: {told(sentence(message), sys.stderr)}", file=sys.stderr)
+            reason = told(sentence(message), sys.stderr)
+            print(sentence(f"{place}: {reason}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except RegbenchError as error:
         fail(error.typed())

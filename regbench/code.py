@@ -58,8 +58,7 @@ def root(path: str, at: Loc = AT) -> Path:
     where = path.rpartition(":")[0]
     if where.endswith(".py"):
         if not Path(where).is_file():
-            what = f"there is no file {where}"
-            raise CodeError(at, f"{what}; a path starts from the config's folder")
+            raise CodeError(at, f"there is no file {where}; a path starts from the config's folder")
         return Path(where)
     package = where.partition(".")[0]
     try:
@@ -67,8 +66,10 @@ def root(path: str, at: Loc = AT) -> Path:
     except ValueError:  # of __main__, say
         spec = None
     if spec is None:
-        what = f"no package {package!r} is installed"
-        raise CodeError(at, f"{what}; install it, or name a file as file.py:Name")
+        raise CodeError(
+            at,
+            f"no package {package!r} is installed; install it, or name a file as file.py:Name",
+        )
     folders = [*(spec.submodule_search_locations or ())]
     return Path(folders[0] if folders else str(spec.origin))
 
@@ -158,9 +159,10 @@ def imported(path: str, code: str | None, at: Loc = AT) -> Any:
     where, _, name = path.rpartition(":")
     now = digest(path, at)
     if code not in (None, now):
-        what = f"{shown(path)} has changed: its code was {code}, and is {now} now"
         raise CodeError(
-            at, f"{what}; put it back, or leave `code` out and train into another --out"
+            at,
+            f"{shown(path)} has changed: its code was {code}, and is {now} now; put it back, or "
+            "leave `code` out and train into another --out",
         )
     try:
         module = _file(where, now) if where.endswith(".py") else importlib.import_module(where)

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 
 from regbench.errors import DataError
-from regbench.text import shortened
+from regbench.text import counted, shortened
 
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+DELIMITERS = ",;\t|"
 MOST_BYTES = 1 << 30
 """A larger file is refused, so that memory is bounded."""
 BLOCK = 4096
@@ -95,9 +95,9 @@ class File:
             for line, cells in block:
                 if len(cells) != width:
                     raise DataError(
-                        f"{self.path}:{line}: {len(cells)} cells, and the first line names {width} "
-                        f"columns: correct it, or put quotes around a cell that holds "
-                        f"{DELIMITERS[self.delimiter]}"
+                        f"{self.path}:{line}: {counted(len(cells), 'cell')}, and the first line "
+                        f"names {width} columns: correct it, or put quotes around a cell that "
+                        f"holds {self.delimiter!r}"
                     )
             yield block
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 from functools import cache, partial
-from typing import TextIO
+from typing import IO, TextIO
 
 INSTEAD: dict[str, tuple[str, ...]] = {
     "−": ("-",), "–": ("-",), "—": ("-",), "·": ("-",), "•": ("-",), "±": ("+/-",), "×": ("x",),
@@ -30,6 +30,11 @@ def encodes(text: str, encoding: str) -> bool:
     except UnicodeError:
         return False
     return True
+
+
+def encoding(stream: IO[str]) -> str:
+    """Return what a stream is written in; one that takes text as it is has none."""
+    return getattr(stream, "encoding", None) or "utf-8"
 
 
 def settle(stream: TextIO | None) -> None:

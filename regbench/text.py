@@ -20,6 +20,15 @@ def as_text(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """Return a number with its word, which has a form for one and a form for several.
+
+    >>> counted(1, "run"), counted(1200, "process", "processes")
+    ('1 run', '1,200 processes')
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 def shortened(text: str) -> str:
     """Return `text` on one line of at most 60 characters."""
     text = one_line(text)
@@ -35,7 +44,7 @@ def either(names: Iterable[str]) -> str:
 def closest(word: Any, known: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> str:
     """Return the name that `word` was probably meant to be, in quotes, or "".
 
-    `elsewhere` maps names that would be right in another section to their full names.
+    `elsewhere` maps names that would be right in another section to what to say of them.
     """
     names, elsewhere = list(known), elsewhere or {}
     word = given = str(word)[:100]
@@ -47,7 +56,7 @@ def closest(word: Any, known: Iterable[str], elsewhere: Mapping[str, str] | None
         if close := difflib.get_close_matches(spelt, names, n=1):
             return f"'{close[0]}'"
     close = difflib.get_close_matches(word, list(elsewhere), n=1, cutoff=0.85)
-    return f"'{elsewhere[close[0]]}'" if close else ""
+    return elsewhere[close[0]] if close else ""
 
 
 def summary(thing: object) -> str:

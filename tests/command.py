@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,11 @@ def here(
             code = int(end.code or 0)
     said = (stream.buffer.getvalue().decode() for stream in (out, err))
     return subprocess.CompletedProcess(command, code, *said)
+
+
+def said(text: str) -> str:
+    """A text as it is compared: with no spaces and lines, which follow the numbers' widths, and
+    with a sign for every number, whose last digits are the machine's.
+    """
+    bare = re.sub(r"[\s─│├┤┼━●╵╷]+", "", text)
+    return re.sub(r"[<≤]?[+−-]?\d[\d,]*(\.\d+)?(e-?\d+)?", "0", bare)

@@ -343,7 +343,7 @@ def test_21_pictures_called_jfif_are_pictures(trained: Trained) -> None:
 
 def test_22_folders_with_other_names_for_train_and_test_are_named(case: Path) -> None:
     said = refused(sweep("names.yaml", cwd=case), 1)
-    assert "training and testing should be called train and test" in said
+    assert "training -> train, testing -> test" in said
 
 
 def test_23_a_download_that_fails_leaves_no_folder(case: Path) -> None:

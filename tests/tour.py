@@ -1,4 +1,4 @@
-"""The notebook of the docs, run by a real kernel: `python -m tests.tour` renews its outputs."""
+"""The notebooks of the docs, run by a real kernel: `python -m tests.tour` renews their outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
-TOUR = ROOT / "docs/tour.ipynb"
+TOURS = [ROOT / "docs/tour.ipynb", ROOT / "docs/tour.ko.ipynb"]
 
 
 def executed(notebook: Path, folder: Path) -> Any:
@@ -31,8 +31,9 @@ def executed(notebook: Path, folder: Path) -> Any:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        nbformat.write(executed(TOUR, Path(folder)), TOUR)
+    for tour in TOURS:
+        with tempfile.TemporaryDirectory() as folder:
+            nbformat.write(executed(tour, Path(folder)), tour)
 
 
 if __name__ == "__main__":

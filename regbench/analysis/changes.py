@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from regbench.analysis.comparison import Comparison
 from regbench.analysis.opened import Opened
+from regbench.locale import Words, words
 from regbench.results.read import Records
 from regbench.results.same import differences, given
 from regbench.results.schema import RUNS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from regbench.analysis.stats import Array
 
+ENGLISH = words("en")
 METRICS = [name for name, kind in RUNS.items() if kind == "number" and name != "seconds"]
 """What a run measured, its time apart: equal in two sweeps of one config on one machine."""
 
@@ -39,8 +41,8 @@ class Changes:
         return [f"{kind}: {line}" for kind, lines in vars(self).items() for line in lines]
 
 
-def changes(one: Opened, other: Opened) -> Changes:
-    """Return what differs between two results directories.
+def changes(one: Opened, other: Opened, words: Words = ENGLISH) -> Changes:
+    """Return what differs between two results directories, verdicts in these words.
 
     Raises RecordsError where one can't be read.
     """
@@ -50,7 +52,7 @@ def changes(one: Opened, other: Opened) -> Changes:
         environment=tuple(differences(a.environment, b.environment)),
         dataset=tuple(differences(a.dataset, b.dataset)),
         runs=tuple(_runs(a, b)),
-        verdicts=tuple(_verdicts(one.comparisons, other.comparisons)),
+        verdicts=tuple(_verdicts(one.comparisons, other.comparisons, words)),
     )
 
 
@@ -98,13 +100,21 @@ def _numbers(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Array, Array, list[str]]
     return x, y, names
 
 
-def _verdicts(one: Sequence[Comparison], other: Sequence[Comparison]) -> list[str]:
+def _verdicts(
+    one: Sequence[Comparison], other: Sequence[Comparison], words: Words
+) -> Iterator[str]:
+    """Say which cells have another verdict, or stand on one side alone."""
     a, b = (
-        {c.label: c.effect.verdict for comparison in side for c in comparison.cells if c.effect}
+        {
+            c.label: words(f"verdict.{c.effect.verdict}")
+            for comparison in side
+            for c in comparison.cells
+            if c.effect
+        }
         for side in (one, other)
     )
-    return [
-        f"{label} was {a.get(label, 'not there')}, now {b.get(label, 'not there')}"
-        for label in {**a, **b}
-        if a.get(label) != b.get(label)
-    ]
+    absent = words("diff.absent")
+    for label in {**a, **b}:
+        if a.get(label) != b.get(label):
+            before, now = a.get(label, absent), b.get(label, absent)
+            yield words("diff.verdict", cell=label, before=before, now=now)

@@ -134,4 +134,4 @@ def labelled(name: str, comparison: Comparison) -> str:
         return known[wanted]
     meant = closest(wanted, known)
     hint = f"; did you mean {meant}?" if meant else ""
-    raise UsageError(f"there is no cell {name!r} here{hint}; `regbench table` lists them")
+    raise UsageError(f"there is no cell {name!r} here; `regbench table` lists them{hint}")

@@ -30,6 +30,7 @@ from regbench.models import foreign
 from regbench.planning import cells
 from regbench.results.schema import RUNS
 from regbench.settings import Settings
+from regbench.text import closest
 
 FEWEST_SEEDS = 10
 """Fewer paired seeds give no verdict on a claim."""
@@ -392,6 +393,10 @@ def found(folder: Path, names: Sequence[str] = ()) -> list[Claim]:
     """
     paths = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     for name in names:
-        if name not in paths:
-            raise UsageError(f"there is no claim {name!r}; there are {', '.join(paths) or 'none'}")
+        if name in paths:
+            continue
+        if meant := closest(name, paths):
+            what = f"there is no claim {name!r}; `regbench claims` lists them"
+            raise UsageError(f"{what}; did you mean {meant}?")
+        raise UsageError(f"there is no claim {name!r}; there are {', '.join(paths)}")
     return [load(paths[name]) for name in names or paths]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 claims = typer.Typer(
     cls=Group,
-    help="Every statement of the note, tested: list, run or explain.",
+    help="What a study note claims of regularization, tested: list, run or explain the claims.",
     no_args_is_help=False,
 )
 CLAIMS, OWN = Path("configs/claims"), Path("results/claims")
@@ -43,8 +43,14 @@ Folder = Annotated[
     typer.Option(
         "--claims",
         metavar="DIR",
-        help="folder of YAML files; default: configs/claims, else what came along",
+        help="folder of the claims; default: configs/claims, else those of the package",
     ),
+]
+
+
+Form = Annotated[
+    Literal["rich", "markdown"] | None,
+    typer.Option("--format", help="form of the output; default: rich, for the terminal"),
 ]
 
 
@@ -52,14 +58,14 @@ Folder = Annotated[
 def claims_(
     context: typer.Context,
     folder: Folder = None,
-    form: Annotated[
-        Literal["rich", "markdown"] | None,
-        typer.Option("--format", help="default: rich, for the terminal"),
-    ] = None,
+    form: Form = None,
     question: Annotated[
         int | None,
         typer.Option(
-            min=1, max=3, help="answer a question of the note instead: its answer, ours, and why"
+            metavar="N",
+            min=1,
+            max=3,
+            help="show a question of the note instead: its answer, ours, and why",
         ),
     ] = None,
 ) -> None:
@@ -106,20 +112,23 @@ def claims_run(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME...]",
-            help="claims to run; default: all",
+            metavar="NAME",
+            help="the claims to run; default: all",
             autocompletion=completion.claims,
         ),
     ] = None,
     folder: Folder = None,
     out: Annotated[
         Path | None,
-        typer.Option(help=f"where each claim's results go, a folder each; default: {OWN}"),
+        typer.Option(
+            metavar="DIR",
+            help=f"folder for the results, in a folder for each claim; default: {OWN}",
+        ),
     ] = None,
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="a smoke test of two seeds, one epoch: no verdicts, nothing kept"
+            "--quick", help="try it with two seeds and one epoch: no verdicts, nothing is kept"
         ),
     ] = False,
     data_dir: DataDir = None,
@@ -128,8 +137,7 @@ def claims_run(
 ) -> None:
     """Run the experiments of claims; what is finished is not run again.
 
-    A run that diverges is a result, such as that of a learning rate too many; only a claim without
-    enough seeds is not.
+    A run that diverges is a result. Exit with 4 where a claim has not enough seeds.
     """
     from regbench.claims import claims as stated
     from regbench.claims import judge as judging
@@ -186,9 +194,12 @@ def tested(claim: Claim, directory: Path, how: How, level: float) -> Judgement:
 def claims_show(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="the claim", autocompletion=completion.claims),
+        typer.Argument(
+            metavar="NAME", help="the claim to explain", autocompletion=completion.claims
+        ),
     ],
     folder: Folder = None,
+    form: Form = None,
 ) -> None:
     """Explain one claim: the statement, the literature, the experiment, the rule, the result."""
     from rich.markdown import Markdown
@@ -197,14 +208,17 @@ def claims_show(
     from regbench.claims import judge as judging
     from regbench.locale import words
     from regbench.report import claims as shown
+    from regbench.report import terminal
 
     (claim,) = stated.found(claims_folder(folder), [name])
     level = judging.own_level(stated.found(claims_folder(folder)))
     text = shown.explained(claim, judgement(claim, level), words(printable()))
-    if sys.stdout.isatty():
+    if form == "markdown":
+        print(text, end="")
+    elif sys.stdout.isatty():
         stdout().print(Markdown(text))
     else:
-        print(text, end="")
+        print(terminal.text(Markdown(text), stdout().width), end="")
 
 
 def claims_folder(given: Path | None) -> Path:

@@ -40,67 +40,78 @@ def compare(
         typer.Argument(
             metavar="SCORES",
             help="a CSV or Parquet file, wandb://ENTITY/PROJECT, mlflow://EXPERIMENT, or a folder "
-            "of TensorBoard's or of W&B's offline runs",
+            "of TensorBoard runs or of offline W&B runs",
         ),
     ],
     by: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="which column names a run's method")
+        str | None, typer.Option(metavar="COLUMN", help="the column with each run's method")
     ] = None,
     pair: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="runs of one value there are compared with each other; default: seed, where there "
-            "is one; none: all runs with all",
+            help="runs with the same value in this column are compared as pairs; default: seed, "
+            "where there is such a column; none: no pairs",
         ),
     ] = None,
-    metric: Annotated[str | None, typer.Option(metavar="COLUMN", help="what is compared")] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="the column with the scores to compare")
+    ] = None,
     dataset: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="a table for each value there")
+        str | None,
+        typer.Option(metavar="COLUMN", help="make a table for each value of this column"),
     ] = None,
     baseline: Annotated[
         str | None,
         typer.Option(
-            metavar="METHOD", help="what the others are compared with; of factors their levels"
+            metavar="METHOD",
+            help="the method that the others are compared with; with --factors: its levels",
         ),
     ] = None,
     factors: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMNS",
-            help="columns whose levels combine to cells: --factors dropout,norm",
+            help="columns whose values together make a cell: --factors dropout,norm",
         ),
     ] = None,
     lower_is_better: Annotated[
-        bool, typer.Option("--lower-is-better", help="for an error or a loss")
+        bool,
+        typer.Option("--lower-is-better", help="the lower the better, as of an error or a loss"),
     ] = False,
     margin: Annotated[
         float,
-        typer.Option(min=0, help="within which a difference counts as none, in the metric's unit"),
+        typer.Option(
+            metavar="X",
+            min=0,
+            help="differences up to this, in the metric's unit, count as none",
+        ),
     ] = 0.0,
     confidence: Annotated[
-        float, typer.Option(min=0.5, max=0.999, help="confidence of the intervals")
+        float,
+        typer.Option(metavar="X", min=0.5, max=0.999, help="confidence level of the intervals"),
     ] = 0.95,
     runs: Annotated[
         str | None,
         typer.Option(
             metavar="PATTERN",
-            help="how the folders of TensorBoard's runs are named; default: {method}/{seed}",
+            help="how the folders of TensorBoard runs are named; default: {method}/{seed}",
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="what blocks of tables in documents call it")
+        str | None, typer.Option(metavar="NAME", help="name of these tables in documents")
     ] = None,
     where: Where = None,
     versus: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="METHOD METHOD", help="compare these two alone"),
+        typer.Option(metavar="METHOD METHOD", help="compare these two methods with each other"),
     ] = None,
     form: Format = None,
     width: Width = None,
     svg: Svg = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write the report, an HTML page, instead")
+        Path | None,
+        typer.Option(metavar="FILE", help="write the report, an HTML page, to this file instead"),
     ] = None,
     write: Write = None,
     check: Check = None,

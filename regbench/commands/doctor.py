@@ -12,7 +12,7 @@ from typing import NamedTuple
 import typer
 
 from regbench import data
-from regbench.commands.options import DataDir, stdout
+from regbench.commands.options import DataDir, stdout, told
 from regbench.files import nearest
 from regbench.version import __version__
 
@@ -49,8 +49,9 @@ def doctor(data_dir: DataDir = None) -> None:
     remedies = []
     for finding in findings(data_dir):
         mark = Text("✗", "red") if finding.remedy else Text("✓", "green")
-        remedy = f" → {finding.remedy}" if finding.remedy else ""
-        grid.add_row(mark, finding.what, Text.assemble(finding.found, (remedy, "red")))
+        remedy = f" → {told(finding.remedy)}" if finding.remedy else ""
+        found = Text.assemble(told(finding.found), (remedy, "red"))
+        grid.add_row(mark, told(finding.what), found)
         remedies += [finding.remedy] if finding.remedy else []
     stdout().print(grid)
     if remedies:
@@ -60,7 +61,7 @@ def doctor(data_dir: DataDir = None) -> None:
 def findings(data_dir: Path | None = None) -> Iterator[Finding]:
     """Yield what was found, a line at a time; `remedy` is empty where all is well."""
     yield Finding("regbench", __version__)
-    yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
+    yield Finding("python", f"{platform.python_version()}, {platform.platform()}")
     for name in PACKAGES:
         try:
             yield Finding(name, importlib.metadata.version(name))
@@ -83,10 +84,10 @@ def cache() -> Finding:
     """Return where images are stored for workers to share, and how much stands there."""
     folder = data.cache_folder()
     if folder is None or not os.access(nearest(folder), os.W_OK):
-        where = "XDG_CACHE_HOME can name one"
         return Finding(
             "cache",
-            f"{folder or 'none'} can't be written, so each sweep stores its images anew; {where}",
+            f"{folder or '~/.cache'} can't be written, so each sweep stores its images anew; "
+            "XDG_CACHE_HOME can name another",
         )
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Finding("cache", f"{folder}: {size / 2**20:,.0f} MiB")
@@ -94,7 +95,7 @@ def cache() -> Finding:
 
 def torch_and_torchvision() -> Iterator[Finding]:
     """Yield whether the two fit together, and the devices that torch sees."""
-    mend = "reinstall both in one go: pip install --force-reinstall torch torchvision"
+    mend = "reinstall both in one go: `pip install --force-reinstall torch torchvision`"
     try:
         import torch
     except (ImportError, OSError) as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from regbench.commands.options import say, stdout
+from regbench.commands.options import say, stdout, told
 from regbench.config.experiment import Experiment
 from regbench.report.grid import grid
+from regbench.text import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +29,9 @@ def show(asked: Sweep) -> None:
         _show_calls(config, asked)
         return
     if config.tune and trials(config).cells:
-        stdout().print("To choose the settings of each cell, by validation:")
+        stdout().print(told("To choose the settings of each cell, by validation:"))
         _show(config, trials(config), asked.workers, asked.data_dir)
-        stdout().print("\nThen, each with the settings that were chosen:")
+        stdout().print(told("\nThen, each with the settings that were chosen:"))
     plan = outlined(config)
     _show(config, shard(plan, *asked.part) if asked.part else plan, asked.workers, asked.data_dir)
 
@@ -47,11 +48,12 @@ def _show_calls(experiment: Experiment, asked: Sweep) -> None:
         (label, ", ".join(f"{key}={value}" for key, value in own.items()))
         for label, own in settings.items()
     ]
-    console.print(grid(("cell", f"{shown(experiment.function)} gets"), rows))
-    calls = len((shard(whole, *asked.part) if asked.part else whole).runs)
-    part = f" in all, {calls} of them here" if asked.part else ""
-    seeds, all_of = len(experiment.seeds), len(whole.runs)
-    console.print(f"{len(whole.cells)} cells x {seeds} seeds = {all_of} calls{part}")
+    console.print(grid((told("cell"), told(f"{shown(experiment.function)} gets")), rows))
+    cells, seeds = counted(len(whole.cells), "cell"), counted(len(experiment.seeds), "seed")
+    size = f"{told(cells)} x {told(seeds)} = {told(counted(len(whole.runs), 'call'))}"
+    if asked.part:
+        size += f"; {told(f'here: {len(shard(whole, *asked.part).runs)}')}"
+    console.print(size)
 
 
 def _show(config: Config, plan: Plan, workers: int | None, data_dir: Path | None) -> None:
@@ -63,30 +65,29 @@ def _show(config: Config, plan: Plan, workers: int | None, data_dir: Path | None
 
     console = stdout()
     if not plan.stacks:
-        console.print("0 runs: there are more parts than stacks")
+        console.print(told("0 runs: there are more parts than stacks"))
         return
     outlined = outline(config, plan, data_dir)
     for note in outlined.notes:
-        console.print(note)
+        console.print(told(note))
     rows = [(label, f"{parameters:,}") for label, parameters in outlined.parameters.items()]
-    console.print(grid(("cell", "parameters"), rows))
+    console.print(grid((told("cell"), told("parameters")), rows))
     for skip in plan.skips:
-        console.print(f"skipped: {skip.label}: {skip.reason}")
+        console.print(f"{told('skipped')}: {skip.label}: {told(skip.reason)}")
+    cells, runs = told(counted(len(plan.cells), "cell")), told(counted(len(plan.runs), "run"))
     seeds = set(Counter(run.cell.label for run in plan.runs).values())
-    by_seeds = f" x {seeds.pop()} seeds =" if len(seeds) == 1 else ","
-    console.print(f"{len(plan.cells)} cells{by_seeds} {len(plan.runs)} runs")
+    by_seeds = f" x {told(counted(seeds.pop(), 'seed'))} =" if len(seeds) == 1 else ","
+    console.print(f"{cells}{by_seeds} {runs}")
     sizes = sorted({len(stack.runs) for stack in plan.stacks})
-    size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    console.print(f"{len(plan.stacks)} stacks of {size} runs")
-    processes = min(workers or cores(), len(plan.stacks))
-    console.print(
-        f"about {spoken(outlined.seconds(processes))} on {processes} processes of this machine, "
-        "by its matrix-product speed"
-    )
+    size = f"{sizes[0]} to {sizes[-1]} runs" if len(sizes) > 1 else counted(sizes[0], "run")
+    console.print(told(f"{counted(len(plan.stacks), 'stack')} of {size}"))
+    count = min(workers or cores(), len(plan.stacks))
+    time, processes = spoken(outlined.seconds(count)), counted(count, "process", "processes")
+    console.print(told(f"about {time} on {processes} of this machine, by its matrix-product speed"))
 
 
 def spoken(seconds: float) -> str:
     """Return a time as people say it."""
-    units = [(86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds")]
+    units = [(86400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second")]
     size, name = next(((s, n) for s, n in units if seconds >= 2 * s), units[-1])
-    return f"{max(1, round(seconds / size))} {name}"
+    return counted(max(1, round(seconds / size)), name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from regbench.commands.options import DataDir, printable, stdout
+from regbench.commands.options import DataDir, printable, stdout, told
 from regbench.errors import refuse
 from regbench.text import summary
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def list_(
     what: Annotated[
-        Literal["techniques", "models", "datasets", "probes"], typer.Argument(help="what to list")
+        Literal["techniques", "models", "datasets", "probes"],
+        typer.Argument(metavar="WHAT", help="what to list"),
     ],
     data_dir: DataDir = None,
 ) -> None:
@@ -48,7 +49,7 @@ def techniques(lang: str) -> Table:
         rows.append(
             (key, f"{card.name}: {card.key_idea}", settings_of(technique.Settings), technique.paper)
         )
-    return grid(("key", "what it does", "settings (default)", "paper"), rows)
+    return grid(heads("key", "what it does", "settings (default)", "paper"), rows)
 
 
 def models() -> Table:
@@ -58,8 +59,8 @@ def models() -> Table:
 
     rows = []
     for name, module in models().items():
-        rows.append((name, summary(module), settings_of(module.Settings)))
-    return grid(("name", "what it is", "settings (default)"), rows)
+        rows.append((name, told(summary(module)), settings_of(module.Settings)))
+    return grid(heads("name", "what it is", "settings (default)"), rows)
 
 
 def probes() -> Table:
@@ -69,8 +70,8 @@ def probes() -> Table:
 
     rows = []
     for key, probe in probes().items():
-        rows.append((key, summary(probe), settings_of(probe.Settings), probe.source))
-    return grid(("key", "what it measures", "settings (default)", "source"), rows)
+        rows.append((key, told(summary(probe)), settings_of(probe.Settings), told(probe.source)))
+    return grid(heads("key", "what it measures", "settings (default)", "source"), rows)
 
 
 def datasets(data_dir: Path | None = None) -> Table:
@@ -81,15 +82,20 @@ def datasets(data_dir: Path | None = None) -> Table:
     places = data.find(data_dir)
     rows = []
     for name, source in data.sources().items():
-        size = f"{source.TRAIN:,} + {source.TEST:,}" if source.TRAIN else "yours"
-        image = "x".join(map(str, source.IMAGE)) if source.IMAGE else "yours"
+        size = f"{source.TRAIN:,} + {source.TEST:,}" if source.TRAIN else told("yours")
+        image = "x".join(map(str, source.IMAGE)) if source.IMAGE else told("yours")
         where = (
-            "where dataset.path says"
+            told("where dataset.path says")
             if source.NEEDS_PATH
-            else str(places[name] or "fetched when first used")
+            else str(places[name] or told("fetched when first used"))
         )
-        rows.append((name, source.TITLE, size, image, where))
-    return grid(("name", "what it is", "train + test", "image", "where"), rows)
+        rows.append((name, told(source.TITLE), size, image, where))
+    return grid(heads("name", "what it is", "train + test", "image", "where"), rows)
+
+
+def heads(*texts: str) -> list[str]:
+    """Return the heads of columns in the reader's language."""
+    return [told(text) for text in texts]
 
 
 def settings_of(settings: Any) -> str:
@@ -97,8 +103,7 @@ def settings_of(settings: Any) -> str:
     lines = []
     for name, field in settings.model_fields.items():
         if name != "name":
-            default = "required" if field.is_required() else field.default
-            lines.append(
-                f"{name} ({default})" + (f": {field.description}" if field.description else "")
-            )
+            default = told("required") if field.is_required() else field.default
+            about = f": {told(field.description)}" if field.description else ""
+            lines.append(f"{name} ({default}){about}")
     return "\n".join(lines)

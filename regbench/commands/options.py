@@ -45,56 +45,76 @@ Directory = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="override a value: --set train.epochs=5"),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="override a value of the config: --set train.epochs=5; repeatable",
+    ),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="folder of the datasets; default: $REGBENCH_DATA, else your data folder"),
+    typer.Option(
+        metavar="DIR",
+        help="folder of the datasets; default: $REGBENCH_DATA, else the one that `regbench doctor` "
+        "shows",
+    ),
 ]
 Where = Annotated[
     str | None,
     typer.Option(
         metavar="CONDITION",
-        help="which condition, as the tables name it, of a sweep that varies",
+        help="show this condition alone, as the tables name it, of a sweep with `vary`",
         autocompletion=completion.conditions,
     ),
 ]
 Format = Annotated[
     Literal["rich", "markdown", "latex", "csv", "json"] | None,
-    typer.Option("--format", help="default: rich, for the terminal"),
+    typer.Option("--format", help="form of the output; default: rich, for the terminal"),
 ]
 Width = Annotated[
-    int | None, typer.Option(min=60, max=400, help="columns; default: the terminal's")
+    int | None,
+    typer.Option(metavar="COLUMNS", min=60, max=400, help="width; default: the terminal's"),
 ]
 Svg = Annotated[
-    Path | None, typer.Option(help="write the terminal's picture of the table here instead")
+    Path | None,
+    typer.Option(metavar="FILE", help="draw the table in this SVG file instead of printing it"),
 ]
 Full = Annotated[bool, typer.Option("--full", help="print all cells, effects and interactions too")]
-Notes = Annotated[bool, typer.Option("--notes", help="print how each number is made, too")]
+Notes = Annotated[bool, typer.Option("--notes", help="print how each number is computed, too")]
 Only = Annotated[
     Literal["summary", "cells", "effects", "interactions", "ledger"] | None,
     typer.Option(help="print this part alone"),
 ]
 Write = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="fill this document's table blocks")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="bring the tables in this document up to date; each stands between "
+        "<!-- table NAME en --> and <!-- /table -->",
+    ),
 ]
 Check = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="exit with 3 where this document's tables are out of date"),
+    typer.Option(metavar="FILE", help="exit with 3 if the tables in this document are out of date"),
 ]
 Summary = Annotated[
-    bool, typer.Option("--summary", help="append the tables to the CI job's summary page")
+    bool, typer.Option("--summary", help="append the tables to the summary page of the CI job")
 ]
 Trackers = Annotated[
     list[str] | None,
     typer.Option(
         "--tracker",
         metavar="NAME",
-        help="show the runs there too: tensorboard, mlflow or wandb; repeatable",
+        help="send the runs to this tracker too: tensorboard, mlflow or wandb; repeatable",
     ),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="processes at a time; default: the cores")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what trains")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help="how many processes train at a time; default: one per core"
+    ),
+]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="what to train on")]
 
 
 LANGUAGE: ContextVar[str | None] = ContextVar("language", default=None)
@@ -110,23 +130,18 @@ def language() -> str:
     return LANGUAGE.get() or default_language(os.environ)
 
 
-def encoding(stream: TextIO) -> str:
-    """Return what a stream is written in; one that takes text as it is has none."""
-    return stream.encoding or "utf-8"
-
-
 def output_encoding() -> str:
     """Return what standard output is written in."""
-    return encoding(sys.stdout)
+    return signs.encoding(sys.stdout)
 
 
 def printable(stream: TextIO | None = None) -> str:
     """Return the language to speak on a stream, by default standard output: English where it has no
     Hangul.
     """
-    spoken = language()
-    hangul = spoken != "ko" or signs.encodes("가", encoding(stream or sys.stdout))
-    return spoken if hangul else "en"
+    from regbench import locale
+
+    return locale.printable(language(), stream or sys.stdout)
 
 
 def told(text: str, stream: TextIO | None = None) -> str:
@@ -140,7 +155,7 @@ def told(text: str, stream: TextIO | None = None) -> str:
 
 def tell(text: str) -> None:
     """Print a sentence of the result."""
-    print(told(text))
+    print(told(text), flush=True)
 
 
 def say(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -25,13 +26,17 @@ from regbench.commands.options import (
     Where,
     Width,
     Write,
+    fail,
     language,
     output_encoding,
     printable,
     say,
     stdout,
+    tell,
+    told,
 )
 from regbench.errors import UsageError, refuse
+from regbench.text import counted
 
 if TYPE_CHECKING:
     from regbench.analysis.opened import Opened
@@ -63,7 +68,7 @@ def table(
     results = Results(directory)
     if write or check:
         for file in filter(None, (write, check)):
-            rebuild = f"regbench table {directory} --write {file}"
+            rebuild = shlex.join(["regbench", "table", str(directory), "--write", str(file)])
             document(results, file, where, check=file is check, rebuild=rebuild)
     elif svg:
         picture(results, svg, width, where, full, notes, only)
@@ -77,9 +82,12 @@ def another_table(into: str, given: dict[str, object]) -> list[tuple[bool, str]]
     """Return the rules against options for the table that is printed, where it goes `into` a
     document.
     """
-    others = "the table that is printed; leave it out, or give the two in two commands"
     return [
-        (bool(into) and value is not None, f"{into} and {name}: {name} is for {others}")
+        (
+            bool(into) and value is not None,
+            f"{into} and {name}: {name} is for the table that is printed; leave it out, or give "
+            "the two in two commands",
+        )
         for name, value in given.items()
     ]
 
@@ -140,7 +148,7 @@ def show(
     results = Results(results) if isinstance(results, Path) else results
     comparisons, encoding, spoken = results.comparisons(where), output_encoding(), printable()
     if form == "rich" and sys.stdout.isatty():
-        stdout(width).print(render.rich(comparisons, spoken, encoding, full, notes, only))
+        stdout(width).print(render.rich(comparisons, spoken, encoding, full, notes, only=only))
         return
     text = render.render(
         comparisons, form, spoken, width, encoding=encoding, full=full, notes=notes, only=only
@@ -197,7 +205,7 @@ def document(
         files.put_text(file, new)
         return
     print(blocks.difference(old, new, str(file)))
-    say(f"{file}: {blocks.changes(old, new)}; {rebuild} rebuilds it")
+    fail(f"{file}: {blocks.changes(old, new)}; {rebuild} rebuilds it")
     raise typer.Exit(3)
 
 
@@ -219,24 +227,31 @@ def append_summary(results: Comparisons, where: str | None) -> None:
 def report(
     directory: Directory,
     out: Annotated[
-        Path | None, typer.Option(help="where to write it; default: DIR/report.LANG.html")
+        Path | None,
+        typer.Option(metavar="FILE", help="the file to write; default: DIR/report.LANG.html"),
     ] = None,
     where: Where = None,
     opened: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
 ) -> None:
     """Write the report: one HTML page with tables and pictures that opens offline."""
-    import webbrowser
-
     from regbench.library import Results
 
     file = Results(directory).report(out, "ko" if language() == "ko" else "en", where)
     print(file)
-    if opened and not webbrowser.open(file.resolve().as_uri()):
-        say(f"no browser can be opened from here; the page is {file.resolve()}")
+    if opened:
+        browse(file)
+
+
+def browse(page: Path) -> None:
+    """Open a page in the browser."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        say(f"no browser can be opened from here; the page is {page.resolve()}")
 
 
 def audit(directory: Directory) -> None:
-    """Show that runs of one seed shared split, start and batch order; exit with 3 where not."""
+    """Show that the runs of a seed shared split, first weights and batches; exit with 3 if not."""
     from regbench.analysis.audit import hashes
     from regbench.analysis.opened import Opened
     from regbench.config.experiment import Experiment
@@ -253,22 +268,20 @@ def audit(directory: Directory) -> None:
     )
     ids = opened.records.runs["run"]
     if foreign := len(ids) - sum(run in planned for run in ids):
-        say(f"{foreign} runs that the config does not ask for are left out")
+        say(f"left out, as the config does not ask for it: {counted(foreign, 'run')}")
     varied = any(seed.condition for seed in by_seed)
     rows, broken = [], []
     for seed in by_seed:
         row = [seed.condition] * varied + [str(seed.seed), str(seed.runs)]
         for values in seed.values():
             paired = len(values) == 1
-            row.append(f"{one_line(values[0])} ✓" if paired else f"✗ {len(values)} different")
+            row.append(f"{one_line(values[0])} ✓" if paired else _different(len(values)))
         rows.append(row)
         if any(len(values) != 1 for values in seed.values()):
-            broken.append(f"{seed.seed} of {seed.condition}" if varied else str(seed.seed))
+            broken.append(f"{seed.seed} ({seed.condition})" if varied else str(seed.seed))
     columns = ["seed", "runs", "split and labels", "initial weights", "batch order"]
-    stdout().print(grid(["condition"] * varied + columns, rows))
-    if broken:
-        say(f"not paired: seeds {', '.join(broken)}")
-        raise typer.Exit(3)
+    stdout().print(grid([told(head) for head in ["condition"] * varied + columns], rows))
+    _refuse_unpaired(broken)
 
 
 def _audit_calls(opened: Opened) -> None:
@@ -283,11 +296,11 @@ def _audit_calls(opened: Opened) -> None:
         row = [str(seed.seed), str(seed.runs)]
         for name in names:
             texts = seed.by_name.get(name, ())
-            row.append(f"{texts[0]} ✓" if len(texts) == 1 else f"✗ {len(texts)} different")
+            row.append(f"{texts[0]} ✓" if len(texts) == 1 else _different(len(texts)))
         rows.append(row)
         if any(len(seed.by_name.get(name, ())) != 1 for name in names):
             broken.append(str(seed.seed))
-    stdout().print(grid(["seed", "calls", *names], rows))
+    stdout().print(grid([told("seed"), told("calls"), *names], rows))
     say(
         "every call of a seed was handed that seed, with Python's, NumPy's and torch's global "
         "generators seeded with it; what the function made of it can't be seen from here"
@@ -297,8 +310,18 @@ def _audit_calls(opened: Opened) -> None:
             "to have it compared, let the function return texts too, such as a hash of its split: "
             '{"test_accuracy": 0.9, "split": "3f2a..."}'
         )
-    if broken:
-        say(f"not paired: seeds {', '.join(broken)}")
+    _refuse_unpaired(broken)
+
+
+def _different(n: int) -> str:
+    """Return the cell of what runs of one seed did not share."""
+    return f"✗ {told(f'{n} different')}"
+
+
+def _refuse_unpaired(seeds: list[str]) -> None:
+    """Exit with 3 where runs of some seeds are not paired, and say which."""
+    if seeds:
+        fail(f"not paired: seed {', '.join(seeds)}")
         raise typer.Exit(3)
 
 
@@ -307,7 +330,7 @@ def versus(
     one: Annotated[
         str,
         typer.Argument(
-            metavar="CELL", help="a cell, as the table names it", autocompletion=completion.cells
+            metavar="CELL", help="a cell, named as in the table", autocompletion=completion.cells
         ),
     ],
     other: Annotated[
@@ -333,23 +356,27 @@ def diff(
         typer.Argument(metavar="A", help="a results directory", autocompletion=completion.folders),
     ],
     other: Annotated[
-        Path, typer.Argument(metavar="B", help="another", autocompletion=completion.folders)
+        Path,
+        typer.Argument(
+            metavar="B", help="another, to compare with it", autocompletion=completion.folders
+        ),
     ],
 ) -> None:
     """Say what changed between two results directories, from config to verdicts."""
     from regbench.analysis.changes import changes
     from regbench.analysis.opened import Opened
+    from regbench.locale import words
 
-    changed = changes(Opened(one), Opened(other))
+    changed = changes(Opened(one), Opened(other), words(printable()))
     for line in changed.lines():
-        print(line)
+        tell(line)
     if changed.lines():
         raise typer.Exit(3)
-    print("no difference in config, environment, data, metrics or verdicts")
+    tell("no difference in config, environment, data, metrics or verdicts")
 
 
 def track(directory: Directory, tracker: Trackers = None) -> None:
-    """Show the runs of a results directory in trackers; what they have already is passed over."""
+    """Send the runs of a results directory to trackers; none is sent twice."""
     from regbench.analysis.opened import Opened
     from regbench.results.write import lock
     from regbench.trackers import chosen, feed, trackers
@@ -359,4 +386,4 @@ def track(directory: Directory, tracker: Trackers = None) -> None:
     kinds, opened = chosen(tracker), Opened(directory)
     with lock(directory):
         for kind in kinds:
-            print(feed.track(kind, directory, opened.plan), flush=True)
+            tell(feed.track(kind, directory, opened.plan))

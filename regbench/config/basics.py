@@ -33,7 +33,7 @@ class BasicsReader(Reader):
                 self.problem(
                     ("name",),
                     "the file's own name makes no name for the sweep",
-                    "a line such as name: mine",
+                    "a line such as `name: mine`",
                 )
             if len(name) > LONGEST_NAME or len(name.encode()) > NAME_BYTES:
                 cut = name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
@@ -44,8 +44,10 @@ class BasicsReader(Reader):
             or not re.fullmatch(NAME, value)
             or len(value.encode()) > NAME_BYTES
         ):
-            marks = "digits, - and _ (text that looks like a number goes between quotes)"
-            allowed = f"1 to {LONGEST_NAME} small letters, {marks}"
+            allowed = (
+                f"1 to {LONGEST_NAME} small letters, digits, - and _ "
+                "(text that looks like a number goes between quotes)"
+            )
             self.problem(("name",), f"name can't be {shown(value)}", allowed)
             return ""
         if value == "reference":

@@ -287,10 +287,11 @@ class ConfigReader(StrengthsReader):
                     where, f"{wording.brief(condition)} stands twice under vary; leave one out"
                 )
             elif earlier is not condition:
-                both = f"{wording.brief(condition)} and {wording.brief(earlier)}"
+                one, other = wording.brief(condition), wording.brief(earlier)
                 self.problem(
                     where,
-                    f"with {both} the settings are the same; leave one of the two out of vary",
+                    f"with {one} and {other} the settings are the same; "
+                    "leave one of the two out of vary",
                 )
         self.check_names([condition for condition, _ in conditions])
         return [condition for condition, _ in conditions]
@@ -304,7 +305,7 @@ class ConfigReader(StrengthsReader):
                 if by_name.setdefault(name, own) != own:
                     what = f"two datasets under vary are both called {name}"
                     self.problem(
-                        ("vary",), what, "one each; settings of one vary as dataset.train_size"
+                        ("vary",), what, "one each (settings of one vary as dataset.train_size)"
                     )
 
     def with_dataset(self, condition: Condition) -> Condition:

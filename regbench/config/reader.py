@@ -225,7 +225,7 @@ class Reader:
         """Note one of pydantic's errors."""
         reason = error.get("ctx", {}).get("error", error["msg"])
         if not error["loc"]:
-            self.problem(at, f"{dotted(at)}: {reason}", key=True)
+            self.problem(at, f"{dotted(at)}: {reason}" if at else str(reason), key=True)
             return
         field, *inner = error["loc"]
         where = (*(places or {}).get(field, (*at, field)), *inner)
@@ -234,9 +234,8 @@ class Reader:
         if error["type"] == "extra_forbidden":
             known = kind.model_fields
             meant = closest(field, known, elsewhere(".".join(words)))
-            self.problem(
-                where, f"unknown key {field!r} in {dotted(at)}", ", ".join(known), meant, key=True
-            )
+            what = f"unknown key {field!r} in {dotted(at)}" if at else f"unknown key {field!r}"
+            self.problem(where, what, ", ".join(known), meant, key=True)
         elif error["type"] == "missing":
             self.problem(
                 at, f"{name} is missing", wording.allowed(wording.shape_of(kind, field)), key=True
@@ -246,7 +245,8 @@ class Reader:
         else:
             value, shape = error["input"], wording.shape_of(kind, field)
             for _ in inner:
-                shape, name = shape.get("items", {}), f"a value in {name}"
+                shape = shape.get("items") or shape.get("additionalProperties") or {}
+                name = f"a value in {name}"
             what = f"{name} can't be {shown(value)}"
             self.problem(where, what, wording.allowed(shape) or reason, wording.meant(value, shape))
 
@@ -263,7 +263,7 @@ WANTED = {
     "tune": "a mapping such as {trials: 8}",
     "vary": "a mapping such as {train.batch_size: [16, 128]}",
     "probes": "a mapping such as {steps_to: {accuracies: [0.9]}}",
-    "replicates": "a mapping such as {source: Ba et al. 2016, theirs: {en: layer norm is faster}}",
+    "replicates": "a mapping such as {source: 'Ba et al. 2016', theirs: {en: 'it is faster'}}",
 }
 
 
@@ -306,8 +306,15 @@ def _elsewhere_all() -> dict[str, str]:
 
 
 def elsewhere(here: str) -> dict[str, str]:
-    """Return keys that belong somewhere else than `here`, with their full names."""
-    return {key: full for key, full in _elsewhere_all().items() if full.rpartition(".")[0] != here}
+    """Return keys that belong somewhere else than `here`, with where that is.
+
+    A section that `here` is, or is a part of, is no answer.
+    """
+    return {
+        key: f"'{full}'" if "." in full else f"'{full}' at the top level of the config"
+        for key, full in _elsewhere_all().items()
+        if full.rpartition(".")[0] != here and not f"{here}.".startswith(f"{full}.")
+    }
 
 
 def _is_plain(value: Any) -> bool:

@@ -53,12 +53,10 @@ class StrengthsReader(BasicsReader):
                 self.problem(where, f"{dotted(at)} has the same strength twice; leave one out")
         if self.tuned and len(strengths) not in (0, 1, self.tuned.trials):
             what = f"{dotted(at)} lists {len(strengths)} strengths for {self.tuned.trials} trials"
-            drawn = " (or none, to draw them)" if techniques()[key].ranges else ""
-            self.problem(
-                at,
-                what,
-                f"one for all, or {self.tuned.trials}{drawn}: every cell gets as many trials",
-            )
+            listed = str(self.tuned.trials)
+            if techniques()[key].ranges:
+                listed = f"{listed} (or none, to draw them)"
+            self.problem(at, what, f"one for all, or {listed}: every cell gets as many trials")
         return list(strengths.values()) if len(self.document.problems) == before else []
 
     def tried(self, key: str, value: Any, at: Loc) -> list[tuple[dict[str, Any], dict[str, Loc]]]:
@@ -219,8 +217,8 @@ class StrengthsReader(BasicsReader):
         for i, cell in enumerate(asked):
             if self.tuned and cell.keys() in [other.keys() for other in asked[:i]]:
                 what = (
-                    f"{' + '.join(cell)} stands twice, but tuning makes one cell of a set of "
-                    "techniques"
+                    f"{' + '.join(cell) or 'baseline'} stands twice, "
+                    "but tuning makes one cell of a set of techniques"
                 )
                 self.problem(("combine", i), what, "one list with the strengths of both")
         return asked

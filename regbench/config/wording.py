@@ -103,14 +103,24 @@ def shown(value: Any) -> str:
             return re.sub("^-?(?=inf|nan)", r"\g<0>.", str(value))
         case []:
             return "an empty list"
+        case [_]:
+            return "a list of 1 value"
         case list():
-            return f"a list of {len(value)} value{'s' if len(value) > 1 else ''}"
+            return f"a list of {len(value)} values"
     return "a mapping" if value else "an empty mapping"
 
 
 def brief(settings: Mapping[str, Any]) -> str:
-    """Return settings as "p 0.5, input 0.1"."""
-    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "the defaults"
+    """Return settings as "p 0.5, input 0.1", or "optimizer sgd (lr 0.1)"."""
+
+    def inner(value: Any) -> str:
+        if not isinstance(value, Mapping):
+            return str(value)
+        rest = {key: v for key, v in value.items() if key != "name"}
+        shown = f"({brief(rest)})" if rest or "name" not in value else ""
+        return f"{value.get('name', '')} {shown}".strip()
+
+    return ", ".join(f"{name} {inner(value)}" for name, value in settings.items()) or "the defaults"
 
 
 def meant(value: Any, shape: Shape) -> str:

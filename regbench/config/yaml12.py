@@ -284,6 +284,9 @@ _PLAIN_WORDS = {
     "a second key in one line, or text with ': ' that needs "
     "quotes",
     "could not find expected ':'": "a key without a ':' after it; write `key: value`",
+    "sequence entries are not allowed": "a list's '- ' where none can stand; put the list on lines "
+    "of its own",
+    "mapping keys are not allowed": "a key's '? ' where none can stand; write `key: value`",
     "expected <block end>": "the indentation doesn't match the lines above; line up what belongs "
     "together",
     "expected ',' or": "a bracket isn't closed, or a comma is missing before this",
@@ -293,7 +296,7 @@ _PLAIN_WORDS = {
     "single quotes",
     "undefined alias": "this alias (*name) stands for nothing; define it above with &name, or "
     "write the value out",
-    "duplicate anchor": "this anchor (&name) is defined twice",
+    "second occurrence": "this anchor (&name) is defined twice",
     "but found another document": "a second document begins here; keep one, without `---` between",
     "expected the node content": "a value is missing here",
     "nested deeper": f"lists and mappings are nested deeper than {DEPTH}; that is no config",
@@ -310,7 +313,7 @@ def _plain_words(error: yaml.MarkedYAMLError) -> str:
     )
     opened, mark = error.context_mark, error.problem_mark
     if opened and mark and opened.line != mark.line:
-        words += f" (what it belongs to begins in line {opened.line + 1})"
+        return f"{words} (what it belongs to begins in line {opened.line + 1})"
     return words
 
 

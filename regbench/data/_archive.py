@@ -44,8 +44,8 @@ def read(
             if missing:
                 there = ", ".join(file) or "nothing"
                 raise DataError(
-                    f"{path} lacks {', '.join(missing)} (it has {there}): save all "
-                    f"{'four ' if len(keys) == 4 else ''}of {', '.join(keys)}"
+                    f"{path} lacks {', '.join(missing)} (it has {there}): save all of "
+                    f"{', '.join(keys)}"
                 )
             parts = [
                 part for part in file.zip.infolist() if part.filename.removesuffix(".npy") in keys

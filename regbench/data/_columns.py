@@ -70,9 +70,9 @@ def labels(path: Path, column: Cells) -> tuple[NDArray[np.int64], tuple[str, ...
         place = {value: number for number, value in enumerate(names)} | {"": -1}
         codes = np.array([place[value] for value in column.values], np.int64)[column.codes]
     if len(names) < 2:
+        what = f"the single class {names[0]!r}" if names else "no class"
         raise DataError(
-            f"{path}: the target {column.name!r} has {'the single class ' if names else 'no class'}"
-            f"{', '.join(map(repr, names))}: it takes at least two to tell apart"
+            f"{path}: the target {column.name!r} has {what}: it takes at least two to tell apart"
         )
     return codes.astype(np.int64), tuple(names)
 
@@ -140,12 +140,12 @@ class Choice:
             return ""
         values = [value for value in column.values if value]
         if all(map(DATE.fullmatch, values)):
-            return "it holds dates; put what matters of them, such as the month, into a column"
+            return "it holds dates: put what matters of them, such as the month, into a column"
         if len(values) <= min(MOST_CATEGORIES, self.rows / 2):
             return None
         many = f"more than {MOST_VALUES}" if column.many else f"{len(values)}"
         return (
-            f"it is text with {many} different values, such as {shortened(values[0])!r}; put what "
+            f"it is text with {many} different values, such as {shortened(values[0])!r}: put what "
             "matters of it into a column of few values"
         )
 
@@ -226,12 +226,12 @@ def missing_notes(columns: Sequence[Cells]) -> list[str]:
             empty = column.values.index("") if "" in column.values else -1
             count, rows = int((column.codes == empty).sum()), len(column.codes)
         if count:
-            gaps[isinstance(column, Numbers)].append(f"{column.name}: {count:,} of {rows:,}")
+            gaps[isinstance(column, Numbers)].append(f"{column.name} ({count:,}/{rows:,})")
     notes = {
         True: "the mean of each seed's training rows stands in, and an input of its own says where",
         False: "a category of its own",
     }
-    return [f"{listed(gaps[kind])} missing: {notes[kind]}" for kind in gaps if gaps[kind]]
+    return [f"missing in {listed(gaps[kind])}: {notes[kind]}" for kind in gaps if gaps[kind]]
 
 
 def listed(names: Collection[str]) -> str:

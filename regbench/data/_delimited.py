@@ -116,8 +116,8 @@ class _Survey:
         """Of a column that is mostly numbers: which cells are none."""
         if self.right <= self.wrong:
             return ""
-        cells = f"{self.wrong:,} of {self.wrong + self.right:,} cells"
-        return f"{cells} are no numbers, such as {self.example}"
+        cells = self.wrong + self.right
+        return f"{self.wrong:,} of {cells:,} cells are no numbers, such as {self.example}"
 
     def numbers(self, path: Path) -> Numbers:
         """Return the numbers. Raises DataError where one is infinite."""

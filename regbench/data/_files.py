@@ -66,16 +66,16 @@ def read(path: Path, md5: str, title: str) -> bytes:
     return data
 
 
-def download(dataset: str, root: Path, files: str, packed: str = "") -> None:
+def download(dataset: str, root: Path, files: str, folder: Path, packed: str = "") -> None:
     """Download torchvision's `dataset` into `root`, or unpack it there where the archive `packed`
     is there already.
 
-    files: what to put where by hand if that can't be done; the DataError that it then raises says
-    so.
+    files: what to put into `folder` by hand if that can't be done; the DataError that it then
+    raises says so.
     """
     remedy = (
-        f"put {files}, or name the folder that has the data already with --data-dir or "
-        "REGBENCH_DATA"
+        f"put {files} into {folder}, or name the folder that has the data already with --data-dir "
+        "or REGBENCH_DATA"
     )
     if root == HOMELESS:
         raise DataError(

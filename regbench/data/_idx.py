@@ -45,12 +45,12 @@ def load(
     """
     root = data_folder(data_dir)
     folder = root / dataset / "raw"
-    packed = f"{', '.join(f'{name}.gz' for name in FILES)} into {folder}"
+    packed = ", ".join(f"{name}.gz" for name in FILES)
     if not find(dataset, md5, root):
-        download(dataset, root, packed)
+        download(dataset, root, packed, folder)
         if not find(dataset, md5, root):
             raise DataError(
-                f"{folder} has {dataset} only unpacked, which can't be checked: put {packed}"
+                f"{folder} has {dataset} only unpacked, which can't be checked: put {packed} there"
             )
     train_images, train_labels, test_images, test_labels = (
         _read(folder, name, md5, dataset) for name in FILES

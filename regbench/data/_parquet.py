@@ -34,7 +34,7 @@ def read(path: Path) -> tuple[list[Cells], list[str]]:
         import pyarrow.parquet as pq
     except ImportError:
         raise DataError(
-            f"{path}: Parquet needs pyarrow: pip install 'regbench[parquet]', or save it as CSV"
+            f"{path}: Parquet needs pyarrow: `pip install 'regbench[parquet]'`, or save it as CSV"
         ) from None
     try:
         about, schema = pq.read_metadata(path), pq.read_schema(path)

@@ -63,8 +63,10 @@ def alike(files: Sequence[Path]) -> tuple[NDArray[np.uint8], list[str]]:
     height, width, _ = first.shape
     notes = []
     if max(height, width) > LARGE:
-        what = f"the images have {width} x {height} pixels"
-        notes.append(f"{what}: with `size: {_proposed(files)}` under `dataset` they train faster")
+        notes.append(
+            f"the images have {width} x {height} pixels: with `size: {_proposed(files)}` under "
+            "`dataset` they train faster"
+        )
     return images, notes
 
 
@@ -94,14 +96,14 @@ def resized(
     gray = sum(mode in (*GRAY, *DEEP) for mode, *_ in heads) if color else 0
     small = sum(h < height or w < width for _, h, w in heads)
     shaped = sum(h * width != w * height for _, h, w in heads)
-    of, now = f"of {len(files)} images", f"{width} x {height}"
+    all_, now = len(files), f"{width} x {height}"
     told = {
-        f"aren't of the shape {now}: {SAID[fit]} (fit: {fit})": shaped,
-        f"are smaller than {now} and were enlarged": small,
-        "are transparent in places and lie on white": on_white,
-        "are grayscale and became RGB, as the others are": gray,
+        f"{shaped} of {all_} images aren't of the shape {now}: {SAID[fit]} (fit: {fit})": shaped,
+        f"{small} of {all_} images are smaller than {now} and were enlarged": small,
+        f"{on_white} of {all_} images are transparent in places and lie on white": on_white,
+        f"{gray} of {all_} images are grayscale and became RGB, as the others are": gray,
     }
-    return images, [f"{count} {of} {what}" for what, count in told.items() if count]
+    return images, [note for note, count in told.items() if count]
 
 
 def _check_room(files: Sequence[Path], each: int) -> None:
@@ -152,8 +154,9 @@ def _opened(file: Path, most: int) -> Iterator[Image]:
     except DataError:
         raise
     except Exception as error:  # Pillow raises nearly anything over a damaged file
+        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"can't read the image {file} ({error}): mend it, or take it away"
+            f"can't read the image {file} ({reason}): mend it, or take it away"
         ) from error
 
 

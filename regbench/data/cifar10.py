@@ -56,7 +56,7 @@ def load(path: Path | None, data_dir: Path | None) -> Images:
             )
         return images
     if place != root / FOLDER:
-        download("CIFAR10", root, f"{PACKED} (or cifar10.npz) into {root}", PACKED)
+        download("CIFAR10", root, f"{PACKED} or cifar10.npz", root, PACKED)
     *train, test = MD5
     return Images(
         *_cifar.batches(root / FOLDER, train, MD5, "labels", "CIFAR-10"),

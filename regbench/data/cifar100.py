@@ -37,7 +37,7 @@ def load(path: Path | None, data_dir: Path | None) -> Images:
     """Return the dataset with its 100 fine labels, downloaded if need be. Raises DataError."""
     root = data_folder(data_dir)
     if find(root) != root / FOLDER:
-        download("CIFAR100", root, f"{PACKED} into {root}", PACKED)
+        download("CIFAR100", root, PACKED, root, PACKED)
     # A pickle can run code: this one is opened only with the published MD5, as the batches are.
     meta = pickle.loads(read(root / FOLDER / "meta", MD5["meta"], "CIFAR-100"), encoding="latin1")
     return Images(

@@ -54,10 +54,8 @@ def load(
     folders = _folders(path)
     notes = _left_alone(path, [item for item in _items(path) if item not in folders.values()])
     if _looks_like_halves(folders) and (misnamed := _misnamed(folders)):
-        raise DataError(
-            f"{path}: {' and '.join(misnamed)} should be called "
-            f"{' and '.join(misnamed.values())}: rename them"
-        )
+        renamed = ", ".join(f"{name} -> {half}" for name, half in misnamed.items())
+        raise DataError(f"{path}: rename the folders that are called otherwise: {renamed}")
     if not any(half in folders and _folders(folders[half]) for half in HALVES):
         files = _classes(path, 5, notes)  # so that at least one is tested on and two are left
         images = _read([file for group in files.values() for file in group], size, fit, notes)

@@ -51,7 +51,7 @@ def load(path: Path, data_dir: Path | None) -> Images:
         only = ", ".join(KEYS)
         notes.append(f"left alone in {path}, since only {only} are read: {', '.join(others)}")
     if shares := [k for k, x in (("x_train", x_train), ("x_test", x_test)) if x.dtype.kind == "f"]:
-        which = " and ".join(shares)
+        which = ", ".join(shares)
         notes.append(f"{which}: shares from 0 to 1 became pixels from 0 to 255, 255 x rounded")
     labels = [y.astype(np.uint8) for y in (y_train, y_test)]
     return Images(train_images, labels[0], test_images, labels[1], names, tuple(notes))

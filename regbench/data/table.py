@@ -58,8 +58,8 @@ def load(
     columns = [column for column in columns if column is not predicted]
     codes, classes = labels(path, predicted)
     if not (there := codes >= 0).all():
-        gone = f"{int((~there).sum()):,} of {len(there):,} rows"
-        notes.append(f"{gone} have no {predicted.name!r} and are left out")
+        gone = int((~there).sum())
+        notes.append(f"left out, without {predicted.name!r}: {gone:,} of {len(there):,} rows")
         columns = [some(column, there) for column in columns]
         codes, test = codes[there], None if test is None else test[there]
     choice = _chosen(path, columns, categories, leave_out, len(codes))
@@ -118,13 +118,7 @@ def _chosen(
     for column in columns:
         choice.take(column, column.name in categories, column.name in leave_out)
     if choice.constant:
-        one = len(choice.constant) == 1
-        what = (
-            "1 column never changes and is"
-            if one
-            else (f"{len(choice.constant)} columns never change and are")
-        )
-        choice.notes.append(f"{what} left out: {listed(choice.constant)}")
+        choice.notes.append(f"left out, since nothing changes there: {listed(choice.constant)}")
     if not choice.kept:
         raise DataError(
             f"{path} leaves no column to learn from: {'; '.join(choice.notes) or 'add some'}"

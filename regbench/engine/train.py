@@ -36,16 +36,16 @@ def train(
     runs: Sequence[Run],
     dataset: Dataset,
     stack_id: str = "",
-    on_epoch: Callable[[int, list[float]], None] = lambda epoch, accuracies: None,
+    on_epoch: Callable[[int, list[float], list[float]], None] = lambda *heard: None,
     keep: Path | None = None,
     every: float = checkpoint.EVERY,
 ) -> Rows:
     """Train `runs` (of one shape; runs of one seed neighbours) as one stack; return their records.
 
-    `on_epoch` hears each epoch's number, from 1, and the runs' validation accuracies, [] where they
-    were not measured. `keep` is the file for checkpoints, each after the first epoch that ends
-    `every` seconds behind the last one; where it holds one of these runs, they go on from there.
-    The caller deletes it.
+    `on_epoch` hears each epoch's number, from 1, the runs' validation accuracies, [] where they
+    were not measured, and their training accuracies. `keep` is the file for checkpoints, each
+    after the first epoch that ends `every` seconds behind the last one; where it holds one of these
+    runs, they go on from there. The caller deletes it.
     """
     training = Training(runs, dataset)
     if keep:
@@ -53,7 +53,7 @@ def train(
     kept = time.monotonic()
     while not training.finished:
         accuracies = training.epoch()
-        on_epoch(training.epochs, accuracies)
+        on_epoch(training.epochs, *accuracies)
         if keep and not training.finished and time.monotonic() - kept >= every:
             with suppress(OSError):  # a full disk stops the sweep where it writes records
                 training.save(keep)
@@ -93,8 +93,10 @@ class Training:
         """Whether all epochs are trained, or every run has diverged."""
         return self.epochs == self.settings.epochs or bool(self.diverged_in.all())
 
-    def epoch(self) -> list[float]:
-        """Train the next epoch; return the runs' validation accuracies, [] if not measured."""
+    def epoch(self) -> tuple[list[float], list[float]]:
+        """Train the next epoch; return the runs' accuracies on validation images, [] if not
+        measured, and in training.
+        """
         self.epochs += 1
         seconds, measured = self._pass()
         self.diverged_in[(self.diverged_in == 0) & ~np.isfinite(measured["train_loss"])] = (
@@ -115,7 +117,7 @@ class Training:
             {"epoch": self.epochs, "seconds": seconds, "alive": alive, "measured": measured}
         )
         self.clock.after_epoch(self.epochs)
-        return accuracies
+        return accuracies, measured["train_accuracy"]
 
     def _pass(self) -> tuple[float, dict[str, list[float]]]:
         """Train on every image once; return the seconds, and what was measured on the way."""

@@ -112,7 +112,7 @@ def connected(address: str | None, environment: Mapping[str, str]) -> Any:
     try:
         import ray
     except ImportError:
-        raise UsageError("--executor ray needs Ray: pip install 'regbench[ray]'") from None
+        raise UsageError("--executor ray needs Ray: `pip install 'regbench[ray]'`") from None
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
     try:
         parts = urlsplit(address if address and "//" in address else f"//{address or ''}")
@@ -120,9 +120,9 @@ def connected(address: str | None, environment: Mapping[str, str]) -> Any:
             socket.create_connection((parts.hostname, parts.port), PATIENCE).close()
         ray.init(address=address, runtime_env={"env_vars": dict(environment)}, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
-        where, why = f"at {address}" if address else "here", describe(error)
         raise UsageError(
-            f"no Ray cluster answers {where} ({why}); start one with `ray start --head`"
+            f"no Ray cluster answers at {address or 'this machine'} ({describe(error)}); start one "
+            "with `ray start --head`"
         ) from None
     return ray
 

@@ -1,5 +1,5 @@
-"""Every word that a person reads in a table or report, in each language: one YAML file a
-language.
+"""Every word that a person reads in a table, a report or a sweep's progress, in each language: one
+YAML file a language.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import string
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
+from regbench import signs
 from regbench.errors import UsageError
 from regbench.locale import particles, sentences
 
@@ -97,6 +98,12 @@ def default_language(environ: Mapping[str, str]) -> str:
     )
     code = re.split("[_.@-]", locale.lower())[0]
     return code if code in languages() else "en"
+
+
+def printable(language: str, stream: IO[str]) -> str:
+    """Return the language to speak on a stream: English where it has no Hangul."""
+    hangul = language != "ko" or signs.encodes("가", signs.encoding(stream))
+    return language if hangul else "en"
 
 
 def _flat(catalogue: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:

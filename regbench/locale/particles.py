@@ -22,8 +22,9 @@ PARTICLE = re.compile("|".join(map(re.escape, CHOICES)))
 DIGITS = {"0": "ㅇ", "1": "ㄹ", "3": "ㅁ", "6": "ㄱ", "7": "ㄹ", "8": "ㄹ"}
 """What a digit's name ends in: 영, 일, 삼, 육, 칠, 팔; the others end in a vowel."""
 LETTERS = {"L": "ㄹ", "M": "ㅁ", "N": "ㄴ", "R": "ㄹ"}
-"""The same of letters: 엘, 엠, 엔, 알."""
+"""The same of letters, as words without a vowel, such as mlp, are read: 엘, 엠, 엔, 알."""
 WORDS = (
+    (r"^parquet", ""),  # 파케이
     (r"(n|ne|ng)", "ㄴ"),
     (r"(m|me|mb)", "ㅁ"),
     (r"(l|le)", "ㄹ"),
@@ -58,7 +59,7 @@ def ending(text: str) -> str:
 
     What stands in brackets behind a word is not read with it, nor are quotation marks.
     """
-    text = re.sub(r"(?<=\S)\s*\([^()]*\)$", "", text).rstrip("'\"`’”*)] ")
+    text = re.sub(r"(?<=\S)\s*\([^()]*\)$", "", text).rstrip("'\"`’”*)]} ")
     text = re.sub("%p$", "%", text)  # 퍼센트포인트
     last = text[-1:]
     if "가" <= last <= "힣":
@@ -69,7 +70,7 @@ def ending(text: str) -> str:
     word = re.search(r"[A-Za-z]*$", text)
     if not word or not word[0]:
         return ""
-    if word[0].isupper():
-        return LETTERS.get(last, "")
+    if word[0].isupper() or not re.search("[aeiouy]", word[0].lower()):
+        return LETTERS.get(last.upper(), "")
     endings = (sound for spelt, sound in WORDS if re.search(f"{spelt}$", word[0].lower()))
     return next(endings, "")

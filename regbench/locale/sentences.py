@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,11 @@ from regbench.locale import particles
 
 FOLDER = Path(__file__).parent
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-QUOTED = re.compile("""'[^']*'|"[^"]*"|`[^`]*`""")
+QUOTE = re.compile(r"""(?<!\w)'|["`]""")
+"""A mark that opens a quotation, or ends one: no apostrophe."""
+QUOTED = re.compile(r"""(?<!\w)'[^']*'|"[^"]*"|`[^`]*`""")
+EITHER = re.compile(r"((?:\S+, )*\S+) or (\S+)")
+"""A choice of names: "a, b or c"."""
 
 
 class Template(NamedTuple):
@@ -29,14 +33,23 @@ class Template(NamedTuple):
     fixed: tuple[str, ...]
     other: str
 
-    def told(self, text: str, language: str) -> str | None:
-        """Return `text` in the other language, or None where it is another sentence."""
-        if not all(piece in text for piece in self.fixed):
-            return None
-        if not (match := self.english.fullmatch(text)):
-            return None
+    def match(self, text: str) -> re.Match[str] | None:
+        """Return how `text` is this sentence, or None where it is another."""
+        return self.english.fullmatch(text) if all(p in text for p in self.fixed) else None
+
+    def told(self, match: re.Match[str], language: str) -> str:
+        """Return what it has matched in the other language."""
         values = {name: _inner(value, language) for name, value in match.groupdict().items()}
         return PLACEHOLDER.sub(lambda found: values[found[1]], self.other)
+
+
+def _alone(match: re.Match[str]) -> tuple[bool, bool]:
+    """Return whether no other sentence seems to stand in what fills the placeholders: one that
+    this sentence is a part of, or a clause beside it.
+    """
+    values = [QUOTED.sub("", value) for value in match.groups()]
+    around = match.start(1) == 0 and ": " in values[0]
+    return not around, not any("; " in value for value in values)
 
 
 def told(text: str, language: str) -> str:
@@ -47,18 +60,45 @@ def told(text: str, language: str) -> str:
     """
     if language == "en":
         return text
-    return "\n".join(_line(line, language) for line in text.split("\n"))
+    try:
+        return "\n".join(_line(line, language) for line in text.split("\n"))
+    except RecursionError:  # hundreds of parts in each other are nobody's sentence
+        return text
 
 
-@cache
+@lru_cache(4096)
 def _line(text: str, language: str) -> str:
     """Return one line in another language."""
     exact, templates = catalogue(language)
     if text in exact:
         return exact[text]
-    found = (template.told(text, language) for template in templates)
-    other = next((other for other in found if other is not None), text)
+    place, _, what = text.partition(": ")
+    if " " not in place and what in exact:
+        return f"{place}: {exact[what]}"
+    matches = [(template, match) for template in templates if (match := template.match(text))]
+    if not matches:
+        return _in_parts(text, language)
+    template, match = max(matches, key=lambda found: _alone(found[1]))  # of equals the first
+    other = template.told(match, language)
     return particles.fitted(other) if language == "ko" else other
+
+
+def _in_parts(text: str, language: str) -> str:
+    """Return what no sentence fits part by part: sentences in a row, what stands behind a place,
+    clauses, or what a list names. A quotation is no part, and stays whole.
+    """
+    for separator, most, enough in (
+        ("; ", -1, all),
+        (": ", 1, any),
+        ("; ", -1, any),
+        (", ", -1, any),
+    ):
+        parts = text.split(separator, most)
+        if len(parts) > 1 and not any(QUOTE.search(QUOTED.sub("", part)) for part in parts):
+            others = [_inner(part, language) for part in parts]
+            if enough(other != part for other, part in zip(others, parts, strict=True)):
+                return separator.join(others)
+    return text
 
 
 def _inner(value: str, language: str) -> str:
@@ -66,6 +106,9 @@ def _inner(value: str, language: str) -> str:
     bare = value.strip()
     if " " not in bare or QUOTED.fullmatch(bare):
         return value
+    exact, _ = catalogue(language)
+    if (names := EITHER.fullmatch(bare)) and bare not in exact and "or" in exact:
+        return value.replace(bare, f"{names[1]} {exact['or']} {names[2]}", 1)
     return value.replace(bare, _line(bare, language), 1)
 
 

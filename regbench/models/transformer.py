@@ -59,11 +59,13 @@ def misfit(settings: Settings, image: tuple[int, int, int]) -> str | None:
     if height % settings.patch == 0 and width % settings.patch == 0:
         for length in settings.lengths:
             if length > height or length % settings.patch:
-                what = f"lengths has {length}, and the images have {height} rows in patches of"
-                return f"{what} {settings.patch}"
+                return (
+                    f"lengths has {length}, and the images have {height} rows in patches of "
+                    f"{settings.patch}"
+                )
         return None
     fitting = [size for size in (2, 4, 7, 8, 14, 16) if height % size == 0 and width % size == 0]
-    use = f"use a patch of {' or '.join(map(str, fitting))}" if fitting else "no patch size does"
+    use = f"sizes that do: {', '.join(map(str, fitting))}" if fitting else "no patch size does"
     return (
         f"patches of {settings.patch} x {settings.patch} don't tile {height}x{width} images; {use}"
     )

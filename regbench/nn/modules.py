@@ -258,8 +258,11 @@ class Yours:
         if patterns is not None:
             chosen = [name for p in patterns for name in named(p, modules)]
         elif not chosen and self.acts:
-            what = "no site: it has no activation module (a function such as F.relu is none)"
-            raise CodeError(("model", "sites"), f"{what}; name sites of {listed(modules)}")
+            what = (
+                "no site: it has no activation module (a function such as F.relu is none); name "
+                f"sites of {listed(modules)}"
+            )
+            raise CodeError(("model", "sites"), what)
         chosen = list(dict.fromkeys(chosen))
         for (name, call), (shape, last) in self._met(chosen, image).items():
             module = modules[name]
@@ -321,9 +324,11 @@ class Yours:
             raise CodeError(("model", "sites"), what)
         for technique in self.stack.techniques:
             if technique.place == "after_activation" and not isinstance(module, ACTIVATIONS):
-                what = f"place after_activation: the site {name} is a {type(module).__name__}, and"
-                remedy = "no activation module; leave place out, and it acts on what comes out"
-                raise CodeError(("techniques", technique.key), f"{what} {remedy}")
+                what = (
+                    f"place after_activation: the site {name} is a {type(module).__name__}, and no "
+                    "activation module; leave place out, and it acts on what comes out"
+                )
+                raise CodeError(("techniques", technique.key), what)
         return len(shape) > 1
 
     def _before(self, name: str, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:

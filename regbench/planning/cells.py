@@ -50,8 +50,10 @@ def unplannable(config: Config) -> str:
     most = max(1, RUNS // runs)
     known = list(itertools.islice(reasons, most))
     if len(known) >= most:
-        wanted = f"more than {RUNS:,} runs ({seeds} of more than {most:,} cells)"
-        return f"this asks for {wanted}; allowed: fewer strengths, techniques or seeds"
+        return (
+            f"this asks for more than {RUNS:,} runs ({seeds} of more than {most:,} cells); "
+            "allowed: fewer strengths, techniques or seeds"
+        )
     if known and None not in known:
         said = "; ".join(dict.fromkeys(str(reason) for reason in known))
         return f"no cell is left to compare with the baseline ({said})"

@@ -51,7 +51,7 @@ class Dropout(Technique):
             applied_to="뉴런",
             strengths={
                 "overfitting": "정규화 효과가 강함",
-                "ensemble": "여러 부분 신경망을 앙상블한 것과 비슷함",
+                "ensemble": "여러 서브-네트워크를 앙상블한 것과 비슷함",
             },
             weaknesses={"time": "학습이 오래 걸릴 수 있음"},
         ),

@@ -158,9 +158,7 @@ def changes(old: str, new: str) -> str:
 
 def difference(old: str, new: str, name: str) -> str:
     """Return a unified diff, its lines cut at 200 characters."""
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), name, f"{name} by its records", lineterm="", n=0
-    )
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), name, name, lineterm="", n=0)
     return "\n".join(line if len(line) <= 200 else f"{line[:197]}..." for line in lines)
 
 

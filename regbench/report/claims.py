@@ -110,9 +110,8 @@ def headed(claim: Claim, judgement: Judgement | None, words: Words) -> str:
         if about.needs == "one":
             said.append(f"- {words('claims.needs_one')}")
         parts.append("\n".join(said))
-        parts.append(
-            "\n".join(f"- {escaped(line.text)}" for line in measured(claim, judgement, words))
-        )
+        numbers_ = [f"- {escaped(line.text)}" for line in measured(claim, judgement, words)]
+        parts.append("\n".join([f"{words('claims.measured')}:", "", *numbers_]))
     if judgement and about.explanation:
         parts.append(escaped(about.explanation[spoken]))
     return "\n\n".join(parts)

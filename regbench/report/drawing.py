@@ -52,20 +52,30 @@ def warn_once(text: str) -> None:
 
 def names(cells: Sequence[CellResult], language: Words) -> dict[str, str]:
     """Return each cell's label to its short name, as a picture in this language has it."""
-    short = short_names(cells)
-    if language.language == "en":
-        return short
-    return {label: named(name, language) for label, name in short.items()}
+    return {label: named(name, language) for label, name in short_names(cells).items()}
 
 
 def named(cell: str, language: Words) -> str:
-    """Return a cell's name with what its techniques are called instead of their keys."""
+    """Return a cell's name with what its techniques and settings are called instead of their
+    keys.
+    """
     parts, at, settings = cell.partition(" @ ")
     spoken = [
         language("page.baseline") if key == "baseline" else said.name(key, language) + opened + rest
         for key, opened, rest in (part.partition("(") for part in parts.split(" + "))
     ]
-    return " + ".join(spoken) + at + settings
+    return re.sub(
+        r"\w+(?==)",
+        lambda key: setting(key[0], language),
+        "".join([" + ".join(spoken), at, settings]),
+    )
+
+
+def setting(key: str, language: Words) -> str:
+    """Return what a setting is called, "l2.strength" or "lr"; one that has no words has its key."""
+    technique, _, name = key.rpartition(".")
+    told = language(f"page.setting.{name}") if f"page.setting.{name}" in language else name
+    return f"{said.name(technique, language)} {told}" if technique else told
 
 
 class Picture(Figure):

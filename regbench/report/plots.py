@@ -32,6 +32,7 @@ from regbench.report.drawing import (
     named,
     names,
     rows_of,
+    setting,
     styled,
 )
 from regbench.results.schema import WEIGHT_SIZES
@@ -318,14 +319,14 @@ def strengths(comparison: Comparison, words: Words) -> Picture | None:
                 axes.axhspan(*ends, color=COLOURS[6], alpha=0.2, lw=0)
             for colour, (rest, points) in zip(COLOURS, lines.items(), strict=False):
                 apart = [part for part in rest if not all(part in other for other in lines)]
-                _errors(axes, points, colour, ", ".join(apart))
+                _errors(axes, points, colour, named(", ".join(apart), say))
             xs = [value for points in lines.values() for value, _ in points]
             if min(xs) > 0 and max(xs) >= 10 * min(xs):
                 axes.set_xscale("log")
             if len(lines) > 1:
                 axes.legend()
             axes.set_title(techniques()[key].card(say.language).name, fontsize=9)
-            axes.set_xlabel(techniques()[key].main)
+            axes.set_xlabel(setting(techniques()[key].main, say))
         grid[0, 0].set_ylabel(say("page.test_error"))
         return picture
 
@@ -371,8 +372,8 @@ def trials(comparison: Comparison, words: Words) -> Picture | None:
                 axes.set_xscale("log")
                 axes.minorticks_off()
             axes.set_xticks([low, high], [f"{low:.2g}", f"{high:.2g}"])
-            axes.set_title(cell if say.language == "en" else named(cell, say), fontsize=9)
-            axes.set_xlabel(name)
+            axes.set_title(named(cell, say), fontsize=9)
+            axes.set_xlabel(setting(name, say))
         # An interval of few seeds may reach beyond what is possible.
         bottom, top = grid[0, 0].get_ylim()
         grid[0, 0].set_ylim(max(bottom, 0), min(top, 100))

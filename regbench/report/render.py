@@ -107,20 +107,22 @@ def rich(
     encoding: str = "utf-8",
     full: bool = False,
     notes: bool = False,
+    first: bool = False,
     only: str | None = None,
 ) -> Report:
     """Return what to give to `Console.print`: the answer, over several conditions their table, then
     the tables of each; they take the layout that fits the console's width.
 
-    full: all cells, effects and interactions too; notes: how each number is made; only: the part of
-    `blocks.PARTS` that is shown alone. Raises UsageError where there is none.
+    full: all cells, effects and interactions too; notes: how each number is made; first: the answer
+    and its chart alone; only: the part of `blocks.PARTS` that is shown alone. Raises UsageError
+    where there is none.
     """
     from regbench.report.terminal import Report
 
     spoken = words(lang)
     if only:
         _part(comparisons, spoken, only)
-    return Report(tuple(comparisons), spoken, encoding, full, notes, only or "")
+    return Report(tuple(comparisons), spoken, encoding, full, notes, first, only or "")
 
 
 def svg(

@@ -63,6 +63,8 @@ class Report:
     """All cells, effects and interactions too, and what doesn't count."""
     notes: bool = False
     """How each number is made, below its table."""
+    first: bool = False
+    """The answer and its chart alone, which a screen has room for."""
     only: str = ""
     """The part of `blocks.PARTS` that is shown alone."""
 
@@ -76,7 +78,7 @@ class Report:
             yield Padding(Text(spell(" ".join(sentences))), (1, 1, 0, 1))
         for table in self.layout(options.max_width):
             yield from drawn(table, options.max_width)
-        if not (self.full and self.notes) and not self.only:
+        if not (self.first or self.only or (self.full and self.notes)):
             yield Padding(Text(spell(self.words("answer.all")), "dim"), (1, 1, 0, 1))
 
     def layout(self, width: int) -> Iterator[Table]:
@@ -98,9 +100,10 @@ class Report:
 
     def _of(self, comparison: Comparison, width: int) -> Iterator[Table]:
         words = self.words
-        for table in (brief(comparison, words), everyone(comparison, words)):
-            if table:
-                yield fitted(table, width)
+        charts = [brief(comparison, words), everyone(comparison, words)]
+        yield from (fitted(table, width) for table in charts[: 1 if self.first else 2] if table)
+        if self.first:
+            return
         if comparison.trained:
             yield from self._summary(comparison, width)
         if comparison.trained and not self.full:
@@ -173,8 +176,8 @@ def drawn(table: Table, width: int) -> Iterator[RenderableType]:
         yield _notes(table, width)
 
 
-def text(report: Report | Single, width: int, color: bool = False) -> str:
-    """Return the report as the terminal of `width` columns shows it; without colour, nothing but
+def text(report: RenderableType, width: int, color: bool = False) -> str:
+    """Return a report as the terminal of `width` columns shows it; without colour, nothing but
     characters.
     """
     console = Console(
@@ -293,7 +296,7 @@ def _notes(table: Table, width: int) -> RichTable:
         width - EDGES, NOTES_WIDTH
     )  # some viewers of a picture take a little more room than a terminal
     drawn.add_column()
-    drawn.add_column(overflow="fold")
+    drawn.add_column(overflow="fold", ratio=1)
     for note in table.notes:
         drawn.add_row(Text(" ·", "dim"), Text(note, "dim"))
     return drawn

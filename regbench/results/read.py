@@ -160,7 +160,9 @@ class Records:
         finished = self.runs.loc[self.runs["status"].isin(FINISHED), "run"]
         committed = table["run"].isin(finished)
         _refuse_rows(
-            path, committed & table.duplicated(key), f"this {' and '.join(key)} stand there twice"
+            path,
+            committed & table.duplicated(key),
+            f"a row with the same {', '.join(key)} stands further up",
         )
         return table[committed].reset_index(drop=True)
 
@@ -317,9 +319,13 @@ def _mapping(path: Path, parse: Callable[[str], object]) -> dict[str, Any]:
         json.dumps(value)
         deque(leaves(value), maxlen=0)  # so that nobody who compares it later falls into a hole
     except (ValueError, TypeError, RecursionError) as error:
-        raise RecordsError(f"{path} can't be understood: {one_line(str(error))}") from error
+        raise RecordsError(
+            f"{path} can't be understood ({one_line(str(error))}): put it back as it was written"
+        ) from error
     if not isinstance(value, dict):
-        raise RecordsError(f"{path} can't be understood: it holds no mapping")
+        raise RecordsError(
+            f"{path} can't be understood (it holds no mapping): put it back as it was written"
+        )
     return value
 
 

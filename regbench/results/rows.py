@@ -117,10 +117,12 @@ def whole_rows(path: Path, columns: Mapping[str, Kind]) -> Iterator[tuple[int, b
             (cells,) = csv.reader([line.decode()])
         except (UnicodeDecodeError, csv.Error) as error:
             reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else one_line(str(error))
-            raise RecordsError(f"{path}:{number}: {reason}") from error
+            raise RecordsError(
+                f"{path}:{number}: this is no row of a CSV file ({reason})"
+            ) from error
         if len(cells) != len(columns):
             raise RecordsError(
-                f"{path}:{number}: {len(cells)} cells where there are {len(columns)} columns"
+                f"{path}:{number}: the row must have {len(columns)} cells, not {len(cells)}"
             )
         yield number, line, cells
 
@@ -190,4 +192,7 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RecordsError(f"can't read {path}: {error.strerror or error}") from error
+        raise RecordsError(
+            f"can't read {path} ({error.strerror or error}): check that it is there, and its "
+            "permissions"
+        ) from error

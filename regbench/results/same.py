@@ -143,5 +143,5 @@ def _shown(leaves: Mapping[str, Any], key: str) -> str:
     return (
         shortened(json.dumps(leaves[key], ensure_ascii=False, default=str))
         if key in leaves
-        else "absent"
+        else "not set"
     )

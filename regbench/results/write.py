@@ -53,6 +53,7 @@ from regbench.results.same import (
 )
 from regbench.results.schema import ABOUT, FINISHED, STATUSES, TRIALS, Rows, beside
 from regbench.results.schema import columns as columns_of
+from regbench.text import counted
 
 
 def check_free(directory: Path) -> None:
@@ -276,9 +277,9 @@ class Writer:
             known, new = map(decisive, (here.config, config))
             if bound and (more := more_seeds(known, new)):
                 raise RecordsError(
-                    f"{self.directory} has the results of {len(known['seeds'])} seeds, and "
-                    "this config asks for "
-                    f"{len(new['seeds'])}: leave `seeds` as it was, and give --extend {more}"
+                    f"{self.directory} has the results of {len(known['seeds'])} of the "
+                    f"{len(new['seeds'])} seeds that this config asks for: leave `seeds` as it "
+                    f"was, and give --extend {more}"
                 )
             parts.append(
                 ("config", known | (only(new, *GROWS) if is_extension(known, new) else {}), new)
@@ -348,7 +349,8 @@ class Writer:
             )
             if kept < lines:
                 self.notes.append(
-                    f"{lines - kept} rows of {path} have been dropped: their runs were interrupted"
+                    f"dropped from {path}, since their runs were interrupted: "
+                    f"{counted(lines - kept, 'row')}"
                 )
                 _write(path, chain([header(columns)], rows_of(finished, path, columns)))
         return {run: status for run, (status, _) in rows.items()}

@@ -65,12 +65,15 @@ def pickled(function: Callable[..., Any]) -> bytes:
     try:
         return bytes(cloudpickle.dumps(function))
     except Exception as error:  # whatever it has closed over
-        what = f"the function can't be sent to other processes ({describe(error)})"
-        raise CodeError(AT, f"{what}; put it into a file, or use executor='serial'") from error
+        raise CodeError(
+            AT,
+            f"the function can't be sent to other processes ({describe(error)}); put it into a "
+            "file, or use executor='serial'",
+        ) from error
 
 
 def work(job: Job, emit: Callable[[object], None], held: object = None) -> Rows:
-    """Call the function of one run; emits (epoch, []) after each epoch that it yields."""
+    """Call the function of one run; emits (epoch, [], []) after each epoch that it yields."""
     (call,) = job.stack.runs
     try:
         function = job.function or code.imported(call.function, call.code, AT)
@@ -104,7 +107,7 @@ def called(
             own = {"epoch": len(epochs) + 1, "measured": checked(last), "seconds": now - heard}
             epochs.append(about | own)
             heard = now
-            emit((len(epochs), []))
+            emit((len(epochs), [], []))
     measured = checked(made)
     if call.metric not in measured:
         there = ", ".join(measured) or "nothing"

@@ -54,7 +54,7 @@ def check_fit(config: Config, images: Mapping[str, data.Images]) -> None:
                 )
 
 
-def counted(images: data.Images) -> str:
+def amount(images: data.Images) -> str:
     """Return how many images there are, of which size and of how many classes."""
     train, test = len(images.train_images), len(images.test_images)
     channels, height, width = images.shape

@@ -9,6 +9,7 @@ in flight count.
 from __future__ import annotations
 
 import io
+import os
 import threading
 import time
 from collections import Counter, defaultdict
@@ -23,40 +24,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from regbench.locale import Words, default_language, printable
+from regbench.locale import words as words_of
 from regbench.runner import notebook
+from regbench.runner.curves import Curves
 from regbench.runner.notebook import Notebook, in_notebook
-from regbench.text import one_line
+from regbench.text import counted, one_line
 
 if TYPE_CHECKING:
     from regbench.planning.plan import PlanOf, StackOf
-
-# Every word that is shown.
-BEGUN = "{runs} to train, in {stacks}"
-RESUMED = "{runs} of {total} runs were finished before"
-STARTING = "starting"
-RUN, STACK = (
-    ("{count} run", "{count} runs"),
-    ("{count} stack", "{count} stacks"),
-)  # of one, of several
-RUNS = "{done}/{total} runs"
-PER_MINUTE = "{rate:.0f} runs/min"
-PER_RUN = "{time} a run"
-LEFT = "{time} left"
-AND_MORE = "{cell} and {count} more"
-ONE_SEED = "{cells}, seed {seed}"
-SOME_SEEDS = "{cells}, {count} seeds"
-EPOCH = "epoch {epoch}/{epochs}"
-UP_TO = "up to {accuracy:.1%}"
-IN_FLIGHT = "{count} in flight"
-MORE_IN_FLIGHT = "and {count} more in flight"
-BEST = "best so far: {cell}, validation accuracy {accuracy:.1%}"
-MEAN = " (mean of {runs})"
-COUNT = "{count} {status}"
-FINISHED = "finished {stack} ({runs})"
-MISSED = "{status}: {count} of {runs} runs of {stack}: {reason}"
-DONE = "{runs} in {time}"
-STOPPED = "stopped after {time}, {done} of {total} runs done"
-SECONDS, MINUTES, HOURS = "{s} s", "{m} min {s:02} s", "{h} h {m:02} min"
 
 EVERY = 30.0
 """Seconds after which plain output says how far it is, though no stack has finished."""
@@ -96,10 +72,13 @@ class Progress:
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
         every: float = EVERY,
+        words: Words | None = None,
+        quiet: bool = False,
     ) -> None:
         """Show it on `console`, by default in a notebook's cell, else on stderr.
 
-        clock() and every are in seconds.
+        clock() and every are in seconds. words: by default the locale's language. quiet: whether
+        to show what went wrong alone.
         """
         self._notebook = Notebook(self.frame) if console is None and in_notebook() else None
         self._console = console or (
@@ -107,7 +86,8 @@ class Progress:
             if self._notebook
             else Console(stderr=True)
         )
-        self._clock, self._every = clock, every
+        self._words = words or words_of(printable(default_language(os.environ), self._console.file))
+        self._clock, self._every, self._quiet = clock, every, quiet
         self._drawn = self._notebook is not None or (
             self._console.file.isatty()
             and self._console.is_terminal
@@ -132,6 +112,7 @@ class Progress:
         self._cost = sum(stack.cost for stack in pending)
         self._runs_done, self._cost_done = 0, 0.0
         self._flights: dict[str, Flight] = {}
+        self._curves = Curves(plan, self._width, self._words.told)
         # Sum and count of a cell.
         self._accuracies: defaultdict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
         self._missed: Counter[str] = Counter()
@@ -142,7 +123,10 @@ class Progress:
         self._pace: tuple[float, float, float] | None = None
         self._begun = self._said = self._clock()
         if finished:
-            self.note(RESUMED.format(runs=finished, total=self._total))
+            key = "resumed_one" if finished == 1 else "resumed"
+            self._say(self._word(key, n=finished, runs=self._counted("run", self._total)))
+        if self._quiet:
+            return
         if pending and self._drawn:
             # stdout carries the result alone and is left as it is; the display makes way for that
             # result at the end.
@@ -154,25 +138,32 @@ class Progress:
             )
             self._live.start()
         elif pending:
-            self.note(
-                BEGUN.format(
-                    runs=counted(RUN, self._total - finished), stacks=counted(STACK, len(pending))
-                )
-            )
+            runs = self._counted("run", self._total - finished)
+            self._say(self._word("begun", runs=runs, stacks=self._counted("stack", len(pending))))
             self._speaker = threading.Thread(target=self._speak_now_and_then, daemon=True)
             self._speaker.start()
 
-    def epoch(self, stack: StackOf[Any], epoch: int, accuracies: Sequence[float]) -> None:
+    def epoch(
+        self,
+        stack: StackOf[Any],
+        epoch: int,
+        accuracies: Sequence[float],
+        training: Sequence[float] = (),
+    ) -> None:
         """Hear that `stack` has trained `epoch` (from 1); its runs' validation accuracies, [] if
-        not measured.
+        not measured, and their accuracies in training.
         """
         now = self._clock()
         flight = self._flights.get(stack.id)
         if flight is None:
-            flight = Flight(stack, label(stack), stack.runs[0].epochs, epoch, now, (epoch, now))
+            flight = Flight(
+                stack, self.label(stack), stack.runs[0].epochs, epoch, now, (epoch, now)
+            )
             self._flights[stack.id] = flight
         flight.epoch, flight.heard = epoch, now
         flight.accuracy = max(accuracies, default=flight.accuracy)
+        if self._drawn:
+            self._curves.hear(stack, epoch, accuracies, training)
         self._measure(now)
 
     def finished(self, stack: StackOf[Any], rows: Sequence[Mapping[str, object]]) -> None:
@@ -180,6 +171,7 @@ class Progress:
         of.
         """
         self._flights.pop(stack.id, None)
+        self._curves.finished(stack)
         self._runs_done += len(stack.runs)
         self._cost_done += stack.cost
         for row in rows:
@@ -192,33 +184,32 @@ class Progress:
             cell, (total, runs) = max(
                 self._accuracies.items(), key=lambda item: item[1][0] / item[1][1]
             )
-            self._best = BEST.format(cell=cell, accuracy=total / runs)
-            self._best += MEAN.format(runs=runs) if runs > 1 else ""
+            self._best = self._word("best", cell=cell, accuracy=f"{total / runs:.1%}")
+            self._best += self._word("mean", n=runs) if runs > 1 else ""
         self._measure(self._clock())
         for status in ("diverged", "failed"):
             missed = [row for row in rows if row["status"] == status]
             if missed:
                 self._missed[status] += len(missed)
-                words = {
-                    "status": status,
-                    "count": len(missed),
-                    "runs": len(rows),
-                    "reason": missed[0].get("reason"),
-                }
-                self._say(MISSED.format(stack=label(stack), **words), "bold red")
-        if not self._drawn and any(row["status"] != "failed" for row in rows):
-            self._say(
-                "; ".join(
-                    [
-                        FINISHED.format(stack=label(stack), runs=counted(RUN, len(stack.runs))),
-                        self._standing(),
-                    ]
+                said = self._word(
+                    "missed",
+                    status=self._words(f"status.{status}"),
+                    n=len(missed),
+                    runs=self._counted("run", len(rows)),
+                    stack=self.label(stack),
+                    reason=self._words.told(str(missed[0].get("reason"))),
                 )
-            )
+                self._say(said, "bold red", wrong=True)
+        if not self._drawn and any(row["status"] != "failed" for row in rows):
+            size = self._counted("run", len(stack.runs))
+            done = self._word("finished", stack=self.label(stack), runs=size)
+            self._say(f"{done}; {self._standing()}")
 
-    def note(self, text: str) -> None:
-        """Show a line that stays."""
-        self._say(text)
+    def note(self, text: str, wrong: bool = False) -> None:
+        """Show a line that stays, in the reader's language. wrong: whether it is shown where all is
+        to be quiet, too.
+        """
+        self._say(self._words.told(text), wrong=wrong)
 
     def close(self) -> None:
         """Take the display away and say what was done."""
@@ -231,31 +222,23 @@ class Progress:
             with suppress(OSError):
                 self._live.stop()
         if self._pending:
-            elapsed = duration(self._clock() - self._begun)
+            took = duration(self._clock() - self._begun, self._words)
             if self._runs_done == self._runs:
-                self._say(
-                    ", ".join(
-                        [
-                            DONE.format(
-                                runs=counted(RUN, self._total - self._before), time=elapsed
-                            ),
-                            *self._losses(),
-                        ]
-                    )
-                )
+                runs = self._counted("run", self._total - self._before)
+                done = self._word("done", runs=runs, time=took)
+                self._say(", ".join([done, *self._losses()]))
             else:
-                self._say(
-                    STOPPED.format(
-                        time=elapsed, done=round(self._done(self._runs_done)), total=self._total
-                    )
-                )
+                so_far, runs = self._done(self._runs_done), self._counted("run", self._total)
+                self._say(self._word("stopped", time=took, n=round(so_far), runs=runs))
 
     def frame(self) -> Table:
         """Return what the display shows now."""
         whole = Table.grid(expand=True)
-        whole.width = self._console.width - len(
-            "^C"
-        )  # which a terminal writes at the end: it must not begin a line
+        whole.width = self._width
+        height = self._console.height
+        if curves := self._curves.drawn(self._width, height, self._console.encoding):
+            whole.add_row(curves)
+            height -= len(self._console.render_lines(curves))
         grid = Table.grid(expand=True, padding=(0, 1))
         grid.add_column(ratio=1)
         grid.add_column(justify="right", no_wrap=True)
@@ -271,24 +254,34 @@ class Progress:
         stacks.add_column(justify="right", no_wrap=True)
         stacks.add_column(justify="right", no_wrap=True)
         flights = list(self._flights.values())
-        room = max(1, self._console.height - 6)
+        room = max(1, height - 6)
         for flight in flights[:room]:
             stacks.add_row(
                 Text(flight.label),
                 ProgressBar(total=flight.epochs or None, completed=flight.epoch),
-                Text(EPOCH.format(epoch=flight.epoch, epochs=flight.epochs or "?")),
+                Text(self._word("epoch", epoch=flight.epoch, epochs=flight.epochs or "?")),
                 Text(
-                    "" if flight.accuracy is None else UP_TO.format(accuracy=flight.accuracy), "dim"
+                    ""
+                    if flight.accuracy is None
+                    else self._word("up_to", accuracy=f"{flight.accuracy:.1%}"),
+                    "dim",
                 ),
             )
         whole.add_row(stacks)
         if len(flights) > room:
-            whole.add_row(Text(MORE_IN_FLIGHT.format(count=len(flights) - room), "dim"))
+            whole.add_row(Text(self._word("more_in_flight", n=len(flights) - room), "dim"))
         if self._best:
             whole.add_row(Text(self._best, "green"))
         if self._missed:
             whole.add_row(Text(", ".join(self._losses()), "bold red"))
         return whole
+
+    @property
+    def _width(self) -> int:
+        """Columns of the display, less `^C`: a terminal writes it at the end, and it must not begin
+        a line.
+        """
+        return self._console.width - len("^C")
 
     def _worked(self) -> tuple[float, float]:
         """Return how many runs are worked off, and how much cost, with the share of stacks in
@@ -324,26 +317,53 @@ class Progress:
         return self._before + runs * (self._total - self._before) / self._runs
 
     def _numbers(self) -> list[str]:
-        numbers = [RUNS.format(done=round(self._done(self._runs_done)), total=self._total)]
+        runs = self._counted("run", self._total)
+        numbers = [self._word("runs", done=round(self._done(self._runs_done)), runs=runs)]
         if self._pace is None:
-            return numbers if self._first else [*numbers, STARTING]
+            return numbers if self._first else [*numbers, self._word("starting")]
         moment, pace, left = self._pace
         left = max(0.0, left - (self._clock() - moment))
         rate = (
-            PER_MINUTE.format(rate=60 / pace) if pace < 30 else PER_RUN.format(time=duration(pace))
+            self._word("per_minute", rate=f"{60 / pace:.0f}")
+            if pace < 30
+            else self._word("per_run", time=duration(pace, self._words))
         )
-        return [*numbers, rate, LEFT.format(time=duration(left))]
+        return [*numbers, rate, self._word("left", time=duration(left, self._words))]
 
     def _losses(self) -> list[str]:
-        return [COUNT.format(status=status, count=count) for status, count in self._missed.items()]
+        return [
+            self._word("count", n=n, status=self._words(f"status.{status}"))
+            for status, n in self._missed.items()
+        ]
 
     def _standing(self) -> str:
-        flights = [IN_FLIGHT.format(count=len(self._flights))] if self._flights else []
+        flights = [self._word("in_flight", n=len(self._flights))] if self._flights else []
         best = [self._best] if self._best else []
         return "; ".join([", ".join([*self._numbers(), *flights, *self._losses()]), *best])
 
-    def _say(self, text: str, style: str = "") -> None:
+    def label(self, stack: StackOf[Any]) -> str:
+        """Return what a stack is called: its first cell, how many others, and which seeds."""
+        cells = list(dict.fromkeys(run.cell.label for run in stack.runs))
+        seeds = {run.seed for run in stack.runs}
+        name = one_line(cells[0])
+        if len(cells) > 1:
+            name = self._word("and_more", cell=name, n=len(cells) - 1)
+        if len(seeds) == 1:
+            return self._word("one_seed", cells=name, seed=seeds.pop())
+        return self._word("some_seeds", cells=name, n=len(seeds))
+
+    def _word(self, key: str, **values: object) -> str:
+        """Return what is shown, in the reader's language."""
+        return self._words(f"progress.{key}", **values)
+
+    def _counted(self, noun: str, count: int) -> str:
+        """Return a number with its word."""
+        return self._words.told(counted(count, noun))
+
+    def _say(self, text: str, style: str = "", wrong: bool = False) -> None:
         """Write a line. That stderr is gone is no reason to stop training."""
+        if self._quiet and not wrong:
+            return
         self._said = self._clock()
         with suppress(OSError):
             if self._notebook:
@@ -359,27 +379,11 @@ class Progress:
                 self._say(self._standing())
 
 
-def label(stack: StackOf[Any]) -> str:
-    """Return what a stack is called: its first cell, how many others, and which seeds."""
-    cells = list(dict.fromkeys(run.cell.label for run in stack.runs))
-    seeds = {run.seed for run in stack.runs}
-    name = AND_MORE.format(cell=cells[0], count=len(cells) - 1) if len(cells) > 1 else cells[0]
-    name = one_line(name)
-    if len(seeds) == 1:
-        return ONE_SEED.format(cells=name, seed=seeds.pop())
-    return SOME_SEEDS.format(cells=name, count=len(seeds))
-
-
-def counted(words: tuple[str, str], count: int) -> str:
-    """Return `count` with its word, which has a form for one and a form for several."""
-    return words[count != 1].format(count=count)
-
-
-def duration(seconds: float) -> str:
+def duration(seconds: float, words: Words) -> str:
     """Return `seconds` in words: 42 s, 3 min 05 s, 2 h 07 min."""
     whole = round(seconds)
     if whole < 60:
-        return SECONDS.format(s=whole)
+        return words("progress.seconds", s=whole)
     if whole < 3600:
-        return MINUTES.format(m=whole // 60, s=whole % 60)
-    return HOURS.format(h=whole // 3600, m=whole % 3600 // 60)
+        return words("progress.minutes", m=whole // 60, s=f"{whole % 60:02}")
+    return words("progress.hours", h=whole // 3600, m=f"{whole % 3600 // 60:02}")

@@ -25,7 +25,6 @@ from regbench.runner import calls, worker
 from regbench.runner.images import described, opened, stored
 from regbench.runner.job import Function, Job, failed
 from regbench.runner.machine import THREADS, environment, prepare, prepared, versions
-from regbench.runner.progress import label
 from regbench.trackers import feed
 
 if TYPE_CHECKING:
@@ -182,7 +181,7 @@ def persistently(
             for outcome in outcomes:
                 if outcome.died and (tries := outcome.item.after_death()):
                     again += tries
-                    stack = label(outcome.item.stack)
+                    stack = progress.label(outcome.item.stack)
                     progress.note(f"{outcome.error}; {stack} is tried again later")
                 elif outcome.stuck:
                     given_up, innocent = outcome.item.after_hang(outcome)
@@ -194,7 +193,9 @@ def persistently(
 
 
 def execute(
-    jobs: list[Job], how: How, on_epoch: Callable[[StackOf[Any], int, list[float]], None]
+    jobs: list[Job],
+    how: How,
+    on_epoch: Callable[[StackOf[Any], int, list[float], list[float]], None],
 ) -> Generator[Outcome[Job, Rows], None, None]:
     """Yield the outcome of every job, as they come; the costliest start first."""
     jobs = sorted(jobs, key=lambda job: -job.stack.cost)
@@ -202,8 +203,7 @@ def execute(
     work = worker.work if images else calls.work
 
     def hear(job: Job, event: object) -> None:
-        epoch, accuracies = cast(tuple[int, list[float]], event)
-        on_epoch(job.stack, epoch, accuracies)
+        on_epoch(job.stack, *cast(tuple[int, list[float], list[float]], event))
 
     if how.executor == "serial":
         with prepared():

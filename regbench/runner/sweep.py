@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from regbench.config import experiment_reader
 from regbench.config.config import Config
 from regbench.config.experiment import Experiment
 from regbench.errors import UsageError, refuse
+from regbench.locale import default_language, printable, sentences
 from regbench.planning.cells import load
 from regbench.planning.plan import Plan, PlanOf, shard, trials
 from regbench.results.ledger import planned
@@ -32,7 +34,7 @@ from regbench.runner.notebook import in_notebook
 from regbench.runner.progress import Progress
 from regbench.runner.run import How, run
 from regbench.runner.yours import settling
-from regbench.text import either
+from regbench.text import counted, either
 from regbench.trackers import chosen
 
 if TYPE_CHECKING:
@@ -46,11 +48,12 @@ PATIENCE = 60.0
 
 
 def say(text: str) -> None:
-    """Say something that is no part of the result: on stderr, or in a notebook's cell."""
-    if in_notebook():
-        print(text)
-    else:
-        print(f"regbench: {text}", file=sys.stderr)
+    """Say something that is no part of the result, in the locale's language: on stderr, or in a
+    notebook's cell.
+    """
+    stream = sys.stdout if in_notebook() else sys.stderr
+    told = sentences.told(text, printable(default_language(os.environ), stream))
+    print(told if in_notebook() else f"regbench: {told}", file=stream)
 
 
 @dataclass(frozen=True)
@@ -152,10 +155,8 @@ class Sweep:
         if len(config.rounds) > 1 and pending(config, self.directory):
             # The same command goes on where it was interrupted.
             last = config.rounds[-1]
-            voice.say(
-                f"the {last} seeds that were added last are not finished; they come first, and "
-                "alone"
-            )
+            seeds = counted(last, "seed")
+            voice.say(f"the last extension, by {seeds}, is not finished; it comes first, and alone")
             return config
         return config.extended(self.extend)
 
@@ -170,8 +171,8 @@ class Sweep:
             more = config.next_look() if self.until_decided else 0
             if missed or not more or not (left := Opened(self.directory).undecided()):
                 return missed
-            seeds = len(config.seeds)
-            voice.say(f"{left} verdicts are undecided after {seeds} seeds: {more} more")
+            verdicts, seeds = counted(left, "verdict"), counted(len(config.seeds), "seed")
+            voice.say(f"{verdicts} undecided after {seeds}: adding {more} more")
             config = config.extended(more)
 
     @cached_property
@@ -302,8 +303,10 @@ def train(
             try:
                 return run(config, plan, into, how, progress, function)
             except KeyboardInterrupt:
-                kept = f"what is finished is kept in {directory}"
-                progress.note(f"stopped; {kept}. Go on with: {voice.again}")
+                progress.note(
+                    f"stopped; what is finished is kept in {directory}. Go on with: {voice.again}",
+                    wrong=True,
+                )
                 raise
 
     if isinstance(config, Config) and config.tune and (first := untried(config, directory)).runs:

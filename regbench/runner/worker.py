@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def work(
     job: Job, emit: Callable[[object], None], held: Mapping[Path, data.Images] | None = None
 ) -> Rows:
-    """Train one stack on the stored images, or those `held`; emits (epoch, validation accuracies)
-    after each epoch.
+    """Train one stack on the stored images, or those `held`; emits (epoch, validation accuracies,
+    training accuracies) after each epoch.
 
     A stack that raises is halved and tried again, so that in the end only the runs at fault are
     records of a failure. Where it left a checkpoint when its process ended, it goes on from there.

@@ -52,8 +52,9 @@ def settled(config: Config, say: Callable[[str], None], data_dir: Path | None = 
     if why and model.stacked:
         raise CodeError(("model", "stacked"), f"its runs can't train together: {why}")
     if model.stacked is None:
-        together = f"train one by one: {why}" if why else "train together"
-        say(f"runs of {module.shown(config.model)} {together}")
+        shown = module.shown(config.model)
+        apart = f"runs of {shown} train one by one: {why}"
+        say(apart if why else f"runs of {shown} train together")
         model = model.model_copy(update={"stacked": not why})
     return config.model_copy(update={"model": model})
 

@@ -69,7 +69,7 @@ def arranged(found: Frame, asked: Asked, margin: float = 0.0) -> tuple[list[Tabl
         rows = columns.of_methods()
     tables = [columns.table(name, cells) for name, cells in rows.items()]
     if not any(len(table.cells) > 1 for table in tables):
-        names = " and ".join(dict.fromkeys(table.cells[0].label for table in tables))
+        names = ", ".join(dict.fromkeys(table.cells[0].label for table in tables))
         raise DataError(f"{found.source} has one method, {names}: there is nothing to compare")
     scores = [score for table in tables for cell in table.cells for score in _scores(cell)]
     name = asked.metric or columns.metric
@@ -107,8 +107,8 @@ class Columns:
         if name in self.names:
             return name
         meant = closest(name, self.names)
-        hint = f": did you mean {meant}?" if meant else f"; there are {', '.join(self.names)}"
-        raise UsageError(f"{self.found.source} has no column {name!r} ({option}){hint}")
+        hint = f"did you mean {meant}?" if meant else f"there are {', '.join(self.names)}"
+        raise UsageError(f"{self.found.source} has no column {name!r} ({option}): {hint}")
 
     def _named(self, name: str | None, option: str) -> str | None:
         return None if name is None else self.named(name, option)
@@ -330,8 +330,8 @@ class Columns:
         """Return a dataset's cells, the baseline first, as they are compared."""
         if len(cells) > MOST_CELLS:
             raise DataError(
-                f"{self.found.source} has {len(cells):,} methods, more than {MOST_CELLS:,}: is "
-                f"{self.by or 'what names them'} really the method?"
+                f"{self.found.source} has {len(cells):,} methods, more than {MOST_CELLS:,}: name "
+                "the column of the methods with --by, or those of factors with --factors"
             )
         base = self._base(dataset, list(cells))
         named = [_with(cells[base], self._label(base), {})]
@@ -359,14 +359,14 @@ class Columns:
 
     def _base(self, dataset: str, keys: Sequence[Key]) -> Key:
         """Return the baseline's key. Raises UsageError where it isn't said and can't be told."""
-        where = f" for {self.dataset} {dataset}" if dataset else ""
+        source = self.found.source + (f" ({self.dataset} {dataset})" if dataset else "")
         if self.factors:
             wanted = self._base_levels(keys)
             if wanted in keys:
                 return wanted
             raise DataError(
-                f"{self.found.source} has no run of the baseline, {self._label(wanted)}{where}: "
-                "say which it is with --baseline, such as --baseline "
+                f"{source} has no run of the baseline, {self._label(wanted)}: say which it is with "
+                "--baseline, such as --baseline "
                 f"'{','.join(f'{f}={v}' for f, v in zip(self.factors, keys[0], strict=True))}'"
             )
         names = [key[0] for key in keys]
@@ -374,15 +374,13 @@ class Columns:
             if self.asked.baseline in names:
                 return (self.asked.baseline,)
             meant = closest(self.asked.baseline, names)
-            hint = f": did you mean {meant}?" if meant else f"; there are {', '.join(names)}"
-            raise UsageError(
-                f"there is no method {self.asked.baseline!r} in {self.found.source}{where}{hint}"
-            )
+            hint = f"did you mean {meant}?" if meant else f"there are {', '.join(names)}"
+            raise UsageError(f"{source} has no method {self.asked.baseline!r}: {hint}")
         if "baseline" in names:
             return ("baseline",)
         raise UsageError(
-            f"which method of {self.found.source} is the baseline? Say --baseline {names[0]}, or "
-            f"another of {shortened(', '.join(names))}"
+            f"which method of {source} is the baseline? Say --baseline {names[0]}, or another of "
+            f"{shortened(', '.join(names))}"
         )
 
     def _base_levels(self, keys: Sequence[Key]) -> Key:

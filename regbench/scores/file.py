@@ -44,7 +44,7 @@ def _parquet(path: Path) -> pd.DataFrame:
         from pyarrow import parquet
     except ImportError:
         raise DataError(
-            f"reading {path} takes pyarrow: pip install 'regbench[parquet]', or save it as CSV"
+            f"reading {path} takes pyarrow: `pip install 'regbench[parquet]'`, or save it as CSV"
         ) from None
     try:
         about = parquet.read_metadata(path)

@@ -26,15 +26,18 @@ def read(experiment: str) -> Frame:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient
     except ImportError:
-        raise DataError("reading mlflow:// takes MLflow: pip install 'regbench[mlflow]'") from None
+        raise DataError(
+            "reading mlflow:// takes MLflow: `pip install 'regbench[mlflow]'`"
+        ) from None
     client = MlflowClient()
     try:
         known = client.get_experiment_by_name(experiment)
         if known is None:
-            there = ", ".join(e.name for e in client.search_experiments()) or "none"
+            there = ", ".join(e.name for e in client.search_experiments())
             raise UsageError(
-                f"there is no experiment {experiment!r} at {client.tracking_uri} (there: {there}):"
-                " set MLFLOW_TRACKING_URI to where the runs are"
+                f"there is no experiment {experiment!r} at {client.tracking_uri} "
+                f"({f'there are {there}' if there else 'there is none'}): set MLFLOW_TRACKING_URI "
+                "to where the runs are"
             )
         page = client.search_runs([known.experiment_id], max_results=PAGE)
         runs = [*page]

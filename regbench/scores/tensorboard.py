@@ -27,7 +27,7 @@ def read(folder: Path, pattern: str) -> Frame:
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     except ImportError:
         raise DataError(
-            "reading event files takes TensorBoard: pip install 'regbench[tensorboard]'"
+            "reading event files takes TensorBoard: `pip install 'regbench[tensorboard]'`"
         ) from None
     paths = sorted({file.parent for file in folder.rglob(FILES)})
     if not paths:

@@ -35,7 +35,7 @@ def read(place: str) -> Frame:
     try:
         import wandb
     except ImportError:
-        raise DataError("reading W&B's runs takes wandb: pip install 'regbench[wandb]'") from None
+        raise DataError("reading W&B's runs takes wandb: `pip install 'regbench[wandb]'`") from None
     folder, source = Path(place), f"wandb://{place}"
     try:
         if folder.is_dir():

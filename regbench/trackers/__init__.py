@@ -68,8 +68,8 @@ def chosen(names: Iterable[str]) -> list[type[Tracker]]:
                 reason = str(error) if isinstance(error, ImportError) else describe(error)
             if reason:
                 raise UsageError(
-                    f"--tracker {name}: it can't be loaded ({reason}); install it with pip "
-                    f"install 'regbench[{name}]'"
+                    f"--tracker {name}: it can't be loaded ({reason}); install it with `pip "
+                    f"install 'regbench[{name}]'`"
                 )
         kinds.append(tracker)
     return kinds

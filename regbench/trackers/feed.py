@@ -23,7 +23,7 @@ from regbench.planning.experiment import Call
 from regbench.planning.plan import Run
 from regbench.results.read import Records
 from regbench.results.schema import CALL_EPOCHS, CALLS, EPOCHS, RUNS, Kind, Row, Rows
-from regbench.text import one_line
+from regbench.text import counted, one_line
 from regbench.trackers import Entry, Tracker
 from regbench.trackers.base import Param
 
@@ -37,7 +37,7 @@ WAITING = (
     "all runs are trained; waiting until {tracker} has them. Ctrl-C leaves the rest to the "
     "next time"
 )
-TRACKED = "{tracker}: {new} runs added, {known} were there; see them with: {look}"
+TRACKED = "{tracker}: {new} added, {known} were there; see them with: {look}"
 
 PATIENCE = 300.0
 """Seconds that a tracker may take to get on by one run at the end of a sweep; MLflow needs a minute
@@ -166,7 +166,8 @@ def track(kind: type[Tracker], directory: Path, plan: PlanOf[Any]) -> str:
         raise
     except Exception as error:
         raise TrackerError(
-            f"{kind.key} failed after {feed.new} runs, which it keeps ({describe(error)}); "
+            f"{kind.key} failed after {counted(feed.new, 'run')}, which it keeps "
+            f"({describe(error)}); "
             "mend that, then give the same command again"
         ) from error
     return feed.summary()
@@ -238,7 +239,8 @@ class Feed:
 
     def summary(self) -> str:
         """Return how many runs it was given, how many it had, and where to look."""
-        return TRACKED.format(tracker=self.kind.key, new=self.new, known=self.known, look=self.look)
+        new = counted(self.new, "run")
+        return TRACKED.format(tracker=self.kind.key, new=new, known=self.known, look=self.look)
 
 
 class Background:

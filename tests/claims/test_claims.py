@@ -5,6 +5,7 @@ command line.
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -330,10 +331,25 @@ def test_the_command_runs_lists_and_explains(tmp_path: Path) -> None:
     listed = here("claims", *where, "--lang", "ko", cwd=tmp_path)
     assert "드롭아웃은 도움이 됨." in listed.stdout
     told = here("claims", "show", "dropout-helps", *where, cwd=tmp_path)
-    assert "supported `gain > 1`" in told.stdout
+    assert "supported gain > 1" in told.stdout
     wrong = here("claims", "run", "nothing", *where, cwd=tmp_path)
     assert wrong.returncode == 2
     assert "there is no claim 'nothing'; there are dropout-helps" in wrong.stderr
+
+
+def test_a_claim_is_shown_as_text_and_as_markdown_where_that_is_asked_for() -> None:
+    show = ("claims", "show", "bn-init-matters-less", "--lang", "ko")
+    text, markdown = regbench(*show).stdout, regbench(*show, "--format", "markdown").stdout
+    assert "0.001~1의 가우시안" in text
+    assert not re.search(r"\\|\*\*|^#| $", text, re.M)
+    assert r"0.001\~1의 가우시안" in markdown
+    assert markdown.startswith("## bn-init-matters-less\n")
+
+
+def test_a_name_that_is_nearly_a_claims_is_answered_with_it(tmp_path: Path) -> None:
+    (tmp_path / "dropout-helps.yaml").touch()
+    with pytest.raises(UsageError, match="lists them; did you mean 'dropout-helps'"):
+        claims.found(tmp_path, ["dropout_help"])
 
 
 def probed(claim: claims.Claim, runs: pd.DataFrame) -> pd.DataFrame:

@@ -55,9 +55,9 @@ def test_each_part_has_a_verdict_of_its_own(tmp_path: Path) -> None:
     assert found.parts == {"helps": "supported", "most": "undecided"}
     assert found.outcome == "qualified"
     said = shown.explained(claim, found, words("en"))
-    assert "verdict: ◐ qualified (1 of 2 parts)" in said
+    assert "verdict: ◐ holds in part (1 of 2)" in said
     assert "- ✓ supported: It helps." in said
-    assert "- ? undecided: So does L2." in said
+    assert "- ? can't tell yet: So does L2." in said
 
 
 def test_a_rule_that_asks_for_all_can_err_in_one_way_and_one_with_alternatives_in_several() -> None:

@@ -299,7 +299,5 @@ def test_an_extension_that_is_not_finished_is_finished_first_and_that_is_said(
         capsys,
         monkeypatch,
     )
-    assert (
-        "the 2 seeds that were added last are not finished; they come first, and alone" in said[2]
-    )
+    assert "the last extension, by 2 seeds, is not finished; it comes first, and alone" in said[2]
     assert "x 8 seeds" in said[1]

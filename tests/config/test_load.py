@@ -80,7 +80,7 @@ def test_a_name_is_one_in_both_unicode_forms(folder: Path) -> None:
 @pytest.mark.parametrize("stem", ["!!!", "---", "___", "🙂"])
 def test_a_file_whose_name_makes_none_is_asked_for_one(folder: Path, stem: str) -> None:
     (folder / f"{stem}.yaml").write_text(WITH_DROPOUT)
-    with pytest.raises(ConfigError, match="a line such as name: mine"):
+    with pytest.raises(ConfigError, match="a line such as `name: mine`"):
         load(folder / f"{stem}.yaml")
 
 

@@ -1,5 +1,6 @@
 """The schema, the starter, and the configs that come with the project."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ from hypothesis import settings as hypothesis_settings
 
 from regbench.config import experiment_reader
 from regbench.config.schema import schema
+from regbench.config.starter import demo, starter
 from regbench.config.yaml12 import dump, parse
 from regbench.errors import ConfigError
+from regbench.locale import languages
 from regbench.planning.cells import load
 from regbench.regularizers import techniques
+from tests.command import regbench
 from tests.config.configs import MINIMAL, ROOT, STARTER, loaded, problems, validates
 from tests.strategies import configs
+from tests.test_korean import english
 
-COMMITTED = sorted((ROOT / "configs").glob("*.yaml"))
+COMMITTED = [demo(), *sorted((ROOT / "configs").glob("*.yaml"))]
 
 
 @hypothesis_settings(
@@ -77,11 +82,42 @@ def test_the_schema_refuses_what_load_refuses_for_every_technique(folder: Path, 
             assert not validates(text)
 
 
-def test_the_starter_loads_and_shows_the_defaults_it_says_it_shows(folder: Path) -> None:
-    config = loaded(folder, STARTER)
-    assert validates(STARTER)
-    bare = {key: value for key, value in parse(STARTER, "f").data.items() if key == "techniques"}
+@pytest.mark.parametrize("language", languages())
+def test_the_starter_loads_and_shows_the_defaults_it_says_it_shows(
+    folder: Path, language: str
+) -> None:
+    text = starter(language)
+    config = loaded(folder, text)
+    assert validates(text)
+    bare = {key: value for key, value in parse(text, "f").data.items() if key == "techniques"}
     assert config == loaded(folder, MINIMAL + dump(bare))
+
+
+@pytest.mark.parametrize("language", languages())
+def test_the_starters_differ_in_their_comments_alone(language: str) -> None:
+    def settings(text: str) -> list[str]:
+        """The lines without what is said of them, those too that wait behind a #."""
+        ours = [re.sub(r"(?<=\S) +# .*", "", line) for line in text.splitlines()]
+        return [line for line in ours if not re.match("# (?!exclude:|  - )", line)]
+
+    assert settings(starter(language)) == settings(STARTER)
+    assert "  # train_size: 2000" in settings(STARTER)
+
+
+def test_init_writes_the_starter_in_the_language_of_the_reader(tmp_path: Path) -> None:
+    assert regbench("init", "en.yaml", cwd=tmp_path, LANG="en_US.UTF-8").returncode == 0
+    assert regbench("init", "ko.yaml", "--lang", "ko", cwd=tmp_path).returncode == 0
+    assert regbench("init", "too.yaml", cwd=tmp_path, LC_ALL="ko_KR.EUC-KR").returncode == 0
+    for name, language in (("en", "en"), ("ko", "ko"), ("too", "ko")):
+        written = (tmp_path / f"{name}.yaml").read_text(encoding="utf-8")
+        assert written == starter(language), name
+    assert english_words(starter("ko")) == []
+
+
+def english_words(text: str) -> list[str]:
+    """Words of English in comments."""
+    said = [line.partition("#")[2] for line in text.splitlines()]
+    return [word for line in said for word in english(re.sub(r"\{.*?\}|\[.*\]", "", line))]
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.name)

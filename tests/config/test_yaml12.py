@@ -94,40 +94,40 @@ def test_a_duplicate_key_names_both_lines_and_the_first_counts() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("a: b: c\n", "f:1:5: a ':' where none can stand"),
-        ("a:\n  b: 1\n c: 2\n", "f:3:2: the indentation doesn't match"),
-        ("a: [1, 2\nb: 3\n", "f:2:2: a bracket isn't closed, or a comma is missing"),
-        (
-            "a: 'open\nb: 3\n",
-            "f:3:1: a quote is opened and never closed (what it belongs to begins in line 1)",
-        ),
-        ("a:\n\tb: 1\n", "f:2:1: a tab can't stand here; indent with spaces"),
-        ("a: *x\n", "f:1:4: this alias (*name) stands for nothing"),
-        ('a: "C:\\data"\n', "f:1:8: between double quotes a backslash has a meaning of its own"),
-        ("a: 1\n---\nb: 2\n", "f:2:1: a second document begins here"),
-        ("a: @x\n", "f:1:4: text can't begin with this character"),
-        ("a\nb: 1\n", "f:2:2: "),
-        ("a: 1\nb\n", "f:3:1: a key without a ':'"),
-        ("? [a]\n: 1\n", "f:1:3: a key must be one word"),
-        (
-            "a: !!python/name:os.system x\n",
-            "f:1:4: the tag '!!python/name:os.system' doesn't fit here",
-        ),
-        ("a: !!int x\n", "f:1:4: the tag '!!int' doesn't fit here"),
-        ("a: !!set {b}\n", "f:1:4: the tag '!!set' doesn't fit here"),
-        ("a: x\0y\n", "f:1:5: a character that can't be printed (\\x00)"),
-        (
-            'a: 1\nb: "x\\0y"\n',
-            "f:2:4: 'x\\x00y': the text holds a character that can't be printed (\\x00)",
-        ),
-        ('a: "\\ud800"\n', "f:1:4: '\\ud800': the text holds a character"),
-        ("[" * 5000, "f:1:30: lists and mappings are nested deeper than 30"),
-        ("a: &a [*a]\n", "f:1:4: the aliases (*name) repeat too much, or stand in what they name"),
-    ],
-)
+BROKEN = [
+    ("a: b: c\n", "f:1:5: a ':' where none can stand"),
+    ("a:\n  b: 1\n c: 2\n", "f:3:2: the indentation doesn't match"),
+    ("a: [1, 2\nb: 3\n", "f:2:2: a bracket isn't closed, or a comma is missing"),
+    (
+        "a: 'open\nb: 3\n",
+        "f:3:1: a quote is opened and never closed (what it belongs to begins in line 1)",
+    ),
+    ("a:\n\tb: 1\n", "f:2:1: a tab can't stand here; indent with spaces"),
+    ("a: *x\n", "f:1:4: this alias (*name) stands for nothing"),
+    ('a: "C:\\data"\n', "f:1:8: between double quotes a backslash has a meaning of its own"),
+    ("a: 1\n---\nb: 2\n", "f:2:1: a second document begins here"),
+    ("a: @x\n", "f:1:4: text can't begin with this character"),
+    ("a\nb: 1\n", "f:2:2: "),
+    ("a: 1\nb\n", "f:3:1: a key without a ':'"),
+    ("? [a]\n: 1\n", "f:1:3: a key must be one word"),
+    (
+        "a: !!python/name:os.system x\n",
+        "f:1:4: the tag '!!python/name:os.system' doesn't fit here",
+    ),
+    ("a: !!int x\n", "f:1:4: the tag '!!int' doesn't fit here"),
+    ("a: !!set {b}\n", "f:1:4: the tag '!!set' doesn't fit here"),
+    ("a: x\0y\n", "f:1:5: a character that can't be printed (\\x00)"),
+    (
+        'a: 1\nb: "x\\0y"\n',
+        "f:2:4: 'x\\x00y': the text holds a character that can't be printed (\\x00)",
+    ),
+    ('a: "\\ud800"\n', "f:1:4: '\\ud800': the text holds a character"),
+    ("[" * 5000, "f:1:30: lists and mappings are nested deeper than 30"),
+    ("a: &a [*a]\n", "f:1:4: the aliases (*name) repeat too much, or stand in what they name"),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), BROKEN)
 def test_broken_text_is_one_placed_sentence(text: str, problem: str) -> None:
     (found,) = problems(parse(text, "f"))
     assert found.startswith(problem)

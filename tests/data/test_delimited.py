@@ -93,8 +93,8 @@ def test_what_stands_between_the_cells_is_noticed_and_so_is_a_decimal_comma(
 def test_what_stands_for_a_missing_value_is_one(tmp_path: Path, missing: str) -> None:
     images = loaded(written(tmp_path, toy(f"{missing},{missing},a\n")), target="y")
     assert np.isnan(column(images, "x")).sum() == 1
-    assert "x: 1 of 13 missing" in images.notes[0]
-    assert "kind: 1 of 13 missing: a category of its own" in images.notes[1]
+    assert "missing in x (1/13): the mean" in images.notes[0]
+    assert images.notes[1] == "missing in kind (1/13): a category of its own"
 
 
 @pytest.mark.parametrize("cell", ["None", "none", "nil", "-", "=1+1", "@x", "+a"])

@@ -410,10 +410,8 @@ def test_halves_with_other_names_are_told_their_own(halves, names):
     wrong = {
         name: half for name, half in zip(names, ("train", "test"), strict=True) if name != half
     }
-    assert (
-        f": {' and '.join(wrong)} should be called {' and '.join(wrong.values())}: rename them"
-        in refused(halves)
-    )
+    renamed = ", ".join(f"{name} -> {half}" for name, half in wrong.items())
+    assert refused(halves).endswith(f": rename the folders that are called otherwise: {renamed}")
 
 
 def test_a_path_in_the_other_unicode_form_is_found(tmp_path, flat):

@@ -79,7 +79,7 @@ def test_shares_become_the_pixels_that_they_are_shares_of_and_the_note_says_so(t
         "npz", save(tmp_path, x_train=shares, x_test=shares, y_test=np.zeros(12, int))
     )
     assert images.train_images.ravel().tolist() == [round(255 * x) for x in shares.ravel().tolist()]
-    assert images.notes[0].startswith("x_train and x_test: ")
+    assert images.notes[0].startswith("x_train, x_test: ")
 
 
 BAD = {
@@ -123,8 +123,14 @@ BAD = {
         "y_test",
     ),
     "class 2 has 1 training image": ({"y_train": np.array([0, 1] * 5 + [0, 2])}, "at least 2"),
-    "lacks y_test (it has x_train, y_train, x_test)": ({"y_test": None}, "save all four"),
-    "lacks x_train, y_train": ({"x_train": None, "y_train": None}, "save all four"),
+    "lacks y_test (it has x_train, y_train, x_test)": (
+        {"y_test": None},
+        "save all of x_train, y_train, x_test, y_test",
+    ),
+    "lacks x_train, y_train": (
+        {"x_train": None, "y_train": None},
+        "save all of x_train, y_train, x_test, y_test",
+    ),
     "can't be read": ({"y_train": np.array([0, "a"] * 6, dtype=object)}, "numpy.savez"),
 }
 

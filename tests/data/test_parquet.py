@@ -93,7 +93,7 @@ def test_without_pyarrow_a_sentence_says_what_to_install(
     path = written(tmp_path, passengers(), "data.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert refused(path, target="survived") == (
-        ": Parquet needs pyarrow: pip install 'regbench[parquet]', or save it as CSV"
+        ": Parquet needs pyarrow: `pip install 'regbench[parquet]'`, or save it as CSV"
     )
 
 

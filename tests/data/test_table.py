@@ -31,14 +31,14 @@ def test_each_column_is_what_a_person_would_take_it_for_and_the_notes_say_what_b
     assert images.test_images.shape == (24, 1, 1, 4)
     assert images.notes == (
         "the column 'id' is left out: it counts the rows",
-        "the column 'name' is left out: it is text with 60 different values, such as 'person 0'; "
+        "the column 'name' is left out: it is text with 60 different values, such as 'person 0': "
         "put what matters of it into a column of few values",
-        "the column 'born' is left out: it holds dates; put what matters of them, such as the "
+        "the column 'born' is left out: it holds dates: put what matters of them, such as the "
         "month, into a column",
-        "1 column never changes and is left out: ship",
-        "age: 10 of 60 missing: the mean of each seed's training rows stands in, and an input of "
+        "left out, since nothing changes there: ship",
+        "missing in age (10/60): the mean of each seed's training rows stands in, and an input of "
         "its own says where",
-        "deck: 15 of 60 missing: a category of its own",
+        "missing in deck (15/60): a category of its own",
     )
 
 
@@ -146,7 +146,7 @@ def test_categories_may_be_numbers_and_columns_be_left_out(tmp_path: Path) -> No
 def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
     images = loaded(written(tmp_path, toy("3,red,\n4,red,?\n")), target="y")
     assert len(images.train_images) + len(images.test_images) == 12
-    assert images.notes == ("2 of 14 rows have no 'y' and are left out",)
+    assert images.notes == ("left out, without 'y': 2 of 14 rows",)
 
 
 TARGETS: dict[str, tuple[list[Any], tuple[str, ...]]] = {
@@ -222,8 +222,8 @@ def test_a_file_without_names_of_columns_is_noticed(tmp_path: Path) -> None:
 def test_a_table_that_leaves_nothing_to_learn_from_says_why(tmp_path: Path) -> None:
     table = passengers()[["id", "ship", "survived"]]
     assert refused(written(tmp_path, table), target="survived") == (
-        " leaves no column to learn from: the column 'id' is left out: it counts the rows; 1 "
-        "column never changes and is left out: ship"
+        " leaves no column to learn from: the column 'id' is left out: it counts the rows; left "
+        "out, since nothing changes there: ship"
     )
 
 
@@ -231,7 +231,7 @@ def test_many_names_are_cut_short(tmp_path: Path) -> None:
     table = passengers()[["fare", "survived"]].assign(**{f"c{i}": 0 for i in range(9)})
     images = loaded(written(tmp_path, table), target="survived")
     assert images.notes == (
-        "9 columns never change and are left out: c0, c1, c2, c3, c4 ... (9 in all)",
+        "left out, since nothing changes there: c0, c1, c2, c3, c4 ... (9 in all)",
     )
 
 

@@ -316,7 +316,7 @@ def test_without_network_one_sentence_says_which_files_to_put_where(torchvision,
         )
     else:
         packed = {
-            "CIFAR10": "cifar-10-python.tar.gz (or cifar10.npz)",
+            "CIFAR10": "cifar-10-python.tar.gz or cifar10.npz",
             "CIFAR100": "cifar-100-python.tar.gz",
         }[dataset]
         assert f"put {packed} into {root}" in message

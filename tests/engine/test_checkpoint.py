@@ -135,14 +135,14 @@ def resumed(wanted: list[Run], dataset: Dataset, keep: Path, after: int) -> Rows
     """Train until `after` epochs are done, lose everything but the file, and go on."""
     heard = []
 
-    def stop(epoch: int, accuracies: list[float]) -> None:
+    def stop(epoch: int, *accuracies: list[float]) -> None:
         if epoch == after + 1:  # the checkpoint of `after` is written
             raise KilledError
 
     with pytest.raises(KilledError):
         train(wanted, dataset, "s", stop, keep, every=0)
     assert keep.exists()
-    rows = train(wanted, dataset, "s", lambda epoch, _: heard.append(epoch), keep, every=1e9)
+    rows = train(wanted, dataset, "s", lambda epoch, *_: heard.append(epoch), keep, every=1e9)
     assert heard[0] == after + 1, "what was trained is not trained again"
     return rows
 
@@ -210,8 +210,8 @@ def test_other_runs_and_other_code_begin_anew(
     assert keep.exists()
     heard: list[int] = []
     other = [replace(run, seed=run.seed + 1, id=f"{run.id}x") for run in wanted]
-    train(other, dataset, "s", lambda epoch, _: heard.append(epoch), keep, every=1e9)
+    train(other, dataset, "s", lambda epoch, *_: heard.append(epoch), keep, every=1e9)
     assert heard == [1, 2, 3]
     monkeypatch.setattr(checkpoint, "code", lambda: "changed")
-    train(wanted, dataset, "s", lambda epoch, _: heard.append(epoch), keep, every=1e9)
+    train(wanted, dataset, "s", lambda epoch, *_: heard.append(epoch), keep, every=1e9)
     assert heard == [1, 2, 3, 1, 2, 3]

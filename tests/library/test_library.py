@@ -25,7 +25,7 @@ from regbench import library
 from regbench.errors import ARGUMENTS, ConfigError, UnfinishedError, UsageError
 from regbench.results.read import read
 from tests.command import regbench
-from tests.tour import ROOT, TOUR, executed
+from tests.tour import ROOT, TOURS, executed
 
 QUICKSTART = ROOT / "results/reference/quickstart"
 FIGURE_6 = ROOT / "results/reference/ba-2016-figure-6"
@@ -385,9 +385,12 @@ def shown(cell: Any) -> list[Any]:
     return outputs
 
 
-def test_the_notebook_of_the_docs_runs_and_its_outputs_are_current(tmp_path: Path) -> None:
-    committed: Any = nbformat.read(TOUR, as_version=4)
-    again = executed(TOUR, tmp_path)
+@pytest.mark.parametrize("tour", TOURS, ids=lambda tour: tour.name)
+def test_the_notebook_of_the_docs_runs_and_its_outputs_are_current(
+    tmp_path: Path, tour: Path
+) -> None:
+    committed: Any = nbformat.read(tour, as_version=4)
+    again = executed(tour, tmp_path)
     assert len(committed.cells) == 10
     for then, now in zip(committed.cells, again.cells, strict=True):
         assert shown(now) == shown(then), f"`python -m tests.tour` renews it: {then.source}"

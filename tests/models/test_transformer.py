@@ -221,7 +221,7 @@ def test_macs_are_those_that_pytorch_counts() -> None:
     [
         ((1, 28, 28), None),
         ((3, 32, 32), None),
-        ((1, 14, 14), "patches of 4 x 4 don't tile 14x14 images; use a patch of 2 or 7 or 14"),
+        ((1, 14, 14), "patches of 4 x 4 don't tile 14x14 images; sizes that do: 2, 7, 14"),
         ((1, 9, 9), "patches of 4 x 4 don't tile 9x9 images; no patch size does"),
     ],
 )

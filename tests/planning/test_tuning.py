@@ -126,28 +126,28 @@ def test_where_there_is_nothing_to_choose_there_are_no_trials(tmp_path: Path) ->
     }
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "problem"),
-    [
-        ("[0.1, 0.3, 0.5, 0.7]", "[0.1, 0.3]", "techniques.dropout lists 2 strengths for 4 trials"),
-        ("[0.1, 0.3, 0.5, 0.7]", "{p: [0.1, 0.3]}", "techniques.dropout.p lists 2 values for 4 "
-                                                    "trials"),
-        ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5, high: 0.1}}",
-        "a range can't be low 0.5, high 0.1"),
-        ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5}}", "a range can't be low 0.5"),
-        ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5, high: 2}}", "dropout.p can't be"),
-        ("{low: 1e-3, high: 1e-2}", "[1e-3, 1e-2]", "tune.lr lists 2 learning rates; allowed: 4, "
-                                                    "one a trial"),
-        ("{low: 1e-3, high: 1e-2}", "{low: -1, high: 1}", "a value in tune.lr can't be"),
-        ("trials: 4", "trials: 1", "tune.trials can't be 1; allowed: a whole number of at least 2 "
-                                   "and at most 1000"),
-        ("seeds: 2\n", "seeds: [0, 10001]\n", "seed 10001 is a trial's, and the cells must have "
-                                              "seeds that chose noth"),
-        ("[l2], [dr", "[l2], {l2: 0.1}, [dr", "l2 stands twice, but tuning makes one cell of a "
-                                              "set of techniques"),
-        ("trials: 4", "trials: 900", "more than 100,000 runs"),
-    ],
-)  # fmt: skip
+WRONG_TUNING = [
+    ("[0.1, 0.3, 0.5, 0.7]", "[0.1, 0.3]", "techniques.dropout lists 2 strengths for 4 trials"),
+    ("[0.1, 0.3, 0.5, 0.7]", "{p: [0.1, 0.3]}", "techniques.dropout.p lists 2 values for 4 "
+                                                "trials"),
+    ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5, high: 0.1}}",
+    "a range can't be low 0.5, high 0.1"),
+    ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5}}", "a range can't be low 0.5"),
+    ("[0.1, 0.3, 0.5, 0.7]", "{p: {low: 0.5, high: 2}}", "dropout.p can't be"),
+    ("{low: 1e-3, high: 1e-2}", "[1e-3, 1e-2]", "tune.lr lists 2 learning rates; allowed: 4, "
+                                                "one a trial"),
+    ("{low: 1e-3, high: 1e-2}", "{low: -1, high: 1}", "a value in tune.lr can't be"),
+    ("trials: 4", "trials: 1", "tune.trials can't be 1; allowed: a whole number of at least 2 "
+                               "and at most 1000"),
+    ("seeds: 2\n", "seeds: [0, 10001]\n", "seed 10001 is a trial's, and the cells must have "
+                                          "seeds that chose noth"),
+    ("[l2], [dr", "[l2], {l2: 0.1}, [dr", "l2 stands twice, but tuning makes one cell of a "
+                                          "set of techniques"),
+    ("trials: 4", "trials: 900", "more than 100,000 runs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "problem"), WRONG_TUNING)
 def test_what_can_not_be_tuned_is_said_with_its_place(
     tmp_path: Path, old: str, new: str, problem: str
 ) -> None:

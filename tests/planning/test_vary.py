@@ -144,22 +144,27 @@ def test_every_cell_is_tuned_in_every_condition(tmp_path: Path) -> None:
     } == {32}
 
 
-@pytest.mark.parametrize(
-    ("vary", "problem"),
-    [
-        ("{train.batchsize: [4]}", "unknown key 'batchsize' in train"),
-        ("{train.optimizer.momentum: [0.5]}", "unknown key 'momentum' in train.optimizer"),
-        ("{train.nothing.there: [0.5]}", "there is no train.nothing"),
-        ("{dataset.name: [mnist]}", "'dataset.name' can't be varied"),
-        ("{dataset.size: [8]}", "'dataset.size' can't be varied"),
-        ("{seeds: [1]}", "'seeds' can't be varied"),
-        ("{dataset.train_size: [1]}", "dataset.train_size can't be 1: validation leaves 2700"),
-        ("{model: [{name: cnn, channels: [1, 1, 1, 1, 1]}]}", "halve 28x28 images to nothing"),
-        ("[]", "vary can't be an empty list"),
-        ("7", "vary can't be 7"),
-        ("[{train.epochs: 3}, {train.epochs: 3}]", "stands twice"),
-    ],
-)
+WRONG_CONDITIONS = [
+    ("{train.batchsize: [4]}", "unknown key 'batchsize' in train"),
+    ("{train.optimizer.momentum: [0.5]}", "unknown key 'momentum' in train.optimizer"),
+    ("{train.nothing.there: [0.5]}", "there is no train.nothing"),
+    ("{dataset.name: [mnist]}", "'dataset.name' can't be varied"),
+    ("{dataset.size: [8]}", "'dataset.size' can't be varied"),
+    ("{seeds: [1]}", "'seeds' can't be varied"),
+    ("{dataset.train_size: [1]}", "dataset.train_size can't be 1: validation leaves 2700"),
+    ("{model: [{name: cnn, channels: [1, 1, 1, 1, 1]}]}", "halve 28x28 images to nothing"),
+    ("{dataset: [minst, mnist5k]}", "with dataset minst: there is no dataset 'minst'"),
+    (
+        "[{train.optimizer: {name: sgd, lr: -1}}]",
+        "with train.optimizer sgd (lr -1): train.optimizer.lr can't be -1",
+    ),
+    ("[]", "vary can't be an empty list"),
+    ("7", "vary can't be 7"),
+    ("[{train.epochs: 3}, {train.epochs: 3}]", "stands twice"),
+]
+
+
+@pytest.mark.parametrize(("vary", "problem"), WRONG_CONDITIONS)
 def test_what_can_not_be_varied_is_said_with_its_place(
     tmp_path: Path, vary: str, problem: str
 ) -> None:

@@ -329,7 +329,8 @@ def test_a_korean_picture_names_techniques_in_korean(
     forest: Any = plots.forest(comparison, words("ko"))
     names = [text.get_text() for text in forest.axes[0].get_yticklabels()]
     assert "L1 + 드롭아웃 + 레이어 정규화" in names
-    assert drawing.named("l2(strength=0.1) @ lr=0.1", words("ko")) == "L2(strength=0.1) @ lr=0.1"
+    assert drawing.named("l2(strength=0.1) @ lr=0.1", words("ko")) == "L2(강도=0.1) @ 학습률=0.1"
+    assert drawing.named("batch_norm @ lr=0.1", words("en")) == "batch norm @ learning rate=0.1"
 
 
 def test_strengths_are_drawn_where_a_technique_has_several(
@@ -363,6 +364,8 @@ def test_trials_are_drawn_against_each_number_that_was_tuned(
     drawn = plots.trials(tuned_sweep(tmp_path), english)
     assert drawn
     assert len(re.findall('id="axes_', drawn.svg)) == 6, "lr of four cells, a strength of two"
+    axes = {panel.get_xlabel() for panel in drawn.axes if panel.get_visible()}
+    assert axes == {"learning rate", "L2 strength", "dropout p"}
 
 
 def probed_rows(rough: Comparison) -> pd.DataFrame:

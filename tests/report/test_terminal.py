@@ -13,7 +13,9 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from regbench.analysis.compare import compare
 from regbench.analysis.comparison import Comparison
+from regbench.locale import words
 from regbench.report import render as report
+from regbench.report import terminal
 from tests.sample import QUICKSTART, ROUGH, lose, records, sweep
 
 BOTH = pytest.mark.parametrize("lang", ["en", "ko"])
@@ -47,6 +49,18 @@ def test_whole_tables(
     snapshot: SnapshotAssertion,
 ) -> None:
     assert report.render(comparisons[name], "rich", lang, width) == snapshot(extension_class=Text)
+
+
+@BOTH
+def test_the_first_screen_is_the_answer_and_its_chart_alone(
+    comparisons: dict[str, Comparison], lang: str
+) -> None:
+    one = comparisons["quickstart"]
+    first = terminal.text(report.rich([one], lang, first=True), 80)
+    whole = terminal.text(report.rich([one], lang), 80)
+    assert whole.startswith(first.rstrip("\n"))
+    assert words(lang)("answer.brief") in first
+    assert words(lang)("answer.cells") not in first
 
 
 @BOTH

@@ -50,7 +50,7 @@ def test_what_only_a_hostile_file_holds_is_refused_or_can_be_compared(tmp_path, 
         commit(results, "a")
     (tmp_path / file).write_bytes(content)
     found = read(tmp_path)
-    prefix = f"{tmp_path / file} can't be understood: "
+    prefix = f"{tmp_path / file} can't be understood ("
     try:
         message = prefix + differences(getattr(found, file.split(".")[0]), {})[0]
         found.digest()
@@ -90,7 +90,7 @@ def test_a_missing_or_foreign_file_of_probes_is_named(tmp_path):
         (text.replace("0.25", "x"), "probes.csv:4: value is 'x'"),
         (
             text + text.splitlines()[-1] + "\n",
-            "probes.csv:5: this run and probe and name and at stand there twice",
+            "probes.csv:5: a row with the same run, probe, name, at stands further up",
         ),
     ):
         path.write_text(wrong)
@@ -126,8 +126,8 @@ def test_a_missing_or_foreign_file_of_probes_is_named(tmp_path):
             ["runs.csv:3: test_accuracy is 'a quarter', not a number"],
         ),
         ("runs.csv", "0.25", "True", ["runs.csv:3: test_accuracy is 'True', not a number"]),
-        ("runs.csv", "0.25", "0.2,5", ["runs.csv:3", "34 cells where there are 33 columns"]),
-        ("runs.csv", "b,baseline,", "b,", ["runs.csv:3", "32 cells"]),
+        ("runs.csv", "0.25", "0.2,5", ["runs.csv:3", "the row must have 33 cells, not 34"]),
+        ("runs.csv", "b,baseline,", "b,", ["runs.csv:3", "33 cells, not 32"]),
         (
             "runs.csv",
             "b,baseline,,,0",
@@ -143,7 +143,7 @@ def test_a_missing_or_foreign_file_of_probes_is_named(tmp_path):
         ("runs.csv", "b,baseline", "a,baseline", ["runs.csv:", "once more"]),
         ("runs.csv", ",ok,", ",done,", ["runs.csv:2", "status"]),
         ("runs.csv", "baseline", "b\udcffseline", ["runs.csv:2", "not UTF-8"]),
-        ("epochs.csv", "a,baseline,0,2", "a,baseline,0,1", ["epochs.csv:3", "twice"]),
+        ("epochs.csv", "a,baseline,0,2", "a,baseline,0,1", ["epochs.csv:3", "the same run, epoch"]),
         (
             "epochs.csv",
             "a,baseline,0,2",
@@ -151,7 +151,7 @@ def test_a_missing_or_foreign_file_of_probes_is_named(tmp_path):
             ["epochs.csv:3: epoch is 'two', not a whole number"],
         ),
         ("details.csv", "weights,", "", ["details.csv:1", "missing columns: weights"]),
-        ("details.csv", "b,baseline", "a,baseline", ["details.csv:3", "twice"]),
+        ("details.csv", "b,baseline", "a,baseline", ["details.csv:3", "the same run"]),
         ("config.yaml", "name:", "name: [", ["config.yaml", "can't be understood"]),
         ("environment.json", "{", "", ["environment.json", "can't be understood"]),
         ("dataset.json", '"', "", ["dataset.json", "can't be understood"]),
@@ -172,10 +172,10 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(directory, file, old, 
     [
         ("runs.csv", ",test_ece", "", "missing columns: test_ece"),
         ("epochs.csv", ",lr", "", "missing columns: lr"),
-        ("runs.csv", "b,baseline,", "b,", "runs.csv:3: 32 cells"),
+        ("runs.csv", "b,baseline,", "b,", "runs.csv:3: the row must have 33 cells, not 32"),
         ("runs.csv", "b,baseline", "a,baseline", "runs.csv:3: run a stands there a second time"),
         ("runs.csv", ",ok,", ",done,", "runs.csv:2: status"),
-        ("runs.csv", "baseline", "b\udcffseline", "runs.csv:2: not UTF-8"),
+        ("runs.csv", "baseline", "b\udcffseline", "runs.csv:2: .*not UTF-8"),
         ("config.yaml", "name:", "name: [", "can't be understood"),
     ],
 )

@@ -143,7 +143,7 @@ def test_data_that_moved_to_another_folder_are_the_same_data(tmp_path):
             },
             [
                 "techniques.dropout[1].p was 0.5, now 0.6",
-                "techniques.l2[0].strength was absent, now 0.01",
+                "techniques.l2[0].strength was not set, now 0.01",
             ],
         ),
         ({"config": CONFIG | {"seeds": [0, 1]}}, ["seeds was [0, 1, 2], now [0, 1]"]),
@@ -155,7 +155,7 @@ def test_data_that_moved_to_another_folder_are_the_same_data(tmp_path):
             {"environment": ENVIRONMENT | {"regbench": "0.2.0"}},
             ["environment", 'regbench was "0.1.0", now "0.2.0"'],
         ),
-        ({"environment": ENVIRONMENT | {"device": "cuda"}}, ['device was absent, now "cuda"']),
+        ({"environment": ENVIRONMENT | {"device": "cuda"}}, ['device was not set, now "cuda"']),
     ],
 )
 def test_a_directory_of_another_sweep_is_refused_with_what_differs(tmp_path, change, words):
@@ -174,7 +174,7 @@ def test_a_directory_of_another_sweep_is_refused_with_what_differs(tmp_path, cha
 def test_of_many_differences_a_handful_is_named(tmp_path):
     with opened(tmp_path, config={f"key{n}": n for n in range(9)}) as results:
         commit(results, "a")
-    with pytest.raises(RecordsError, match=r"key0 was 0, now absent;.*; and 4 more;"):
+    with pytest.raises(RecordsError, match=r"key0 was 0, now not set;.*; and 4 more;"):
         opened(tmp_path, config={})
 
 

@@ -40,7 +40,7 @@ def test_what_a_merge_lacks_is_said_and_trained_by_the_command_it_names(
 ) -> None:
     done = regbench("merge", shards[0], "--out", "part", cwd=tmp_path)
     assert done.returncode == 4
-    command = done.stderr.partition("this trains them: regbench ")[2].split()
+    command = done.stderr.partition("go on with: regbench ")[2].split()
     assert regbench(*command, cwd=tmp_path).returncode == 0
     assert len(read(tmp_path / "part").runs) == 24
 

@@ -13,8 +13,9 @@ import pytest
 from rich.console import Console
 
 import regbench
+from regbench.locale import words as english
 from regbench.planning.plan import Cell, Plan, Run, Stack
-from regbench.runner.progress import Progress, duration, label
+from regbench.runner.progress import Progress, duration
 
 
 class Settings:
@@ -287,7 +288,7 @@ def test_slow_runs_have_seconds_a_run_for_a_rate(progress, clock):
     ],
 )
 def test_durations(seconds, words):
-    assert duration(seconds) == words
+    assert duration(seconds, english("en")) == words
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,8 @@ def test_durations(seconds, words):
     ],
 )
 def test_a_stack_is_called_by_its_first_cell_and_its_seeds(cells, seeds, name):
-    assert label(stack("s", cells, seeds)) == name
+    progress = Progress(Console(file=io.StringIO()))
+    assert progress.label(stack("s", cells, seeds)) == name
 
 
 # The display in a terminal
@@ -331,6 +333,44 @@ def test_the_display_fits_the_terminal_and_keeps_its_numbers(width, height, cloc
     assert any(re.fullmatch(r"and \d+ more in flight", line.strip()) for line in shown)
     assert "best so far: dropout(p=0.0)" in " ".join(shown)
     progress.close()
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_the_learning_curves_stand_above_the_progress_where_the_terminal_is_high_enough(
+    width, clock
+):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def shown(height):
+        console = Console(
+            file=Terminal(), width=width, height=height, force_terminal=True, color_system=None
+        )
+        with Progress(console, clock) as progress:
+            progress.start(plan(*stacks), stacks, 0)
+            for each in stacks:
+                for epoch in (1, 2, 3):
+                    progress.epoch(each, epoch, [0.2 * epoch, 0.912], [0.3 * epoch, 0.5])
+        console.file = Terminal()  # once the display no longer writes to it
+        console.print(progress.frame())
+        return console.file.getvalue().splitlines()
+
+    stacks = [stack(f"s{n}", [f"dropout(p=0.{n})", "l1"]) for n in range(30)]
+    drawn = shown(24)
+    assert len(drawn) < 24
+    assert all(len(line.rstrip()) <= width - 2 for line in drawn)
+    assert re.search(r"\(p=0.0\) +l1 ", "".join(drawn[:2]))
+    above, below = (
+        next(i for i, line in enumerate(drawn) if word in line)
+        for word in ("training accuracy", "0/60 runs")
+    )
+    assert above < below
+    assert re.search("[⠁-⣿]", "".join(drawn[:above]))
+    assert "epoch 3/10" in drawn[below + 1]
+    low = shown(19)
+    assert "0/60 runs" in low[0]
+    assert not re.search("[⠁-⣿]", "".join(low))
 
 
 SCRIPT = """
@@ -398,7 +438,7 @@ def in_a_terminal(*arguments: str, **variables: str) -> tuple[str, str]:
 def test_in_a_terminal_the_display_moves_on_and_makes_way_for_the_result():
     out, terminal = in_a_terminal()
     assert out == "a word of the result\nthe result\n"
-    assert "0/1 runs" in terminal
+    assert "0/1 run" in terminal
     assert "epoch 4/10 up to 50.0%" in re.sub(r"\x1b\[[\d;]*m", "", terminal)
     assert "\x1b[?25l" in terminal  # the cursor goes,
     assert terminal.rindex("\x1b[?25h") > terminal.rindex("\x1b[?25l")  # and comes back
@@ -421,7 +461,7 @@ def test_a_dumb_terminal_has_plain_lines():
 def test_ctrl_c_gives_the_cursor_back():
     _, terminal = in_a_terminal("interrupt")
     assert terminal.rindex("\x1b[?25h") > terminal.rindex("\x1b[?25l")
-    assert re.search(r"stopped after [01] s, 0 of 1 runs done\n", terminal)
+    assert re.search(r"stopped after [01] s, 0 of 1 run done\n", terminal)
 
 
 def test_forced_colour_puts_no_control_codes_into_a_file(monkeypatch, out):

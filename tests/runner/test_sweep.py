@@ -251,7 +251,7 @@ def test_seeds_are_added_until_decided_by_a_rule_that_was_declared(tmp_path: Pat
     )
     done = swept_alone(file, "--out", tmp_path / "out", "--until-decided", "--lang", "en")
     assert done.returncode == 0, done.stderr
-    assert "4 verdicts are undecided after 2 seeds: 3 more" in done.stderr
+    assert "4 verdicts undecided after 2 seeds: adding 3 more" in done.stderr
     held = read(tmp_path / "out").config
     assert held["rounds"] in ([2, 3], [2, 3, 1])
     assert "2 looks declared beforehand: every interval and p is judged at 0.034" in " ".join(

@@ -198,7 +198,7 @@ def test_a_run_without_a_score_counts_against_its_method_and_an_empty_wide_cell_
     [
         (LONG, {"by": "methd"}, UsageError, "mine.csv has no column 'methd' (`by`): did you mean"),
         (LONG, {"by": "method"}, UsageError, "which method of mine.csv is the baseline? Say"),
-        (LONG, {"by": "method", "baseline": "pln"}, UsageError, "no method 'pln' in mine.csv: did"),
+        (LONG, {"by": "method", "baseline": "pln"}, UsageError, "no method 'pln': did you"),
         ("seed,acc,lr\n0,1,2\n1,2,3\n", {"metric": "acc", "baseline": "acc"}, UsageError,
          "each row of mine.csv is a run, by metric='acc': say which column names its method"),
         (LONG, {}, UsageError, "mine.csv:2: method is 'plain', which is no score: if a row is a"),

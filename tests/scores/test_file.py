@@ -48,7 +48,7 @@ def test_spaces_behind_a_delimiter_are_no_part_of_a_cell(tmp_path: Path) -> None
     ("content", "said"),
     [
         (b"", "mine.csv is empty"),
-        (b"a,b\n1\n", "mine.csv:2: 1 cells, and the first line names 2"),
+        (b"a,b\n1\n", "mine.csv:2: 1 cell, and the first line names 2"),
         (b"a,a\n1,2\n", "the columns 1 and 2 are both called 'a'"),
         (b'a,b\n1,"2\n', "mine.csv:2: this is no row of a CSV file"),
         (b"PK\x03\x04xlsx", "is an Excel file or another archive"),

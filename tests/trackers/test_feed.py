@@ -314,7 +314,7 @@ def test_a_package_that_is_missing_is_said_with_the_command_that_installs_it(
     }.items():
         monkeypatch.setattr(trackers()["wandb"], "packages", (package,))
         with pytest.raises(
-            UsageError, match=rf"\({reason}\); install it with pip install 'regbench\[wandb\]'"
+            UsageError, match=rf"\({reason}\); install it with `pip install 'regbench\[wandb\]'"
         ):
             chosen(["wandb"])
 
