@@ -11,7 +11,17 @@ import typer
 from typer.exceptions import TyperException
 
 from regbench import signs
-from regbench.commands import claims, compare, config, demo, doctor, listing, results, sweep
+from regbench.commands import (
+    claims,
+    compare,
+    completion,
+    config,
+    demo,
+    doctor,
+    listing,
+    results,
+    sweep,
+)
 from regbench.commands.options import fail, tell, told
 from regbench.commands.spoken import Command, Group
 from regbench.errors import ConfigError, RegbenchError, sentence
@@ -101,6 +111,8 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by whoever started this process
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
         signs.settle(getattr(sys, name))
+    if completion.ASKED in os.environ:
+        completion.answered(app)
     try:
         sys.exit(app(prog_name="regbench", standalone_mode=False))
     except TyperException as error:  # of the command line itself

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from regbench.commands import completion
 from regbench.commands.options import (
     DataDir,
     Device,
@@ -109,7 +110,12 @@ def claims_(
 @claims.command(name="run", cls=Command)
 def claims_run(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="the claims to run; default: all")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="the claims to run; default: all",
+            autocompletion=completion.claims,
+        ),
     ] = None,
     folder: Folder = None,
     out: Annotated[
@@ -186,7 +192,12 @@ def tested(claim: Claim, directory: Path, how: How, level: float) -> Judgement:
 
 @claims.command(name="show", cls=Command)
 def claims_show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="the claim to explain")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="the claim to explain", autocompletion=completion.claims
+        ),
+    ],
     folder: Folder = None,
     form: Form = None,
 ) -> None:
@@ -217,7 +228,8 @@ def claims_folder(given: Path | None) -> Path:
     Raises UsageError where it holds none.
     """
     came = Path(sysconfig.get_path("data")) / "share/regbench/claims"
-    folder = given or next((place for place in (CLAIMS, came, CHECKOUT) if place.is_dir()), CLAIMS)
+    there = (place for place in (CLAIMS, came, CHECKOUT) if any(place.glob("*.yaml")))
+    folder = given or next(there, CLAIMS)
     if not folder.is_dir():
         raise UsageError(
             f"there is no folder {folder}; name the one that holds your claims with --claims"

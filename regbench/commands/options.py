@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from regbench import signs
+from regbench.commands import completion
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,11 +28,20 @@ def as_stored(path: Path) -> Path:
 ConfigFile = Annotated[
     Path,
     typer.Argument(
-        metavar="CONFIG", help="the YAML file that says what to train", callback=as_stored
+        metavar="CONFIG",
+        help="the YAML file that says what to train",
+        callback=as_stored,
+        autocompletion=completion.configs,
     ),
 ]
 Directory = Annotated[
-    Path, typer.Argument(metavar="DIR", help="a results directory", callback=as_stored)
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="a results directory",
+        callback=as_stored,
+        autocompletion=completion.folders,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -54,6 +64,7 @@ Where = Annotated[
     typer.Option(
         metavar="CONDITION",
         help="show this condition alone, as the tables name it, of a sweep with `vary`",
+        autocompletion=completion.conditions,
     ),
 ]
 Format = Annotated[

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from regbench import signs
+from regbench.commands import completion
 from regbench.commands.options import (
     Check,
     Directory,
@@ -326,9 +327,17 @@ def _refuse_unpaired(seeds: list[str]) -> None:
 
 def versus(
     directory: Directory,
-    one: Annotated[str, typer.Argument(metavar="CELL", help="a cell, named as in the table")],
+    one: Annotated[
+        str,
+        typer.Argument(
+            metavar="CELL", help="a cell, named as in the table", autocompletion=completion.cells
+        ),
+    ],
     other: Annotated[
-        str, typer.Argument(metavar="CELL", help="the cell to compare it with")
+        str,
+        typer.Argument(
+            metavar="CELL", help="the cell to compare it with", autocompletion=completion.cells
+        ),
     ] = "baseline",
     where: Where = None,
 ) -> None:
@@ -342,8 +351,16 @@ def versus(
 
 
 def diff(
-    one: Annotated[Path, typer.Argument(metavar="A", help="a results directory")],
-    other: Annotated[Path, typer.Argument(metavar="B", help="another, to compare with it")],
+    one: Annotated[
+        Path,
+        typer.Argument(metavar="A", help="a results directory", autocompletion=completion.folders),
+    ],
+    other: Annotated[
+        Path,
+        typer.Argument(
+            metavar="B", help="another, to compare with it", autocompletion=completion.folders
+        ),
+    ],
 ) -> None:
     """Say what changed between two results directories, from config to verdicts."""
     from regbench.analysis.changes import changes

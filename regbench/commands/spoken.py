@@ -68,8 +68,15 @@ class Spoken(Shown):
         return _told(super().get_help_option(ctx))
 
     def get_params(self, ctx: Any) -> Any:
-        """Return the parameters; of a flag no type is shown, for it takes no value."""
-        return [_told(param) for param in super().get_params(ctx)]
+        """Return the parameters; of a flag no type is shown, for it takes no value.
+
+        Where a shell completes the line, what holds for every command is among them.
+        """
+        found = [_told(param) for param in super().get_params(ctx)]
+        if ctx.resilient_parsing and ctx.parent:
+            root = ctx.find_root()
+            found += [p for p in root.command.get_params(root) if p.name in ("lang", "quiet")]
+        return found
 
 
 class Command(Spoken, TyperCommand):
@@ -85,7 +92,7 @@ class Group(Spoken, TyperGroup):
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
         """Return the context of this group; what the whole line is to obey is taken from it."""
-        if parent is None:
+        if parent is None and not extra.get("resilient_parsing"):
             args, lang, quiet = taken(args)
             options.LANGUAGE.set(lang)
             options.QUIET.set(quiet)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from regbench.commands import completion
 from regbench.commands.options import (
     QUIET,
     ConfigFile,
@@ -160,7 +161,12 @@ def interruptible(train: Callable[[Voice], int]) -> int:
 
 def merge(
     parts: Annotated[
-        list[Path], typer.Argument(metavar="DIR", help="results directories of the parts")
+        list[Path],
+        typer.Argument(
+            metavar="DIR",
+            help="results directories of the parts",
+            autocompletion=completion.folders,
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder for the joined results")],
 ) -> None:
