@@ -72,6 +72,7 @@ SAID_TO_NOBODY: dict[str, set[str]] = {
     },
     "report/data_schema.py": {"regbench table --format json"},
     "report/latex.py": {
+        r"% \usepackage{booktabs,array,amssymb,adjustbox}",
         r"% \usepackage{booktabs,array,amssymb,graphicx}",
         r"\begin{minipage}{\textwidth}\scriptsize ⟦1⟧\end{minipage}",
     },
@@ -187,7 +188,7 @@ def sentences(file: Path) -> Iterator[str]:
             )
         else:
             continue
-        if text.startswith(("<svg", "<text", "outside ")):  # of pictures
+        if "(?" in text or text.startswith(("<svg", "<text", "outside ")):  # patterns, pictures
             continue
         if len(re.findall(r"\b[a-z]{2,}\b", re.sub("`[^`]*`", "", text))) > 2 and " " in text:
             yield from text.strip().split("\n")

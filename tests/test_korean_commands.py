@@ -27,7 +27,7 @@ THINGS = {
     *trackers(),
     *languages(),
     *(word for file in CLAIMS.glob("*.yaml") for word in file.stem.split("-")),
-    *("python", "adam", "models", "datasets", "seed", "hash"),
+    *("python", "adam", "models", "datasets", "seed", "hash", "fingerprint", "platform", "null"),
 }
 """Names of what there is."""
 

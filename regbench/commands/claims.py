@@ -139,6 +139,7 @@ def claims_run(
 
     A run that diverges is a result. Exit with 4 where a claim has not enough seeds.
     """
+    # Long, since every option has its words beside it.
     from regbench.claims import claims as stated
     from regbench.claims import judge as judging
     from regbench.locale import words
