@@ -74,6 +74,7 @@ SAID_TO_NOBODY: dict[str, set[str]] = {
     "report/latex.py": {
         r"% \usepackage{booktabs,array,amssymb,adjustbox}",
         r"% \usepackage{kotex}  % pdflatex, xelatex, lualatex",
+        r"\begin{adjustbox}{max width=\linewidth}",
         r"\begin{minipage}{\linewidth}\scriptsize ⟦1⟧\end{minipage}",
     },
     "errors.py": {  # a pattern
