@@ -73,8 +73,9 @@ SAID_TO_NOBODY: dict[str, set[str]] = {
     "report/data_schema.py": {"regbench table --format json"},
     "report/latex.py": {
         r"% \usepackage{booktabs,array,amssymb,adjustbox}",
-        r"% \usepackage{booktabs,array,amssymb,graphicx}",
-        r"\begin{minipage}{\textwidth}\scriptsize ⟦1⟧\end{minipage}",
+        r"% \usepackage{kotex}  % pdflatex, xelatex, lualatex",
+        r"\begin{adjustbox}{max width=\linewidth}",
+        r"\begin{minipage}{\linewidth}\scriptsize ⟦1⟧\end{minipage}",
     },
     "config/reader.py": {"there is no ⟦1⟧ ⟦3⟧"},  # with each of its kinds it is in the catalogue
     "config/wording.py": {"of at least"},

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from regbench.commands import completion
 from regbench.commands.options import (
     DataDir,
     Device,
@@ -52,6 +51,12 @@ Form = Annotated[
     Literal["rich", "markdown"] | None,
     typer.Option("--format", help="form of the output; default: rich, for the terminal"),
 ]
+
+
+def offered(context: typer.Context) -> list[str]:
+    """Return the names of the claims, for a shell to complete."""
+    folder = context.params.get("folder")
+    return sorted(file.stem for file in claims_folder(folder and Path(folder)).glob("*.yaml"))
 
 
 @claims.callback(invoke_without_command=True)
@@ -114,7 +119,7 @@ def claims_run(
         typer.Argument(
             metavar="NAME",
             help="the claims to run; default: all",
-            autocompletion=completion.claims,
+            autocompletion=offered,
         ),
     ] = None,
     folder: Folder = None,
@@ -195,9 +200,7 @@ def tested(claim: Claim, directory: Path, how: How, level: float) -> Judgement:
 def claims_show(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="NAME", help="the claim to explain", autocompletion=completion.claims
-        ),
+        typer.Argument(metavar="NAME", help="the claim to explain", autocompletion=offered),
     ],
     folder: Folder = None,
     form: Form = None,

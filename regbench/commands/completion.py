@@ -109,14 +109,6 @@ def conditions(ctx: typer.Context) -> list[str]:
     return [*dict.fromkeys(label.partition(" @ ")[2] for label in _labels(ctx) if " @ " in label)]
 
 
-def claims(ctx: typer.Context) -> list[str]:
-    """Return the names of the claims."""
-    from regbench.commands.claims import claims_folder
-
-    folder = ctx.params.get("folder")
-    return sorted(file.stem for file in claims_folder(folder and Path(folder)).glob("*.yaml"))
-
-
 def _labels(ctx: typer.Context) -> list[str]:
     """Return the cells of the runs in the directory that was named."""
     # Behind an option that still lacks its value, what was named is among the loose arguments.

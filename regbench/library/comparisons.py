@@ -275,7 +275,7 @@ class Comparisons:
 
         >>> import regbench as rb
         >>> rb.open("results/reference/quickstart").to_latex().count("toprule")
-        6
+        8
         """
         return self._text("latex", lang, where)
 
