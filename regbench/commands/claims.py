@@ -59,6 +59,12 @@ def offered(context: typer.Context) -> list[str]:
     return sorted(file.stem for file in claims_folder(folder and Path(folder)).glob("*.yaml"))
 
 
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME", help="the claims to run; default: all", autocompletion=offered),
+]
+
+
 @claims.callback(invoke_without_command=True)
 def claims_(
     context: typer.Context,
@@ -114,14 +120,7 @@ def claims_(
 
 @claims.command(name="run", cls=Command)
 def claims_run(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="the claims to run; default: all",
-            autocompletion=offered,
-        ),
-    ] = None,
+    names: Names = None,
     folder: Folder = None,
     out: Annotated[
         Path | None,
