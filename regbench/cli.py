@@ -114,7 +114,7 @@ def main() -> None:
     if completion.ASKED in os.environ:
         completion.answered(app)
     try:
-        sys.exit(app(prog_name="regbench", standalone_mode=False))
+        sys.exit(app(prog_name="regbench", standalone_mode=False) or 0)
     except TyperException as error:  # of the command line itself
         if context := getattr(error, "ctx", None):
             print(context.get_usage(), file=sys.stderr)

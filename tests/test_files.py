@@ -68,6 +68,9 @@ WRITING = [
     ["merge", "results", "--out", "."],
     ["merge", "results", "--out", "notes"],
     ["report", "results"],
+    ["demo", "--out", "."],
+    ["demo", "--out", "notes"],
+    ["demo", "--out", "results"],
     ["report", "results", "--out", "page.html"],
     ["report", "results", "--out", "thesis.md"],
     ["report", "results", "--out", "config.yaml"],
@@ -119,7 +122,7 @@ def test_no_command_takes_away_or_overwrites_what_a_person_made(
             cli.main()
         said = capsys.readouterr()
         ours = words[1:] == ["QUICKSTART", "--out", "results"]
-        assert (end.value.code == 0) == ours, (words, said.err)
+        assert (not end.value.code) == ours, (words, said.err)
         now = {
             path: path.read_bytes()
             for path in mine.rglob("*")

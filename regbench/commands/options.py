@@ -181,7 +181,7 @@ def stdout(width: int | None = None) -> Console:
     """
     from rich.console import Console
 
-    if width is None and not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+    if width is None and not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
         width = 120
     # What is shown comes from files and plugins: text, never markup.
     return Console(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)

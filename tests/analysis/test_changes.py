@@ -54,7 +54,7 @@ def test_each_difference_is_a_line_with_its_kind(tmp_path: Path) -> None:
     assert f"runs: 1 only in {QUICKSTART}" in done.stdout
     assert re.search("^verdicts: .*: helps; now: can't tell yet$", done.stdout, re.M), done.stdout
     korean = regbench("diff", QUICKSTART, other, "--lang", "ko").stdout
-    assert "설정: analysis.confidence: 0.95에서 0.99로" in korean
+    assert "설정: analysis.confidence 0.95 → 0.99" in korean
     assert f"실행: {QUICKSTART}에만 1개" in korean
     assert re.search("^판정: .*: 향상에서 아직 알 수 없음으로$", korean, re.M), korean
 

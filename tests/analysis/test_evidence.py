@@ -143,14 +143,14 @@ def test_the_summary_says_of_each_point_what_was_measured_or_that_it_was_not(
     comparison, _ = runs
     rows = {row[0][0].text: row for row in tables.cards(comparison, words("en")).rows}
     dropout = [line.text for line in rows["dropout"][3]]
-    assert dropout[0] == "strong regularization"
+    assert dropout[0] == "• strong regularization"
     assert re.fullmatch(r"here: overfitting fell by [\d.]+ points \(✓\)", dropout[1])
-    assert dropout[2] == "like averaging many thinned networks"
+    assert dropout[2] == "• like averaging many thinned networks"
     assert re.fullmatch(r"separate test: error of 50 sampled .* \(✓\)", dropout[3]), (
         "a claim about the point has its verdict, and nothing says that none was measured"
     )
     easy, counted = (line.text for line in rows["L1/L2"][3][:2])
-    assert easy == "easy to build in"
+    assert easy == "• easy to build in"
     assert re.fullmatch(
         r"lines of code that act: L2 \d+, L1 \d+, layer norm \d+, .* \(✓\)", counted
     )
@@ -158,7 +158,7 @@ def test_the_summary_says_of_each_point_what_was_measured_or_that_it_was_not(
     assert penalties[3].startswith("here: with L2 overfitting fell by ")
     assert penalties[4] == "here: with L1 can't tell yet whether overfitting falls (?)"
     assert [line.text for line in rows["batch norm"][3]][2:] == [
-        "eases internal covariate shift (ICS)",
+        "• eases internal covariate shift (ICS)",
         "(from the literature, not tested)",
     ]
 

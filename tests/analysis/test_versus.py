@@ -131,4 +131,4 @@ def test_an_audit_finds_runs_that_are_not_paired(tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text(header + ",".join(cells) + "".join(rest))
     audited = regbench("audit", tmp_path)
     assert audited.returncode == 3
-    assert "not paired: seeds 0" in audited.stderr
+    assert "not paired: seed 0\n" in audited.stderr

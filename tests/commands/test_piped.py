@@ -1,13 +1,11 @@
 """Tables that go to no terminal: lines of at most 120 columns, and nothing of them is cut."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
+from tests.command import here
 from tests.runner.test_sweep import TINY
 
 ROOT = Path(__file__).parents[2]
@@ -40,11 +38,7 @@ def test_no_line_is_wider_than_120_columns_and_none_is_cut(tmp_path: Path, lang:
         ["claims"],
         ["claims", "--question", "2"],
     ):
-        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-        done = subprocess.run(
-            [sys.executable, "-m", "regbench", *map(str, command), "--lang", lang],
-            capture_output=True, text=True, cwd=ROOT, env=environment, check=False,
-        )  # fmt: skip
+        done = here(*command, "--lang", lang, cwd=ROOT, COLUMNS="")
         assert done.returncode == 0, done.stderr
         lines = done.stdout.splitlines()
         assert len(lines) > 2

@@ -321,7 +321,7 @@ def test_without_network_one_sentence_says_which_files_to_put_where(torchvision,
         }[dataset]
         assert f"put {packed} into {root}" in message
     assert message.endswith(
-        "or name the folder that has the data already with --data-dir or REGBENCH_DATA"
+        "or name the folder that has the data already with `data_dir` or REGBENCH_DATA"
     )
 
 

@@ -242,7 +242,7 @@ def test_a_sweep_with_one_seed_shows_means_and_no_verdict(tmp_path: Path) -> Non
     comparison = sweep_of(tmp_path, "{l2: 0.01}", "one_at_a_time", seeds=1)
     text = report.render(comparison, "rich", "en", 120)
     assert "no verdict: 4 more seeds needed" in text
-    assert "helps" not in text.split("Verdicts")[0]
+    assert "▲" not in text
     for format in ("markdown", "csv", "json"):
         assert "nan" not in report.render(comparison, format).lower()  # type: ignore[arg-type]
 
@@ -259,7 +259,7 @@ def test_the_legend_is_for_all_and_notes_unfold(rough: Comparison) -> None:
         spoken = words(lang)
         legend = spoken("summary.legend", confidence="95")
         folded = report.render(rough, "rich", lang, 200, notes=False)
-        assert legend in folded
+        assert all(line in folded for line in legend.splitlines())
         page = report.render(rough, "markdown", lang)
         before, after = page.split(legend)
         assert "<details>" not in before.split("### ")[-1]

@@ -218,7 +218,7 @@ def test_the_page_opens_in_the_browser_and_where_there_is_none_its_path_is_said(
     browser, page_ = tmp_path / "browser", tmp_path / "page.html"
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n', encoding="utf-8")
     browser.chmod(0o755)
-    command = ("report", QUICKSTART, "--out", page_, "--open")
+    command = ("report", QUICKSTART.with_name("ioffe-2015-figure-1"), "--out", page_, "--open")
     done = regbench(*command, BROWSER=str(browser))
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{page_}\n", "")
     assert (tmp_path / "opened").read_text(encoding="utf-8") == page_.as_uri()
