@@ -110,7 +110,8 @@ def here(
 
 def said(text: str) -> str:
     """A text as it is compared: with no spaces and lines, which follow the numbers' widths, and
-    with a sign for every number, whose last digits are the machine's.
+    with a sign for every number, whose last digits, and whether there is one second or two, are the
+    machine's.
     """
-    bare = re.sub(r"[\s─│├┤┼━●╵╷]+", "", text)
+    bare = re.sub(r"[\s─│├┤┼━●╵╷]+", "", re.sub(r"\b(second|minute)s\b", r"\1", text))
     return re.sub(r"[<≤]?[+−-]?\d[\d,]*(\.\d+)?(e-?\d+)?", "0", bare)
