@@ -213,9 +213,11 @@ def claims_show(
     from regbench.report import claims as shown
     from regbench.report import terminal
 
-    (claim,) = stated.found(claims_folder(folder), [name])
-    level = judging.own_level(stated.found(claims_folder(folder)))
-    text = shown.explained(claim, judgement(claim, level), words(printable()))
+    (claim,) = claims_ = stated.found(claims_folder(folder), [name])
+    if (OWN / name).is_dir():  # only own results are judged, at a level that all claims share
+        claims_ = stated.found(claims_folder(folder))
+    found = judgement(claim, judging.own_level(claims_))
+    text = shown.explained(claim, found, words(printable()))
     if form == "markdown":
         print(text, end="")
     elif sys.stdout.isatty():
