@@ -32,12 +32,13 @@ PACKAGES = (
 
 class Finding(NamedTuple):
     """One line of the report: what was looked at, what was found, and what to do where that is not
-    well.
+    well; `stops` says whether regbench can't work until it is done.
     """
 
     what: str
     found: str
     remedy: str = ""
+    stops: bool = True
 
 
 def doctor(data_dir: DataDir = None) -> None:
@@ -46,15 +47,17 @@ def doctor(data_dir: DataDir = None) -> None:
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
-    remedies = []
+    stopped = False
     for finding in findings(data_dir):
-        mark = Text("✗", "red") if finding.remedy else Text("✓", "green")
+        sign, colour = "✓", "green"
+        if finding.remedy:
+            sign, colour = ("✗", "red") if finding.stops else ("!", "yellow")
         remedy = f" → {told(finding.remedy)}" if finding.remedy else ""
-        found = Text.assemble(told(finding.found), (remedy, "red"))
-        grid.add_row(mark, told(finding.what), found)
-        remedies += [finding.remedy] if finding.remedy else []
+        found = Text.assemble(told(finding.found), (remedy, colour))
+        grid.add_row(Text(sign, colour), told(finding.what), found)
+        stopped |= sign == "✗"
     stdout().print(grid)
-    if remedies:
+    if stopped:
         raise typer.Exit(1)
 
 
@@ -86,8 +89,9 @@ def cache() -> Finding:
     if folder is None or not os.access(nearest(folder), os.W_OK):
         return Finding(
             "cache",
-            f"{folder or '~/.cache'} can't be written, so each sweep stores its images anew; "
+            f"{folder or '~/.cache'} can't be written, so each sweep stores its images anew",
             "XDG_CACHE_HOME can name another",
+            stops=False,
         )
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Finding("cache", f"{folder}: {size / 2**20:,.0f} MiB")
@@ -130,4 +134,5 @@ def font() -> Finding:
         "font with Hangul",
         "none found",
         "for Korean pictures install one, such as fonts-noto-cjk or fonts-nanum",
+        stops=False,
     )
