@@ -26,6 +26,7 @@ import pandas as pd
 
 from regbench.planning.plan import plan
 from regbench.results.read import finished, read
+from regbench.text import counted
 
 CONFIG = """
 name: soak
@@ -162,7 +163,8 @@ def soak(faults: int, seed: int, epochs: int, folder: Path) -> int:
             sweeps, known = sweeps + 1, {}
             shutil.rmtree(out)
     kinds = ", ".join(f"{count} {kind}" for kind, count in injected.items())
-    print(f"{injected.total()} faults ({kinds}) over {sweeps} sweeps of {len(planned)} runs")
+    struck, over = counted(injected.total(), "fault"), counted(sweeps, "sweep")
+    print(f"{struck} ({kinds}) over {over} of {len(planned)} runs")
     print("; ".join(f"{what}: {count}" for what, count in lost.items()))
     return lost.total()
 

@@ -33,7 +33,10 @@ def test_a_package_that_is_missing_stops_it(line_of, monkeypatch):
         return version(name)
 
     monkeypatch.setattr(importlib.metadata, "version", none_of_pandas)
-    assert line_of("pandas") == (1, "✗ pandas not installed → pip install pandas".split())
+    assert line_of("pandas") == (
+        1,
+        ["✗", "pandas", "not", "installed", "→", "pip", "install", "pandas"],
+    )
 
 
 def test_a_font_that_is_missing_stops_nothing(line_of, monkeypatch):
