@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 from regbench.analysis.comparison import CellResult, Comparison
@@ -91,5 +90,7 @@ def _between(y: Array, v: Array) -> float:
 
     if beyond(0.0) <= 0:
         return 0.0
+    from scipy.optimize import brentq  # takes a fifth of a second to import
+
     # With all of the spread between them, less is seen than is to be expected.
     return float(brentq(beyond, 0.0, float(len(y) * np.square(y - y.mean()).sum()), xtol=1e-15))

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from regbench.claims.claims import Source, Text
-from regbench.config import yaml12
+from regbench.locale.sentences import loaded
 from regbench.settings import Settings
 
 NOTE = Path(__file__).with_name("note.yaml")
@@ -81,9 +81,10 @@ class Note(Settings):
 @cache
 def note() -> Note:
     """Return the note that comes with the package."""
-    return Note.model_validate(yaml12.read(NOTE).data)
+    return Note.model_validate(loaded(NOTE.read_bytes()))
 
 
+@cache
 def lines(technique: str) -> int:
     """Return how many lines of code act in a technique's own file: those of its functions, without
     docstrings, comments, words and settings.

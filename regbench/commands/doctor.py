@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import typer
 
-from regbench import data
 from regbench.commands.options import DataDir, stdout, told
 from regbench.files import nearest
 from regbench.version import __version__
@@ -63,6 +62,8 @@ def doctor(data_dir: DataDir = None) -> None:
 
 def findings(data_dir: Path | None = None) -> Iterator[Finding]:
     """Yield what was found, a line at a time; `remedy` is empty where all is well."""
+    from regbench import data
+
     yield Finding("regbench", __version__)
     yield Finding("python", f"{platform.python_version()}, {platform.platform()}")
     for name in PACKAGES:
@@ -85,6 +86,8 @@ def findings(data_dir: Path | None = None) -> Iterator[Finding]:
 
 def cache() -> Finding:
     """Return where images are stored for workers to share, and how much stands there."""
+    from regbench import data
+
     folder = data.cache_folder()
     if folder is None or not os.access(nearest(folder), os.W_OK):
         return Finding(

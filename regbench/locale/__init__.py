@@ -73,9 +73,8 @@ def parsed(content: bytes, source: str) -> dict[str, str]:
     Placeholders are plain names: what is filled in is formatted before, and no text reaches into
     it.
     """
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        texts = dict(_flat(yaml.load(content, Loader=loader)))
+        texts = dict(_flat(sentences.loaded(content)))
         for key, text in texts.items():
             for _, name, spec, conversion in string.Formatter().parse(text):
                 if name is not None and (spec or conversion or not name.isidentifier()):

@@ -112,14 +112,20 @@ def _inner(value: str, language: str) -> str:
     return value.replace(bare, _line(bare, language), 1)
 
 
+def loaded(content: bytes) -> Any:
+    """Return what a YAML file of the package holds, by libyaml where it is there: ten times as
+    fast.
+    """
+    return yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 @cache
 def catalogue(language: str) -> tuple[Mapping[str, str], tuple[Template, ...]]:
     """Return a language's whole sentences, and its templates, the most particular first."""
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     exact: dict[str, str] = {}
     templates: list[Template] = []
     for file in sorted((FOLDER / language).glob("*.yaml")):
-        for english, other in (yaml.load(file.read_bytes(), Loader=loader) or {}).items():
+        for english, other in (loaded(file.read_bytes()) or {}).items():
             if PLACEHOLDER.search(english):
                 templates.append(template(english, other))
             else:
