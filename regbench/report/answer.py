@@ -314,7 +314,26 @@ def _bars(
         )
         for cell, figure, bar in zip(cells, figures, drawn.bars, strict=True)
     )
-    return Table(title, columns, rows, key="alone")
+    return Table(title, columns, rows, legend=_legend(cells, told, marks), key="alone")
+
+
+def _legend(cells: Sequence[CellResult], told: _Answer, marks: bool) -> str:
+    """Return what the signs beside the bars mean: those that occur, and that no word explains."""
+    words, confidence = told.words, told.comparison.confidence
+    effects = [cell.effect for cell in cells if cell.effect]
+    if marks:
+        kinds = dict.fromkeys(effect.verdict for effect in effects)
+        return ", ".join(f"{said.SYMBOLS[k]} {words(f'verdict.{k}')}" for k in kinds) + "."
+    against = {metric for effect in effects for metric in effect.against}
+    seen = {
+        "alone": any(effect.only_alone for effect in effects),
+        "disagree": any(effect.tests_disagree(1 - confidence) for effect in effects),
+        "ece": "ece" in against,
+        "nll": "nll" in against,
+    }
+    interval = words("signs.interval", confidence=numbers.percent(confidence))
+    more = [words(f"signs.{key}", family=told.comparison.family) for key in seen if seen[key]]
+    return " ".join([interval, *more])
 
 
 def _over_conditions(comparisons: Sequence[Comparison], words: Words) -> list[str]:

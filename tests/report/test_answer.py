@@ -11,6 +11,7 @@ import pytest
 from regbench.analysis.compare import compare
 from regbench.analysis.comparison import Comparison
 from regbench.analysis.metrics import another
+from regbench.analysis.opened import Opened
 from regbench.analysis.rule import Rule
 from regbench.analysis.scores import Scored, Table, comparisons
 from regbench.locale import words
@@ -18,6 +19,7 @@ from regbench.report.answer import answer, brief, everyone
 from regbench.report.chart import chart
 from tests.sample import records, sweep
 
+REFERENCE = Path(__file__).parents[2] / "results/reference"
 NOISE = np.random.default_rng(15).normal(0, 1, (8, 6))
 
 
@@ -187,6 +189,28 @@ def test_bars_stand_on_one_axis_with_its_zero() -> None:
     scale = (a.index("●") - zero) / (zero - b.index("●"))
     assert scale == pytest.approx(-differences[0].mean / differences[1].mean, rel=0.1)
     assert chart([None, differences[0]], 1, 20).bars[0] == ""
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_sign_beside_the_bars_is_explained_where_it_stands_and_nowhere_else(lang: str) -> None:
+    rough = Opened(REFERENCE / "quickstart").comparisons
+    quiet = compared(cells({"a": 2.0}))
+    legends = []
+    for (found,) in (rough, quiet):
+        table = brief(found, words(lang))
+        assert table is not None
+        shown = " ".join(line.text for row in table.rows for line in row[-1])
+        for sign in ("*", "†", "ECE", "NLL"):
+            assert (sign in table.legend) == (sign in shown), (sign, table.legend)
+        legends.append(table.legend)
+    assert all("95%" in legend for legend in legends)
+    assert len(legends[0]) > len(legends[1])
+
+
+def test_a_sign_that_stands_for_a_verdict_is_explained() -> None:
+    table = everyone(*compared(cells({"a": 2.0, "b": -2.0, "a + b": 0.0})), words("en"))
+    assert table is not None
+    assert table.legend == "▲ helps, ? can't tell yet, ▼ hurts."
 
 
 def test_no_sentence_lacks_its_words_in_korean() -> None:
