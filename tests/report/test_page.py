@@ -161,6 +161,15 @@ addEventListener("load", () => {
   if (root.scrollWidth > innerWidth) problems.push(`wide: ${root.scrollWidth} in ${innerWidth}`);
   for (const box of innerWidth < 1100 ? document.querySelectorAll(".scroll") : [])
     if (box.scrollWidth > box.clientWidth) problems.push(`scrolls: ${box.scrollWidth}`);
+  for (const bar of document.querySelectorAll("td.bar span")) {
+    const blank = document.createRange();
+    blank.setStart(bar.firstChild, 0);
+    blank.setEnd(bar.firstChild, 1);
+    if (blank.toString() === " " && !blank.getBoundingClientRect().width)
+      problems.push("a bar has lost its place: " + bar.textContent);
+  }
+  const notes = document.querySelector("details li").checkVisibility();
+  if (notes !== PRINTED) problems.push("notes " + (notes ? "unfolded" : "folded"));
   const table = document.querySelectorAll("table")[2];
   const shown = () => [...table.tBodies[0].rows].map(row => parseFloat(row.cells[0].innerText));
   const before = shown();
@@ -191,7 +200,8 @@ def test_a_browser_opens_it_without_an_error_or_a_request_and_cuts_no_table(
     pages: dict[str, Path], tmp_path: Path, lang: str, width: int, medium: str
 ) -> None:
     file = tmp_path / "checked.html"
-    text = pages[lang].read_text(encoding="utf-8").replace("<title>", f"{CHECK}<title>", 1)
+    check = CHECK.replace("PRINTED", str(medium == "print").lower())
+    text = pages[lang].read_text(encoding="utf-8").replace("<title>", f"{check}<title>", 1)
     if medium == "print":  # as wide as a printed page, with its style
         text = text.replace("@media print", "@media all")
     file.write_text(text, encoding="utf-8")
