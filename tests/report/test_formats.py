@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import math
+import re
 from html import unescape
 from pathlib import Path
 
@@ -266,4 +267,12 @@ def test_the_legend_is_for_all_and_notes_unfold(rough: Comparison) -> None:
         assert "<details>" not in before.split("### ")[-1]
         assert after.count("<details>") == after.count("</details>") > 0
         assert f"<details><summary>{spoken('notes.title')}</summary>\n\n- " in after
-        assert unescape(fragment([rough], spoken)).count(legend.splitlines()[0]) == 1
+        notebook = unescape(fragment([rough], spoken))
+        assert notebook.count(legend.splitlines()[0]) == 1
+        assert "<code>regbench claims</code>" in notebook
+
+
+def test_bars_keep_their_place_in_a_notebook_that_drops_the_style(rough: Comparison) -> None:
+    bars = re.findall('<td class="bar" style="([^"]*)"', fragment([rough], words("en")))
+    assert bars
+    assert all("white-space: pre" in style for style in bars)
