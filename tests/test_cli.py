@@ -143,7 +143,7 @@ def test_the_dry_run_shows_cells_runs_stacks_parameters_time_and_reasons(tmp_pat
     assert "24 cells x 6 seeds = 144 runs" in done.stdout
     assert "12 stacks of 12 runs" in done.stdout
     assert "269,322" in done.stdout  # 784 x 256 + 256 + 256 x 256 + 256 + 256 x 10 + 10
-    assert "skipped: batch_norm + layer_norm:" in done.stdout
+    assert "both normalize the same place:\n  batch_norm + layer_norm\n" in done.stdout
     assert "about" in done.stdout
     assert not (tmp_path / "out").exists()
 

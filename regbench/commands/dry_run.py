@@ -60,6 +60,9 @@ def _show(config: Config, plan: Plan, workers: int | None, data_dir: Path | None
     """Print cells with parameters, runs, stacks, the estimated time, and what is skipped and
     why.
     """
+    from rich.padding import Padding
+    from rich.text import Text
+
     from regbench.runner.machine import cores
     from regbench.runner.outline import outline
 
@@ -72,8 +75,11 @@ def _show(config: Config, plan: Plan, workers: int | None, data_dir: Path | None
         console.print(told(note))
     rows = [(label, f"{parameters:,}") for label, parameters in outlined.parameters.items()]
     console.print(grid((told("cell"), told("parameters")), rows))
-    for skip in plan.skips:
-        console.print(f"{told('skipped')}: {skip.label}: {told(skip.reason)}")
+    for reason in dict.fromkeys(skip.reason for skip in plan.skips):
+        labels = [skip.label for skip in plan.skips if skip.reason == reason]
+        console.print(f"{told('skipped')}: {told(reason)}:")
+        for label in labels:
+            console.print(Padding(Text(label), (0, 0, 0, 2), expand=False))
     cells, runs = told(counted(len(plan.cells), "cell")), told(counted(len(plan.runs), "run"))
     seeds = set(Counter(run.cell.label for run in plan.runs).values())
     by_seeds = f" x {told(counted(seeds.pop(), 'seed'))} =" if len(seeds) == 1 else ","
