@@ -27,7 +27,7 @@ def code(text: str) -> Markup:
     >>> code("see `a < b`")
     Markup('see <code>a &lt; b</code>')
     """
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def rendered(name: str, **values: object) -> str:

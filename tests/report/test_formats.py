@@ -267,8 +267,8 @@ def test_the_legend_is_for_all_and_notes_unfold(rough: Comparison) -> None:
         assert "<details>" not in before.split("### ")[-1]
         assert after.count("<details>") == after.count("</details>") > 0
         assert f"<details><summary>{spoken('notes.title')}</summary>\n\n- " in after
-        notebook = unescape(fragment([rough], spoken))
-        assert notebook.count(legend.splitlines()[0]) == 1
+        notebook = fragment([rough], spoken)
+        assert unescape(notebook).count(legend.splitlines()[0]) == 1
         assert "<code>regbench claims</code>" in notebook
 
 
