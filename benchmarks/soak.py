@@ -123,7 +123,7 @@ def strike(kind: str, config: Path, out: Path, after: float) -> tuple[bool, str]
     return struck or (full and process.returncode == 1), said
 
 
-KINDS = ("killed", "worker killed", "disk full", "terminated", "interrupted")
+KINDS = ("worker killed", "killed", "disk full", "terminated", "interrupted")
 
 
 def soak(faults: int, seed: int, epochs: int, folder: Path) -> int:

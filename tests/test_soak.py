@@ -18,6 +18,6 @@ def test_a_sweep_survives_a_fault() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     faults, lost = done.stdout.splitlines()
-    assert faults.startswith("1 fault (1 killed)")
+    assert faults.startswith("1 fault (1 worker killed)")
     assert re.search(r"over 1 sweep of 48 runs", faults)
     assert re.findall(r"\d+", lost) == ["0", "0", "0"]

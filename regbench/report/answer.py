@@ -93,9 +93,10 @@ class _Answer:
             combined = self.with_verdict(self.comparison.cells, "helps")
             best = combined[0] if combined else None
         if best is None:
-            if all(e.verdict == "too_few" for e in self.judged.values()):
-                fewest = {"n": self.comparison.planned, "fewest": FEWEST_SEEDS}
-                return words("answer.too_few", **fewest)
+            if self.too_few:
+                return self.wanting()
+            if not any(cell.finished for cell in self.alone):
+                return ""  # what was lost is told, and there is nothing else
             decided = any(e.verdict in ("hurts", "equivalent") for e in self.judged.values())
             return words("answer.none_helps" if decided else "answer.none_decided")
         effect = self.judged[best.label]
@@ -111,6 +112,15 @@ class _Answer:
         if best.diverged:
             return words("answer.helped_of", **score)
         return words(f"answer.{key}", by=self.amount([effect.primary]), **score)
+
+    @property
+    def too_few(self) -> bool:
+        """Whether no cell has runs enough for a verdict."""
+        return all(effect.verdict == "too_few" for effect in self.judged.values())
+
+    def wanting(self) -> str:
+        """Say how many runs there are, and how many a verdict takes."""
+        return self.words("answer.too_few", n=self.comparison.planned, fewest=FEWEST_SEEDS)
 
     def others(self) -> str:
         """Say which other techniques help."""
@@ -181,7 +191,7 @@ class _Answer:
 
     def open(self) -> str:
         """Say of which techniques it can't be told yet, and what that would take."""
-        undecided = self.with_verdict(self.alone, "undecided")
+        undecided = [c for c in self.with_verdict(self.alone, "undecided") if not c.diverged]
         if not undecided:
             return ""
         far: list[CellResult] = []
@@ -207,8 +217,9 @@ class _Answer:
         lost = [cell for cell in self.comparison.cells if cell.diverged]
         if not lost:
             return ""
-        runs = sum(cell.diverged for cell in lost)
-        return self.begun(self.words("answer.lost", cells=self.names(lost), n=runs))
+        n, of = sum(cell.diverged for cell in lost), sum(cell.planned for cell in lost)
+        key = "answer.lost_one" if n == 1 else "answer.lost"
+        return self.begun(self.words(key, cells=self.names(lost), n=n, of=of))
 
     def with_verdict(self, cells: Iterable[CellResult], verdict: str) -> list[CellResult]:
         """Return the cells with a verdict, the best first."""
@@ -339,7 +350,8 @@ def _legend(cells: Sequence[CellResult], told: _Answer, marks: bool) -> str:
 def _over_conditions(comparisons: Sequence[Comparison], words: Words) -> list[str]:
     """Return where techniques help and hurt, over several conditions."""
     rows, n = across(comparisons), len(comparisons)
-    names = {own_label(cell): _Answer(c, words).name(cell) for c in comparisons for cell in c.cells}
+    of_each = [_Answer(comparison, words) for comparison in comparisons]
+    names = {own_label(cell): one.name(cell) for one in of_each for cell in one.comparison.cells}
     verdicts: tuple[Verdict, ...] = ("helps", "hurts")
     told = []
     for verdict in verdicts:
@@ -353,6 +365,8 @@ def _over_conditions(comparisons: Sequence[Comparison], words: Words) -> list[st
     for row in both[:1]:
         where = {v: _listed(_few(row.where(v), words), words) for v in verdicts}
         told.append(words("answer.both", cell=names[row.label], **where))
+    if not told and all(one.too_few for one in of_each):
+        told = [of_each[0].wanting()]
     told = told or [words("answer.none_decided")]
     return [sentence_case(text) for text in told] if comparisons[0].trained else told
 

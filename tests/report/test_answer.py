@@ -15,6 +15,8 @@ from regbench.analysis.opened import Opened
 from regbench.analysis.rule import Rule
 from regbench.analysis.scores import Scored, Table, comparisons
 from regbench.locale import words
+from regbench.planning.plan import Skip
+from regbench.planning.tuning import Choice
 from regbench.report.answer import answer, brief, everyone
 from regbench.report.chart import chart
 from tests.sample import records, sweep
@@ -107,8 +109,48 @@ def test_without_a_finished_run_of_the_baseline_nothing_is_compared() -> None:
 def test_runs_that_were_lost_are_told() -> None:
     sentences = told(cells({"a": math.nan, "b": 2.0}))
     assert sentences[0].startswith("b raised acc")
-    assert sentences[-1] == "6 runs of a diverged, and count as the worst."
+    assert sentences[-1] == "6 of 6 runs of a diverged, and count as the worst."
     assert "a raised" not in " ".join(sentences)
+
+
+def test_where_all_were_lost_that_is_all_there_is_to_say() -> None:
+    lost = "12 of 12 runs of a and b diverged, and count as the worst."
+    assert told(cells({"a": math.nan, "b": math.nan})) == [lost]
+
+
+def lossy(n: int) -> list[Scored]:
+    """A cell that adds 3 in all of n runs but the last, which is lost."""
+    plain, better = {}, {}
+    for seed in range(n):
+        plain[seed] = 10 + 0.1 * (seed % 5)
+        better[seed] = plain[seed] + 3 + 0.01 * (seed % 7)
+    del better[n - 1]
+    return [Scored("baseline", {}, plain), Scored("a", {"a": "on"}, better, {n - 1: "lost"})]
+
+
+def test_a_run_that_was_lost_speaks_against_the_others_of_its_cell() -> None:
+    lost = "1 of 6 runs of a diverged, and counts as the worst."
+    assert told(lossy(6)) == ["Nothing is shown to help or to hurt yet.", lost]
+    many, last = told(lossy(20))
+    assert many == "a took acc from 10.2 to 13.2 where its runs came to an end."
+    assert last == "1 of 20 runs of a diverged, and counts as the worst."
+
+
+def test_that_settings_were_chosen_by_validation_is_told_where_they_were() -> None:
+    (plain,) = compared(cells({"a": 2.0}))
+    choice = Choice("a", None, (), None, Skip("a", "no run of any trial finished"))
+    sentence = "Each technique ran with the settings that did best on validation images."
+    assert answer([replace(plain, ledger=(choice,))], words("en"))[-1] == sentence
+    assert sentence not in answer([plain], words("en"))
+
+
+def test_that_nothing_pairs_the_runs_is_told_where_nothing_does() -> None:
+    (plain,) = compared(cells({"a": 2.0}))
+    sentence = (
+        "Nothing pairs these runs, so each difference carries the whole spread of both sides."
+    )
+    assert answer([replace(plain, paired_by="")], words("en"))[-1] == sentence
+    assert sentence not in answer([plain], words("en"))
 
 
 def test_combinations_are_told_only_where_they_are() -> None:
@@ -140,6 +182,8 @@ def test_over_several_datasets_it_says_in_how_many() -> None:
     ]
     nothing = told(cells({"a": 0.0}), cells({"a": 0.0}))
     assert nothing == ["Nothing is shown to help or to hurt yet."]
+    few = told(cells({"a": 5.0}, n=3), cells({"a": 5.0}, n=3))
+    assert few == ["Too few runs to tell: 3 of each cell, and a verdict takes 5."]
 
 
 SMALL = "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1, dropout: 0.5}\n"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.soak import workers_of
 from regbench.planning.cells import load
 from regbench.planning.plan import Stack, plan
 from regbench.results.read import read
@@ -40,20 +39,6 @@ def test_a_killed_sweep_resumes_to_the_metrics_of_one_never_stopped(
     assert done.returncode == 0, done.stderr
     assert_same(out, untouched)
     assert not (out / "checkpoints").exists(), "a finished sweep needs none"
-
-
-@pytest.mark.skipif(not Path("/proc").exists(), reason="the workers are found in /proc")
-def test_a_worker_that_is_killed_costs_nothing(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    file, untouched = whole
-    process = started(file, tmp_path / "out")
-    wait_for(lambda: len(workers_of(process)) == 2)
-    wait_for_rows(tmp_path / "out", 1)
-    os.kill(workers_of(process)[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert "the worker process was killed by SIGKILL" in errors
-    assert "is tried again later" in errors
-    assert_same(tmp_path / "out", untouched)
 
 
 def test_a_stack_whose_process_ends_is_tried_whole_then_in_halves_then_given_up(

@@ -207,10 +207,10 @@ def test_full_mnist_trains_for_real(tmp_path: Path) -> None:
     file = Path(__file__).parents[2] / "configs/mnist.yaml"
     done = regbench(
         "sweep", file, "--out", tmp_path / "out", "--set", "train.epochs=1", "--set", "seeds=1",
-        "--set", "combine=[[dropout]]", "--set", "dataset.train_size=20000",
+        "--set", "combine=[[dropout]]", "--set", "dataset.train_size=6000",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert read(tmp_path / "out").runs["test_accuracy"].min() > 0.9
+    assert read(tmp_path / "out").runs["test_accuracy"].min() > 0.85
 
 
 def test_extending_adds_seeds_and_changes_nothing_that_was_there(tmp_path: Path) -> None:
