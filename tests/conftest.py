@@ -4,7 +4,6 @@ colours, English.
 And verdicts on claims that stay as they are, whatever the committed ones say.
 """
 
-import gc
 import os
 import signal
 from dataclasses import replace
@@ -35,12 +34,6 @@ verdicts.VERDICTS = Path(__file__).with_name("verdicts.json")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes a minute: at the end, one core would be idle meanwhile."""
     items.sort(key=lambda item: item.path.name != "test_soak.py")
-
-
-def pytest_collection_finish() -> None:
-    """Leave to the collector what the tests make: thousands of modules and tests stay anyway."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
