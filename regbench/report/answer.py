@@ -51,8 +51,9 @@ class _Answer:
         self.comparison, self.words = comparison, words
         self.metric = comparison.metric
         self.short = short_names(comparison.cells)
-        self.judged = {cell.label: cell.effect for cell in comparison.cells if cell.effect}
-        alone = [cell for cell in comparison.cells if cell.effect and len(cell.techniques) == 1]
+        self.compared = [cell for cell in comparison.cells if cell.effect]
+        self.judged = {cell.label: cell.effect for cell in self.compared if cell.effect}
+        alone = [cell for cell in self.compared if len(cell.techniques) == 1]
         chosen = {
             t.cell.label for group in comparison.summary.values() for t in group if t.cell
         } | {cell.label for cell in alone if not comparison.trained}
@@ -75,6 +76,7 @@ class _Answer:
             self.equal(),
             self.open(),
             self.lost(),
+            self.unfinished(),
             self.change(),
             words("answer.tuned") if comparison.ledger else "",
             "" if comparison.paired_by else words("answer.unpaired"),
@@ -93,10 +95,10 @@ class _Answer:
             combined = self.with_verdict(self.comparison.cells, "helps")
             best = combined[0] if combined else None
         if best is None:
+            if self.judged and not any(cell.finished for cell in self.compared):
+                return ""  # that is told of them, and there is nothing else
             if self.too_few:
                 return self.wanting()
-            if not any(cell.finished for cell in self.alone):
-                return ""  # what was lost is told, and there is nothing else
             decided = any(e.verdict in ("hurts", "equivalent") for e in self.judged.values())
             return words("answer.none_helps" if decided else "answer.none_decided")
         effect = self.judged[best.label]
@@ -116,11 +118,17 @@ class _Answer:
     @property
     def too_few(self) -> bool:
         """Whether no cell has runs enough for a verdict."""
-        return all(effect.verdict == "too_few" for effect in self.judged.values())
+        verdicts = {effect.verdict for effect in self.judged.values()}
+        return verdicts == {"too_few"}
+
+    @property
+    def most(self) -> int:
+        """How many runs any cell is compared by."""
+        return max(effect.pairs for effect in self.judged.values())
 
     def wanting(self) -> str:
-        """Say how many runs there are, and how many a verdict takes."""
-        return self.words("answer.too_few", n=self.comparison.planned, fewest=FEWEST_SEEDS)
+        """Say how many runs a cell has at most, and how many a verdict takes."""
+        return self.words("answer.too_few", n=self.most, fewest=FEWEST_SEEDS)
 
     def others(self) -> str:
         """Say which other techniques help."""
@@ -220,6 +228,11 @@ class _Answer:
         n, of = sum(cell.diverged for cell in lost), sum(cell.planned for cell in lost)
         key = "answer.lost_one" if n == 1 else "answer.lost"
         return self.begun(self.words(key, cells=self.names(lost), n=n, of=of))
+
+    def unfinished(self) -> str:
+        """Say of which cells no run came to an end, nor diverged."""
+        cells = [cell for cell in self.compared if not cell.finished and not cell.diverged]
+        return self.words("answer.unfinished", cells=self.names(cells)) if cells else ""
 
     def with_verdict(self, cells: Iterable[CellResult], verdict: str) -> list[CellResult]:
         """Return the cells with a verdict, the best first."""
@@ -335,16 +348,16 @@ def _legend(cells: Sequence[CellResult], told: _Answer, marks: bool) -> str:
     if marks:
         kinds = dict.fromkeys(effect.verdict for effect in effects)
         return ", ".join(f"{said.SYMBOLS[k]} {words(f'verdict.{k}')}" for k in kinds) + "."
-    against = {metric for effect in effects for metric in effect.against}
+    named = {told.metric.key, *(metric for effect in effects for metric in effect.against)}
     seen = {
+        "interval": any(effect.primary.half_width > 0 for effect in effects),
         "alone": any(effect.only_alone for effect in effects),
         "disagree": any(effect.tests_disagree(1 - confidence) for effect in effects),
-        "ece": "ece" in against,
-        "nll": "nll" in against,
+        "ece": "ece" in named,
+        "nll": "nll" in named,
     }
-    interval = words("signs.interval", confidence=numbers.percent(confidence))
-    more = [words(f"signs.{key}", family=told.comparison.family) for key in seen if seen[key]]
-    return " ".join([interval, *more])
+    about = {"confidence": numbers.percent(confidence), "family": told.comparison.family}
+    return " ".join(words(f"signs.{key}", **about) for key in seen if seen[key])
 
 
 def _over_conditions(comparisons: Sequence[Comparison], words: Words) -> list[str]:
@@ -366,7 +379,7 @@ def _over_conditions(comparisons: Sequence[Comparison], words: Words) -> list[st
         where = {v: _listed(_few(row.where(v), words), words) for v in verdicts}
         told.append(words("answer.both", cell=names[row.label], **where))
     if not told and all(one.too_few for one in of_each):
-        told = [of_each[0].wanting()]
+        told = [max(of_each, key=lambda one: one.most).wanting()]
     told = told or [words("answer.none_decided")]
     return [sentence_case(text) for text in told] if comparisons[0].trained else told
 

@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from regbench.analysis.stats import Estimate
 from regbench.claims import claims
-from regbench.claims.note import Simple, is_simple, lines, note, simple
+from regbench.claims.note import NOTE, Simple, is_simple, lines, note, simple
 from regbench.cli import app
+from regbench.config import yaml12
 from regbench.locale import languages, words
+from regbench.locale.sentences import loaded
 from regbench.regularizers import techniques
 from regbench.report import answers
 from tests.probes.tiny import trained
@@ -34,6 +36,10 @@ def test_every_claim_has_a_sentence_and_every_sentence_a_claim_or_a_test_that_is
             tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
             found = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
             assert name in found, test
+
+
+def test_the_note_is_read_as_yaml_of_either_version() -> None:
+    assert loaded(NOTE.read_bytes()) == yaml12.read(NOTE).data
 
 
 def test_all_is_said_in_every_language() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from regbench.analysis.compare import compare
@@ -95,7 +96,7 @@ def test_what_makes_no_difference_is_told_with_the_margin() -> None:
 
 def test_too_few_runs_are_no_verdict() -> None:
     assert told(cells({"a": 5.0}, n=3)) == [
-        "Too few runs to tell: 3 of each cell, and a verdict takes 5."
+        "Too few finished runs to tell: 3 a cell at most, and a verdict takes 5."
     ]
 
 
@@ -134,6 +135,30 @@ def test_a_run_that_was_lost_speaks_against_the_others_of_its_cell() -> None:
     many, last = told(lossy(20))
     assert many == "a took acc from 10.2 to 13.2 where its runs came to an end."
     assert last == "1 of 20 runs of a diverged, and counts as the worst."
+
+
+def test_of_combinations_alone_there_is_an_answer_too() -> None:
+    undecided = told(cells({"a + b": 0.0}, spread=0.3))
+    assert undecided == ["Nothing is shown to help or to hurt yet."]
+    assert told(cells({"a + b": 3.0}))[0].startswith("a + b raised acc from 10.0 to 13.0")
+
+
+def test_cells_whose_runs_all_failed_are_named(tmp_path: Path) -> None:
+    plan, config = sweep(tmp_path, "seeds: 6\n" + SMALL)
+    runs = records(plan)
+
+    def where(failed: pd.Series) -> list[str]:
+        status = runs["status"].mask(failed, "failed")
+        score = runs["test_accuracy"].mask(failed)
+        table = runs.assign(status=status, test_accuracy=score)
+        return answer([compare(table, plan, config.analysis)], words("en"))
+
+    all_failed = where(runs["cell"] != "baseline")
+    assert all_failed == ["No run of L2 and dropout finished."]
+    dropout, l2 = where(runs["cell"].str.startswith("l2"))
+    assert dropout.startswith("Dropout raised test accuracy")
+    assert l2 == "No run of L2 finished."
+    assert not any("No run" in sentence for sentence in where(runs["seed"] == 0))
 
 
 def test_that_settings_were_chosen_by_validation_is_told_where_they_were() -> None:
@@ -182,8 +207,8 @@ def test_over_several_datasets_it_says_in_how_many() -> None:
     ]
     nothing = told(cells({"a": 0.0}), cells({"a": 0.0}))
     assert nothing == ["Nothing is shown to help or to hurt yet."]
-    few = told(cells({"a": 5.0}, n=3), cells({"a": 5.0}, n=3))
-    assert few == ["Too few runs to tell: 3 of each cell, and a verdict takes 5."]
+    few = told(cells({"a": 5.0}, n=3), cells({"a": 5.0}, n=4))
+    assert few == ["Too few finished runs to tell: 4 a cell at most, and a verdict takes 5."]
 
 
 SMALL = "dataset: {name: mnist5k}\nmodel: {name: mlp}\ntechniques: {l2: 0.1, dropout: 0.5}\n"
@@ -243,12 +268,24 @@ def test_a_sign_beside_the_bars_is_explained_where_it_stands_and_nowhere_else(la
     for (found,) in (rough, quiet):
         table = brief(found, words(lang))
         assert table is not None
-        shown = " ".join(line.text for row in table.rows for line in row[-1])
-        for sign in ("*", "†", "ECE", "NLL"):
+        shown = " ".join(line.text for row in table.rows for cell in row for line in cell)
+        for sign in ("±", "*", "†", "ECE", "NLL"):
             assert (sign in table.legend) == (sign in shown), (sign, table.legend)
         legends.append(table.legend)
     assert all("95%" in legend for legend in legends)
     assert len(legends[0]) > len(legends[1])
+
+
+def test_where_the_metric_itself_needs_a_word_it_has_one_and_no_interval_none(
+    tmp_path: Path,
+) -> None:
+    single = brief(*compared(cells({"a": 1.0}, n=1)), words("en"))
+    assert single is not None
+    assert single.legend == ""
+    plan, config = sweep(tmp_path, "seeds: 6\nanalysis: {metric: nll}\n" + SMALL)
+    table = brief(compare(records(plan), plan, config.analysis), words("en"))
+    assert table is not None
+    assert "NLL: the loss, which grows with confidence in a wrong answer." in table.legend
 
 
 def test_a_sign_that_stands_for_a_verdict_is_explained() -> None:

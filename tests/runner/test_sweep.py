@@ -203,7 +203,7 @@ def test_a_failing_run_stops_the_sweep_only_if_asked_and_is_on_record_either_way
     "REGBENCH_DATA" not in os.environ,
     reason="full MNIST is needed: set REGBENCH_DATA to its folder",
 )
-def test_full_mnist_trains_for_real(tmp_path: Path) -> None:
+def test_mnist_trains_for_real(tmp_path: Path) -> None:
     file = Path(__file__).parents[2] / "configs/mnist.yaml"
     done = regbench(
         "sweep", file, "--out", tmp_path / "out", "--set", "train.epochs=1", "--set", "seeds=1",
