@@ -152,7 +152,7 @@ def _table(table: Table, label: str) -> str:
         lines += _rows(row, stacked) + (rule if i + 1 < len(shown.rows) else [])
     lines += [r"\bottomrule", r"\end{tabular}", r"\end{adjustbox}"]
     if below := [*filter(None, [table.legend]), *table.notes]:
-        notes = " ".join(map(escaped, below))
+        notes = re.sub("`([^`]+)`", r"\\texttt{\1}", " ".join(map(escaped, below)))
         lines += [
             r"\par\smallskip",
             rf"\begin{{minipage}}{{\linewidth}}\scriptsize {notes}\end{{minipage}}",

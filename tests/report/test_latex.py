@@ -44,6 +44,8 @@ def test_every_table_has_booktabs_rules_and_as_many_cells_as_columns(
             rows = [line for line in body.splitlines() if line.endswith(r"\\")]
             assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {columns - 1}
             assert r"\midrule" in body
+        assert r"\texttt{regbench claims}" in text
+        assert "`" not in text
 
 
 def test_what_means_something_to_tex_is_shown_as_it_is() -> None:
